@@ -1,0 +1,90 @@
+"""Trained models as safetensors files that describe themselves: no pickle, and no params.yaml to predict."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fashion import families
+from fashion.errors import InputError
+from fashion.files import replacing
+from fashion.inputs import Preparation
+from fashion.training import predict_logits
+
+
+@dataclass
+class Classifier:
+    """A trained network with all that is needed to use it.
+
+    classes: names, in the order of the logits. environment: what it was trained with.
+    """
+
+    model: nn.Module
+    family: str
+    arguments: dict[str, Any]
+    preparation: Preparation
+    classes: list[str]
+    environment: dict[str, str]
+
+    def parameters(self) -> int:
+        """Count the trainable parameters."""
+        return sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad)
+
+    def probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
+        """Compute class probabilities, float32 of N x classes on the CPU, for uint8 images of N x H x W."""
+        size = images.shape[-1]
+        if size < self.preparation.size:
+            raise InputError(f"images of {size} pixels a side are too small for a model of {self.preparation.size}")
+        self.model.to(device)
+        logits = predict_logits(self.model, self.preparation, torch.tensor(images, device=device))
+        return logits.softmax(1).cpu()
+
+
+def save(classifier: Classifier, path: Path) -> None:
+    """Write weights and description into one file."""
+    description = {
+        "family": classifier.family,
+        "arguments": classifier.arguments,
+        "preparation": classifier.preparation.model_dump(),
+        "classes": classifier.classes,
+        "environment": classifier.environment,
+    }
+    weights = {key: value.cpu().contiguous() for key, value in classifier.model.state_dict().items()}
+    with replacing(path) as temporary:
+        # One entry: safetensors writes several in no fixed order, and the same model must be the same bytes.
+        save_file(weights, temporary, metadata={"fashion": json.dumps(description)})
+
+
+def load(path: Path) -> Classifier:
+    """Read a model back; InputError when the file is not one of ours."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {})["fashion"])
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such model; `dvc repro` trains it") from None
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a model of this project ({error}); delete it and run `dvc repro`") from None
+    preparation = Preparation.model_validate(description["preparation"])
+    model = families.build(
+        description["family"],
+        description["arguments"],
+        image_size=preparation.size,
+        num_classes=len(description["classes"]),
+    )
+    model.load_state_dict(weights)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Classifier(
+        model=model,
+        family=description["family"],
+        arguments=description["arguments"],
+        preparation=preparation,
+        classes=description["classes"],
+        environment=description["environment"],
+    )

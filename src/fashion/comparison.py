@@ -1,0 +1,47 @@
+"""Put all systems side by side: one table of figures, the learning curves of all, groups with their baselines."""
+
+from typing import Any
+
+import pandas as pd
+
+CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+TABLE_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
+FIGURE_KEYS = ("macro_f1", "roc_auc", "expected_calibration_error")
+
+
+def variants_table(scores: dict[str, dict[str, Any]], about: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Pick what is compared of each system's scores, and add its `baseline` and the `reported` figure."""
+    return {
+        name: {key: score[key] for key in (*TABLE_KEYS, *FIGURE_KEYS)}
+        | about[name]
+        | {"environment": score["environment"]}
+        for name, score in scores.items()
+    }
+
+
+def learning_curves(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Stack the histories, long form, a row an epoch of a variant."""
+    return pd.concat([history.assign(variant=name) for name, history in histories.items()])[CURVE_COLUMNS]
+
+
+def curves_to_plot(curves: pd.DataFrame, groups: dict[str, str]) -> pd.DataFrame:
+    """Give a row for each epoch and each of training and validation, with the variant's group, to plot by colour."""
+    parts = []
+    for data, prefix in (("training", "train"), ("validation", "val")):
+        part = curves[["variant", "phase", "epoch"]].assign(group=curves["variant"].map(groups), data=data)
+        parts.append(part.assign(loss=curves[f"{prefix}_loss"], accuracy=curves[f"{prefix}_accuracy"]))
+    return pd.concat(parts)[["group", "variant", "data", "phase", "epoch", "loss", "accuracy"]]
+
+
+def accuracies_to_plot(table: dict[str, dict[str, Any]], groups: dict[str, str]) -> pd.DataFrame:
+    """Give each variant's best validation accuracy beside its baseline's, with its group."""
+    return pd.DataFrame(
+        {
+            "group": groups[name],
+            "variant": name,
+            "val_accuracy": row["val_accuracy"],
+            "test_accuracy": row["test_accuracy"],
+            "baseline_val_accuracy": table[row["baseline"] or name]["val_accuracy"],
+        }
+        for name, row in table.items()
+    )

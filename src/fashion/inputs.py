@@ -1,0 +1,41 @@
+"""From stored pixels to what a network sees: cropped to its size and scaled."""
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fashion.settings.fields import Count, Strict
+from fashion.settings.system import InputSettings
+
+
+class Preparation(Strict):
+    """Crop to the middle `size` pixels, subtract `mean`, divide by `std` (both in grey levels 0-255)."""
+
+    size: Count
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, settings: InputSettings, train_images: np.ndarray) -> Self:
+        """Measure what the scaling needs on the training images, uint8 of N x H x W."""
+        stored = train_images.shape[-1]
+        if settings.size > stored:
+            raise ValueError(f"input.size: {settings.size} is more than the stored {stored} pixels a side")
+        if settings.scaling == "pixels":
+            return cls(size=settings.size, mean=0.0, std=1.0)
+        if settings.scaling == "unit":
+            return cls(size=settings.size, mean=0.0, std=255.0)
+        cropped = crop(torch.from_numpy(np.asarray(train_images)), settings.size).numpy()
+        return cls(size=settings.size, mean=float(cropped.mean()), std=float(cropped.std()))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Turn uint8 images of N x H x W into floats of N x 1 x size x size."""
+        return crop(images, self.size).unsqueeze(1).float().sub_(self.mean).div_(self.std)
+
+
+def crop(images: Tensor, size: int) -> Tensor:
+    """Keep the middle `size` x `size` of images N x H x W."""
+    margin = (images.shape[-1] - size) // 2
+    return images[:, margin : margin + size, margin : margin + size]

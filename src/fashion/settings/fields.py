@@ -1,0 +1,32 @@
+"""Value types with their limits, shared by settings and by the signatures of model families.
+
+The signature of a family's `build` is its schema, so these names are what its annotations are made of.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+"""A positive whole number: units, channels, epochs, images."""
+
+Index = Annotated[int, Field(ge=0)]
+"""A whole number from 0: a seed, a padding."""
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""A probability of dropping: 0 drops nothing, 1 is excluded."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A positive real number."""
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A real number from 0."""
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""A share of a whole, neither none nor all of it."""
+
+
+class Strict(BaseModel):
+    """A group of settings: unknown keys and wrong types are refused, nothing is converted but int to float."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

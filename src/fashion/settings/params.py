@@ -1,0 +1,60 @@
+"""The whole of `params.yaml`, checked before any stage runs, so that a fault costs nothing."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from fashion import families
+from fashion.errors import InputError
+from fashion.settings.augment import AugmentSettings
+from fashion.settings.fields import Strict
+from fashion.settings.ingest import IngestSettings
+from fashion.settings.parsing import parse, suggest
+from fashion.settings.split import SplitSettings
+from fashion.settings.system import FinalModel, TrainSettings, Variant
+
+FINAL = "final"
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
+
+Classes = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=256)]
+
+
+class Params(Strict):
+    """All sections; each stage reads its own."""
+
+    classes: Classes
+    ingest: IngestSettings
+    split: SplitSettings
+    augment: AugmentSettings
+    train: TrainSettings
+    finetune: TrainSettings
+    model: FinalModel
+    variants: Annotated[dict[str, Variant], Field(min_length=1)]
+
+
+def check(content: dict[str, Any], *, source: str) -> Params:
+    """Check the content of `params.yaml`; the first fault raises InputError with the key and the valid choices."""
+    params = parse(Params, content, source=source)
+    if len(set(params.classes)) < len(params.classes):
+        raise InputError(f"{source}: classes: a name stands twice; names must differ")
+    for name in params.variants:
+        if not NAME.fullmatch(name) or name == FINAL:
+            raise InputError(
+                f"{source}: variants.{name}: not a usable name; take letters, digits and underscores, and not `{FINAL}`"
+            )
+    systems = {f"variants.{name}": variant for name, variant in params.variants.items()} | {"model": params.model}
+    for where, system in systems.items():
+        if system.family not in families.names():
+            unknown = f"unknown family {system.family!r}"
+            raise InputError(f"{source}: {where}.family: {unknown}{suggest(system.family, families.names())}")
+        arguments = dict(system.arguments)
+        if isinstance(system, FinalModel):
+            if "dropout" in arguments:
+                raise InputError(f"{source}: model.arguments.dropout: set model.dropout instead")
+            arguments["dropout"] = system.dropout
+        parse(families.schema(system.family), arguments, source=source, where=f"{where}.arguments")
+        if system.baseline is not None and system.baseline not in params.variants:
+            unknown = f"unknown variant {system.baseline!r}"
+            raise InputError(f"{source}: {where}.baseline: {unknown}{suggest(system.baseline, params.variants)}")
+    return params

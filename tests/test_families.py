@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from fashion import families
+from fashion.families.ramped_cnn import RAMP
+from fashion.inputs import Preparation
+from fashion.settings.params import Params, check
+from fashion.settings.parsing import load_yaml
+from fashion.settings.system import FinalModel, Variant
+from fashion.training import make_optimizer
+
+ROOT = Path(__file__).parents[1]
+
+# Trainable parameters as published; those of BatchNorm are two a channel.
+PUBLISHED = {
+    "base": 624_778,
+    "wide": 1_184_010,
+    "deep": 690_826,
+    "sgd": 624_778,
+    "l2": 624_778,
+    "batch_norm": 626_570,
+    "dropout": 624_778,
+    "base_cnn": 166_986,
+    "wide_cnn": 315_146,
+    "deep_cnn": 376_042,
+    "sgd_cnn": 166_986,
+    "l2_cnn": 166_986,
+    "batch_norm_cnn": 167_178,
+    "dropout_cnn": 166_986,
+    "final": 4_798_986,
+    "mlp_200": 159_010,
+    "kernel_3": 154_438,
+    "kernel_4": 115_174,
+    "kernel_5": 116_038,
+    "kernel_6": 83_302,
+    "kernel_7": 84_550,
+    "kernel_8": 58_342,
+    "better": 2_342_090,
+    "keras_1": 201_578,
+    "keras_2": 407_642,
+    "two_layer_cnn": 28_938,
+    "bn_cnn": 33_250,
+}
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
+
+
+def build(system: Variant | FinalModel) -> nn.Module:
+    arguments = dict(system.arguments)
+    if isinstance(system, FinalModel):
+        arguments["dropout"] = system.dropout
+    return families.build(system.family, arguments, image_size=system.input.size, num_classes=10)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_system_has_its_parameters_gives_ten_logits_and_learns(
+    name: str, params: Params, images: np.ndarray, labels: np.ndarray
+) -> None:
+    torch.manual_seed(0)
+    system = params.model if name == "final" else params.variants[name]
+    model = build(system)
+    assert sum(weights.numel() for weights in model.parameters()) == PUBLISHED[name]
+
+    padded = np.pad(images[:50], ((0, 0), (2, 2), (2, 2)))
+    inputs = Preparation.of(system.input, padded)(torch.from_numpy(padded))
+    targets = torch.from_numpy(labels[:50].astype(np.int64))
+    assert model(inputs).shape == (50, 10)
+
+    model.eval()  # the same network before and after: no dropout
+    optimizer = make_optimizer(next(iter(system.phases.values())), model)
+    losses = []
+    for _ in range(6):
+        loss = cross_entropy(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert min(losses[1:]) < losses[0]
+
+
+def test_params_yaml_has_the_26_published_variants(params: Params) -> None:
+    assert set(params.variants) == set(PUBLISHED) - {"final"}
+
+
+def test_the_peak_dropout_of_a_half_gives_the_published_rates(params: Params) -> None:
+    rates = [layer.p for layer in build(params.model) if isinstance(layer, nn.Dropout2d | nn.Dropout)]  # type: ignore[attr-defined]
+    assert rates == [0.1, 0.3, 0.5, 0.5] * 2
+    assert tuple(rate / 0.5 for rate in rates[:4]) == RAMP
+
+
+def test_pooling_before_the_activation_and_dropout_gives_the_same_as_after_them(images: np.ndarray) -> None:
+    inputs = torch.tensor(images[:20]).unsqueeze(1).float()
+    conv = nn.Conv2d(1, 8, 3)
+    before = nn.Sequential(conv, nn.MaxPool2d(2), nn.ReLU(), nn.Dropout2d(0.5))
+    after = nn.Sequential(conv, nn.ReLU(), nn.Dropout2d(0.5), nn.MaxPool2d(2))
+    torch.manual_seed(1)
+    first = before(inputs)
+    torch.manual_seed(1)
+    torch.testing.assert_close(first, after(inputs))
+
+
+def test_every_module_in_the_folder_is_a_family_whose_signature_can_be_read() -> None:
+    assert families.names() == ["cnn", "mlp", "ramped_cnn"]
+    assert list(families.schema("mlp").model_fields) == ["hidden", "batch_norm", "dropout"]
+
+
+@pytest.mark.parametrize(
+    ("family", "arguments", "complaint"),
+    [
+        ("cnn", {"channels": [8, 8], "kernels": [3], "hidden": []}, "kernels: 1 entries for 2 channels"),
+        (
+            "cnn",
+            {"channels": [8], "kernels": [29], "hidden": []},
+            "convolution 1: kernel 29 .* not fit a 28x28 map",
+        ),
+        ("cnn", {"channels": [8], "kernels": [3], "hidden": [9], "hidden_norm": []}, "hidden_norm: 0 entries for 1"),
+        ("mlp", {"hidden": [9, 9], "dropout": [0.1]}, "dropout: 1 entries for 2 hidden"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused_by_name(family: str, arguments: dict, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        families.build(family, arguments, image_size=28, num_classes=10)

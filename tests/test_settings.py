@@ -1,0 +1,113 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fashion.errors import InputError
+from fashion.settings.params import check
+from fashion.settings.parsing import load_yaml
+
+ROOT = Path(__file__).parents[1]
+PARAMS = load_yaml(ROOT / "params.yaml")
+REMOVE = object()
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Give params.yaml with another value at a dotted path, or without it."""
+    content = copy.deepcopy(PARAMS)
+    *parents, last = path.split(".")
+    place = content
+    for key in parents:
+        place = place[key]
+    if value is REMOVE:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
+def test_the_projects_own_params_are_valid() -> None:
+    params = check(PARAMS, source="params.yaml")
+    assert params.model.phases["adam_decay"].weight_decay == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("train.max_epoch", 3, "train.max_epoch: unknown key (did you mean max_epochs?); choose from max_epochs, thre"),
+        ("splitt", {}, "splitt: unknown key (did you mean split?); choose from classes, ingest, split, "),
+        ("split", REMOVE, "split: missing"),
+        (
+            "variants.base.family",
+            "mpl",
+            "variants.base.family: unknown family 'mpl' (did you mean mlp?); choose",
+        ),
+        ("variants.base.arguments.hiden", [3], "variants.base.arguments.hiden: unknown key (did you mean hidden?)"),
+        ("variants.base.arguments.hidden", REMOVE, "variants.base.arguments.hidden: missing"),
+        ("variants.base.arguments.hidden", [0], "variants.base.arguments.hidden.0: 0 is out of range"),
+        ("variants.dropout_cnn.arguments.dropout", 1.0, "dropout: 1.0 is out of range: it must be less than 1"),
+        ("variants.bn_cnn.arguments.conv_norm", ["x", "none"], "'x' is not one of the choices: none, before or after"),
+        ("variants.base.phases.adam.lr", "fast", "variants.base.phases.adam.lr: 'fast' is not a number"),
+        ("variants.base.phases.adam.lr", -1.0, "lr: -1.0 is out of range: it must be greater than 0"),
+        ("variants.base.phases.adam.lr", float("inf"), "lr: "),
+        ("variants.base.phases.adam.optimizer", "adan", "'adan' is not one of the choices: adam or sgd"),
+        ("variants.base.phases.adam.rate", 1.0, "rate: unknown key; choose from optimizer, lr, momentum, weight_decay"),
+        ("variants.base.phases", {}, "variants.base.phases: "),
+        ("variants.base.batch_size", 12.5, "variants.base.batch_size: 12.5 is not a whole number"),
+        ("variants.base.batch_size", True, "variants.base.batch_size: True is not a whole number"),
+        ("variants.base.images", "plain", "'plain' is not one of the choices: split or augmented"),
+        ("variants.base.baseline", "bas", "variants.base.baseline: unknown variant 'bas' (did you mean base?)"),
+        ("variants.base", None, "variants.base: None is not a mapping of "),
+        ("variants.my-net", PARAMS["variants"]["base"], "variants.my-net: not a usable name"),
+        ("variants.final", PARAMS["variants"]["base"], "variants.final: not a usable name"),
+        ("variants", {}, "variants: "),
+        ("model.dropout", 1.5, "model.dropout: 1.5 is out of range: it must be less than 1"),
+        ("model.dropout", "0.5", "model.dropout: '0.5' is not a number"),
+        ("model.arguments.dropout", 0.5, "model.arguments.dropout: set model.dropout instead"),
+        ("finetune.threads", 0, "finetune.threads: 0 is out of range: it must be greater than or equal to 1"),
+        ("ingest.source", "png", "'png' is not one of the choices: idx or csv"),
+        ("ingest.sha256.train_images", "abc", "ingest.sha256.train_images: "),
+        ("split.test_fraction", 1.0, "split.test_fraction: 1.0 is out of range: it must be less than 1"),
+        ("augment.crop", -1, "augment.crop: -1 is out of range"),
+        ("classes", ["shirt", "shirt"], "classes: a name stands twice"),
+        ("classes", "shirt", "classes: 'shirt' is not a list"),
+    ],
+)
+def test_a_fault_is_refused_in_one_line_with_its_key_and_the_choices(path: str, value: Any, complaint: str) -> None:
+    with pytest.raises(InputError) as error:
+        check(changed(path, value), source="params.yaml")
+    message = str(error.value)
+    assert message.startswith("params.yaml: ")
+    assert complaint in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("train: [1", "line 2: not valid YAML"),
+        ("train: 1\ntrain: 2", "duplicate key"),
+        ("- 1", "must be a mapping"),
+        ("", "must be a mapping"),
+        ("a: \x00", "not valid YAML"),
+        ("train: {a: 1\n\tb: 2}", "not valid YAML"),
+    ],
+)
+def test_text_that_is_no_mapping_is_refused_in_one_line(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=complaint) as error:
+        load_yaml(path)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("lr: 1e-3\n")
+    assert load_yaml(path) == {"lr": 0.001}
+
+
+def test_a_missing_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run from the project's root"):
+        load_yaml(tmp_path / "params.yaml")

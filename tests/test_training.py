@@ -1,0 +1,218 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fashion.inputs import Preparation, crop
+from fashion.learning import Callbacks, Labelled, learn
+from fashion.progress import TrainingProgress
+from fashion.settings.system import InputSettings, Phase, System, TrainSettings
+from fashion.training import Examples, Trainer, evaluate, predict_logits, shuffled_batches
+
+CLASSES = [str(number) for number in range(10)]
+
+
+def system(**changes: object) -> System:
+    small = {
+        "family": "cnn",
+        "arguments": {"channels": [8], "kernels": [3], "dropout": 0.2, "hidden": [16]},
+        "images": "split",
+        "input": {"size": 28, "scaling": "unit"},
+        "batch_size": 32,
+        "phases": {"adam": {"optimizer": "adam", "lr": 0.01, "max_epochs": 3}},
+    }
+    return System.model_validate({**small, **changes})
+
+
+def settings(**changes: object) -> TrainSettings:
+    return TrainSettings.model_validate({"max_epochs": None, "threads": 1, "precision": "fp32", "seed": 0, **changes})
+
+
+def quiet() -> Callbacks:
+    return Callbacks(lambda *_: None, lambda _: None)
+
+
+@pytest.fixture
+def train(images: np.ndarray, labels: np.ndarray) -> Labelled:
+    three_of_four = np.arange(400) % 4 > 0
+    return Labelled(images[three_of_four], labels[three_of_four])
+
+
+@pytest.fixture
+def validation(images: np.ndarray, labels: np.ndarray) -> Labelled:
+    return Labelled(images[::4], labels[::4])
+
+
+def fit(train: Labelled, validation: Labelled, what: System, how: TrainSettings) -> tuple[dict, list[dict]]:
+    classifier, history = learn(what, how, train, validation, classes=CLASSES, callbacks=quiet())
+    return classifier.model.state_dict(), history
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_training_learns_from_real_images(train: Labelled, validation: Labelled, precision: str) -> None:
+    _, history = fit(train, validation, system(), settings(precision=precision, max_epochs=8))
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert max(row["val_accuracy"] for row in history) > 0.5
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_settings_give_the_same_bits(
+    train: Labelled, validation: Labelled, precision: str, threads: int
+) -> None:
+    how = settings(precision=precision, threads=threads)
+    (first, first_rows), (second, second_rows) = (fit(train, validation, system(), how) for _ in range(2))
+    assert first_rows == second_rows
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_another_seed_gives_other_weights(train: Labelled, validation: Labelled) -> None:
+    first, second = (fit(train, validation, system(), settings(seed=seed))[0] for seed in (0, 1))
+    assert not torch.equal(first["0.weight"], second["0.weight"])
+
+
+def test_the_model_is_left_with_its_best_epoch(train: Labelled, validation: Labelled) -> None:
+    wild = system(phases={"sgd": {"optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "max_epochs": 8}})
+    classifier, history = learn(wild, settings(), train, validation, classes=CLASSES, callbacks=quiet())
+    best = max(row["val_accuracy"] for row in history)
+    predicted = classifier.probabilities(validation.images, torch.device("cpu")).argmax(1).numpy()
+    assert np.mean(predicted == validation.labels) == pytest.approx(best)
+
+
+def test_a_phase_stops_when_patience_runs_out_and_the_next_starts_from_the_best_weights(
+    train: Labelled, validation: Labelled
+) -> None:
+    frozen = {"optimizer": "sgd", "lr": 1e-30, "max_epochs": 9, "patience": 2}
+    phases = {"adam": {"optimizer": "adam", "lr": 0.01, "max_epochs": 2}, "frozen": frozen}
+    _, history = fit(train, validation, system(phases=phases), settings())
+    assert [row["phase"] for row in history] == ["adam"] * 2 + ["frozen"] * 2
+    best = max(history[:2], key=lambda row: row["val_accuracy"])
+    assert history[2]["val_accuracy"] == best["val_accuracy"]
+
+
+def test_max_epochs_of_the_settings_replaces_that_of_every_phase(train: Labelled, validation: Labelled) -> None:
+    phase = {"optimizer": "adam", "lr": 0.01, "max_epochs": 9}
+    _, history = fit(train, validation, system(phases={"a": phase, "b": phase}), settings(max_epochs=1))
+    assert [row["phase"] for row in history] == ["a", "b"]
+
+
+def test_a_diverging_training_is_refused_with_its_learning_rate(train: Labelled, validation: Labelled) -> None:
+    phases = {"sgd": {"optimizer": "sgd", "lr": 1e30, "max_epochs": 2}}
+    with pytest.raises(ValueError, match=r"phases.sgd.lr: with 1e\+30 the loss is (nan|inf); take a lower rate"):
+        fit(train, validation, system(phases=phases), settings())
+
+
+def test_each_pass_shows_every_image_once_in_a_new_order(images: np.ndarray) -> None:
+    examples = Examples(torch.from_numpy(images), torch.arange(400))
+    order = torch.Generator().manual_seed(0)
+    first, second = (torch.cat([labels for _, labels in shuffled_batches(examples, 64, order)]).tolist() for _ in "ab")
+    assert sorted(first) == sorted(second) == list(range(400))
+    assert first != second
+    assert first != list(range(400))
+
+
+def test_a_last_batch_of_one_image_is_left_out_because_batch_norm_cannot_take_it(images: np.ndarray) -> None:
+    examples = Examples(torch.from_numpy(images[:65]), torch.arange(65))
+    sizes = [len(labels) for _, labels in shuffled_batches(examples, 32, torch.Generator())]
+    assert sizes == [32, 32]
+
+
+def test_a_score_counts_right_answers_with_dropout_off(images: np.ndarray) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(784, 2))
+    with torch.no_grad():
+        model[2].weight.zero_()
+        model[2].bias.copy_(torch.tensor([1.0, 0.0]))
+    prepare = Preparation(size=28, mean=0.0, std=255.0)
+    score = evaluate(model, prepare, Examples(torch.from_numpy(images[:8]), torch.tensor([0] * 6 + [1] * 2)))
+    assert score.accuracy == 0.75
+    assert score.loss == pytest.approx(0.75 * np.log(1 + np.exp(-1)) + 0.25 * np.log(1 + np.exp(1)), rel=1e-5)
+
+
+def test_predictions_do_not_depend_on_the_cut_into_batches(images: np.ndarray) -> None:
+    model, prepare = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), Preparation(size=28, mean=0.0, std=255.0)
+    many = torch.from_numpy(np.tile(images, (3, 1, 1)))  # 1200: more than one batch
+    logits = predict_logits(model, prepare, many)
+    torch.testing.assert_close(logits[:400], logits[800:])
+
+
+@pytest.mark.parametrize(("scaling", "low", "high"), [("pixels", 0, 255), ("unit", 0, 1)])
+def test_scaling_maps_grey_levels(images: np.ndarray, scaling: str, low: float, high: float) -> None:
+    prepared = Preparation.of(InputSettings(size=28, scaling=scaling), images)(torch.from_numpy(images))  # type: ignore[arg-type]
+    assert prepared.shape == (400, 1, 28, 28)
+    assert (prepared.min().item(), prepared.max().item()) == (low, high)
+
+
+def test_standard_scaling_makes_the_training_images_mean_0_and_deviation_1(images: np.ndarray) -> None:
+    prepared = Preparation.of(InputSettings(size=24, scaling="standard"), images)(torch.from_numpy(images))
+    assert prepared.mean().item() == pytest.approx(0, abs=1e-5)
+    assert prepared.std().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_cropping_takes_the_margin_off_again(images: np.ndarray) -> None:
+    padded = torch.from_numpy(np.pad(images, ((0, 0), (2, 2), (2, 2))))
+    assert torch.equal(crop(padded, 28), torch.from_numpy(images))
+
+
+def test_an_input_larger_than_the_stored_images_is_refused(images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="input.size: 32 is more than the stored 28 pixels"):
+        Preparation.of(InputSettings(size=32, scaling="unit"), images)
+
+
+def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(train: Labelled, validation: Labelled) -> None:
+    stream = io.StringIO()
+    progress = TrainingProgress("small", len(train.labels), stream)
+    learn(
+        system(),
+        settings(max_epochs=2),
+        train,
+        validation,
+        classes=CLASSES,
+        callbacks=Callbacks(progress.on_step, progress.on_epoch),
+    )
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("small adam epoch 2: train loss ")
+
+
+def test_progress_says_that_it_goes_on_when_an_epoch_takes_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("fashion.progress.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = TrainingProgress("large", 1000, stream)
+    for done in range(100, 600, 100):
+        now[0] += 30
+        progress.on_step("adam", 0, done)
+    assert stream.getvalue().splitlines() == ["large adam epoch 1: 30%, 210 s left in it"]
+
+
+def test_progress_is_a_bar_with_the_time_left_in_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    progress = TrainingProgress("small", 1000, stream)
+    progress.on_step("adam", 0, 500)
+    assert "small adam epoch 1:  50%" in stream.getvalue() or "small adam epoch 1:   0%" in stream.getvalue()
+
+
+def test_a_trainer_of_adam_and_one_of_sgd_update_all_weights(images: np.ndarray, labels: np.ndarray) -> None:
+    for name in ("adam", "sgd"):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        examples = Examples(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
+        Trainer(
+            model=model,
+            prepare=Preparation(size=28, mean=0.0, std=255.0),
+            train=examples,
+            validation=examples,
+            batch_size=100,
+            order=torch.Generator(),
+            dtype=torch.float32,
+            on_step=lambda *_: None,
+            on_epoch=lambda _: None,
+        ).fit({"only": Phase(optimizer=name, lr=0.01, max_epochs=1)})  # type: ignore[arg-type]
+        assert all(not torch.equal(before[key], value) for key, value in model.state_dict().items())
