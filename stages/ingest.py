@@ -1,0 +1,24 @@
+"""Read the raw files, fetching what is missing, into arrays under data/ingested."""
+
+import paths
+from entry import run
+from fashion.files import write_array
+from fashion.ingest import ingest
+from fashion.settings.params import Params
+
+
+def main(params: Params) -> None:
+    data = ingest(paths.RAW, params.ingest, num_classes=len(params.classes))
+    for part in ("train", "test"):
+        write_array(paths.images(paths.INGESTED, part), getattr(data, f"{part}_images"))
+        write_array(paths.labels(paths.INGESTED, part), getattr(data, f"{part}_labels"))
+    write_array(paths.images(paths.INGESTED, "unlabelled"), data.unlabelled_images)
+    write_array(paths.INGESTED / "unlabelled_ids.npy", data.unlabelled_ids)
+    counts = (
+        f"{len(data.train_images)} training, {len(data.test_images)} test, {len(data.unlabelled_images)} unlabelled"
+    )
+    print(f"ingest: {counts} images of {data.train_images.shape[1]} pixels a side", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

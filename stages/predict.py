@@ -1,0 +1,24 @@
+"""Label the unlabelled images with the final model: data/predicted/results.csv."""
+
+import pandas as pd
+
+import paths
+from entry import run
+from fashion.checkpoint import load
+from fashion.device import pick_device, prepare_to_compute
+from fashion.files import read_array, write_text
+from fashion.settings.params import Params
+
+
+def main(params: Params) -> None:
+    prepare_to_compute(params.finetune.threads)
+    ids = read_array(paths.INGESTED / "unlabelled_ids.npy")
+    images = read_array(paths.images(paths.INGESTED, "unlabelled"))
+    probabilities = load(paths.model(paths.FINAL)).probabilities(images, pick_device())
+    results = pd.DataFrame({"ID": ids, "label": probabilities.argmax(1).numpy()})
+    write_text(paths.PREDICTED / "results.csv", results.to_csv(index=False, lineterminator="\n"))
+    print(f"predict: {len(results)} images labelled in {paths.PREDICTED / 'results.csv'}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,288 @@
+"""The whole pipeline on 400 real images, run as a user would, in a clone of its own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from conftest import DATA
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "FASHION_DEVICE": "cpu",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+}
+CHECKSUMS = {
+    "train_images": "e8df2ecfe9e917594ce738f3f8dce351adafc77daa8de16089a9ea8818b3dc1c",
+    "train_labels": "5cd13eb2065de1c56981427489efc967911b17ee5e3fdbe8f21fd2d61e1a6c65",
+    "test_images": "a00ee5887647dabdc9c4649e4ae047789fe0d67ca86f5ba6c760341c1bd06de7",
+    "test_labels": "9ef533be234460a50861815334f1c44c72453b670823aae2199cb1a147b836c5",
+}
+MINE = (
+    "{family: mlp, arguments: {hidden: [32]}, images: split, input: {size: 28, scaling: unit}, batch_size: 50, "
+    "phases: {adam: {optimizer: adam, lr: 0.01, max_epochs: 2}}}"
+)
+FINAL = "stages/dvc.yaml:evaluate@final"
+
+
+def run(folder: Path, *command: str, status: int | None = 0) -> str:
+    """Run a command in a project; give what it printed, and require its exit status if one is named."""
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    output = done.stdout + done.stderr
+    assert status is None or done.returncode == status, output
+    return output
+
+
+def stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '(.+)'", output))
+
+
+def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    change(params)
+    yaml.dump(params, folder / "params.yaml")
+
+
+def shrink(params: dict) -> None:
+    """Keep one variant of each kind, on the sample's images, for an epoch or two."""
+    params["ingest"]["sha256"] = CHECKSUMS
+    params["ingest"]["mirrors"] = []
+    params["split"]["validation"] = 100
+    params["train"]["max_epochs"] = 2
+    params["finetune"]["max_epochs"] = 1
+    kept = ("base", "base_cnn", "keras_2")
+    for name in [name for name in params["variants"] if name not in kept]:
+        del params["variants"][name]
+    params["variants"]["keras_2"]["baseline"] = None
+    params["model"]["arguments"] = {"channels": [8, 8], "kernels": [2, 2], "pools": [2, 2], "hidden": [16]}
+
+
+def checksums(folder: Path) -> dict[str, int]:
+    """Give the content of all results, but not of locks, which also list the code."""
+    places = [*folder.glob("metrics/*"), *folder.glob("plots/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
+    return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in places if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone with the sample's data, reproduced and committed; not to be changed."""
+    folder = tmp_path_factory.mktemp("project")
+    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
+    for file in filter(None, listed):
+        if (ROOT / file).is_file() and not file.startswith(("metrics/", "plots/", "data/predicted/", "dvc.lock")):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
+    (folder / "stages" / "dvc.lock").unlink(missing_ok=True)
+    for path in DATA.glob("*.gz"):
+        shutil.copy(path, folder / "data" / "raw")
+    edit_params(folder, shrink)
+    run(folder, "git", "init", "--quiet", "--initial-branch=main")
+    output = run(folder, "dvc", "repro")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message=Reproduce")
+    return folder, output
+
+
+@pytest.fixture
+def project(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    return shutil.copytree(reproduced[0], tmp_path / "project")
+
+
+def test_a_clone_reproduces_every_stage_and_leaves_the_contract_files(reproduced: tuple[Path, str]) -> None:
+    folder, output = reproduced
+    systems = {"base", "base_cnn", "keras_2", "final"}
+    assert stages_run(output) == {
+        *("ingest", "split", "augment", "finetune", "compare", "predict"),
+        *("train@base", "train@base_cnn", "train@keras_2"),
+        *("evaluate@base", "evaluate@base_cnn", "evaluate@keras_2", FINAL),
+    }
+    variants = json.loads((folder / "metrics/variants.json").read_text())
+    assert set(variants) == systems
+    assert all({"parameters", "epochs", "val_accuracy", "test_accuracy"} <= set(row) for row in variants.values())
+    assert variants["base"]["parameters"] == 624_778
+    assert variants["final"]["epochs"] == 3
+    final = json.loads((folder / "metrics/final.json").read_text())
+    assert final["test_accuracy"] == variants["final"]["test_accuracy"]
+    assert set(final["per_class"]) >= {"Bag", "Ankle boot"}
+    curves = pd.read_csv(folder / "plots/learning_curves.csv")
+    assert set(curves["variant"]) == systems
+    results = pd.read_csv(folder / "data/predicted/results.csv")
+    assert results["ID"].tolist() == list(range(100))
+    confusion = pd.read_csv(folder / "plots/confusion.csv")
+    assert (confusion["actual"] == confusion["predicted"]).mean() == pytest.approx(final["test_accuracy"])
+    numbers = {name: number for number, name in enumerate(YAML().load(folder / "params.yaml")["classes"])}
+    assert results["label"].tolist() == confusion["predicted"].map(numbers).tolist()  # the same images, by default
+
+
+def test_nothing_is_left_beside_the_results(reproduced: tuple[Path, str]) -> None:
+    folder, _ = reproduced
+    assert not list(folder.rglob("*.part"))
+    assert run(folder, "git", "status", "--porcelain") == ""
+
+
+def test_repro_again_does_nothing(project: Path) -> None:
+    assert stages_run(run(project, "dvc", "repro")) == set()
+
+
+def test_the_same_code_data_and_settings_give_the_same_bytes(project: Path) -> None:
+    before = checksums(project)
+    output = run(project, "dvc", "repro", "--force", "--no-run-cache", "--single-item", "train@base_cnn", "finetune")
+    assert stages_run(output) == {"train@base_cnn", "finetune"}
+    assert checksums(project) == before
+
+
+def test_a_learning_rate_runs_that_variant_its_evaluation_and_compare(project: Path) -> None:
+    def change(params: dict) -> None:
+        params["variants"]["base"]["phases"]["adam"]["lr"] = 0.002
+
+    edit_params(project, change)
+    assert stages_run(run(project, "dvc", "repro")) == {"train@base", "evaluate@base", "compare"}
+    run(project, "git", "checkout", "params.yaml")
+    output = run(project, "dvc", "repro")
+    assert "train@base' is cached" in output, "going back costs no training"
+
+
+def test_editing_a_family_runs_its_variants_alone(project: Path) -> None:
+    with (project / "src/fashion/families/mlp.py").open("a") as file:
+        file.write("# edited\n")
+    dry = stages_run(run(project, "dvc", "repro", "--dry"))
+    assert {name for name in dry if name.startswith(("train", "finetune"))} == {"train@base"}
+
+
+def test_an_experiment_with_another_dropout_trains_the_final_model_alone_and_shows_in_every_comparison(
+    project: Path,
+) -> None:
+    output = run(project, "dvc", "exp", "run", "--name", "less-dropout", "-S", "model.dropout=0.3")
+    assert stages_run(output) == {"finetune", FINAL, "compare", "predict"}
+    assert "finetune.threads" not in run(project, "dvc", "params", "diff")
+    assert re.search(r"model\.dropout\s+0\.5\s+0\.3", run(project, "dvc", "params", "diff"))
+    assert "final.val_accuracy" in run(project, "dvc", "metrics", "diff", "--all")
+    assert "less-dropout" in run(project, "dvc", "exp", "show", "--csv")
+    plots = json.loads(run(project, "dvc", "plots", "diff", "--json", "--split"))["data"]
+    assert {"Loss", "Accuracy", "Comparison", "Confusion", "ROC"} <= set(plots)
+
+
+def test_plots_are_rendered_from_the_projects_own_templates(project: Path) -> None:
+    run(project, "dvc", "plots", "show")
+    page = (project / "dvc_plots/index.html").read_text()
+    for title in ("Loss by epoch", "Accuracy by epoch", "Best validation accuracy", "Confusion of the final", "ROC of"):
+        assert title in page
+    assert "<DVC_METRIC" not in page
+
+
+def test_a_variant_is_added_by_an_entry_alone(project: Path) -> None:
+    output = run(project, "dvc", "exp", "run", "-S", f"+variants.mine={MINE}")
+    assert stages_run(output) == {"train@mine", "evaluate@mine", "compare"}
+    assert json.loads((project / "metrics/variants.json").read_text())["mine"]["epochs"] == 2
+
+
+def test_a_variant_that_is_taken_out_leaves_nothing_in_the_comparison(project: Path) -> None:
+    edit_params(project, lambda params: params["variants"].pop("keras_2"))
+    assert stages_run(run(project, "dvc", "repro")) == {"compare"}
+    assert set(json.loads((project / "metrics/variants.json").read_text())) == {"base", "base_cnn", "final"}
+    assert not (project / "data/evaluated/keras_2.json").exists()
+    assert stages_run(run(project, "dvc", "repro")) == set()
+
+
+def test_a_fresh_clone_without_data_knows_that_the_lock_is_fresh(project: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "--quiet", str(project), "clone")
+    assert stages_run(run(tmp_path / "clone", "dvc", "repro", "--dry", "--allow-missing")) == set()
+
+    def change(params: dict) -> None:
+        params["variants"]["base"]["batch_size"] = 128
+
+    edit_params(tmp_path / "clone", change)
+    assert "train@base" in run(tmp_path / "clone", "dvc", "repro", "--dry", "--allow-missing", status=255)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "complaint"),
+    [
+        ("model", "dropout", 1.5, "error: params.yaml: model.dropout: 1.5 is out of range"),
+        ("augment", "crop", 14, "error: params.yaml: augment.crop: 14 leaves 4 of 32 pixels a side"),
+        ("split", "validation", 400, "error: params.yaml: split.validation: 400 of 400 labelled images"),
+    ],
+)
+def test_a_refused_setting_costs_one_line_and_no_file(
+    project: Path, section: str, key: str, value: object, complaint: str
+) -> None:
+    before = checksums(project)
+    edit_params(project, lambda params: params[section].update({key: value}))
+    output = run(project, "dvc", "repro", status=None)
+    assert complaint in output
+    assert "Traceback" not in output
+    assert checksums(project) == before
+
+
+def test_a_network_that_does_not_fit_its_images_is_refused_and_the_old_model_kept(project: Path) -> None:
+    before = checksums(project)
+    edit_params(project, lambda params: params["variants"]["base_cnn"]["arguments"].update(kernels=[3, 40]))
+    output = run(project, "dvc", "repro", status=None)
+    assert "error: params.yaml: variants.base_cnn: convolution 2: kernel 40" in output
+    assert checksums(project) == before
+
+
+def test_a_stage_alone_exits_with_status_2_on_bad_settings(project: Path) -> None:
+    edit_params(project, lambda params: params.update(trian=1))
+    output = run(project, "python", "stages/check.py", status=2)
+    assert output.startswith("error: params.yaml: trian: unknown key (did you mean train?)")
+    assert len(output.splitlines()) == 1
+
+
+def test_a_stage_says_what_it_does_when_asked(project: Path) -> None:
+    output = run(project, "python", "stages/train.py", "--help")
+    assert "Train one variant" in output
+    assert "there is no variant 'bas'" in run(project, "python", "stages/train.py", "bas", status=2)
+
+
+def test_csv_tables_are_split_learned_from_and_labelled(project: Path, images, labels) -> None:
+    columns = [f"pix{number}" for number in range(1, 785)]
+    table = pd.DataFrame(images.reshape(400, -1), columns=columns)
+    table.assign(label=labels).to_csv(project / "data/raw/train.csv", index=False)
+    unlabelled = table[:7].assign(ID=[f"image-{number}" for number in range(7)])
+    unlabelled.to_csv(project / "data/raw/evaluate.csv", index=False)
+    edit_params(project, lambda params: params["ingest"].update(source="csv"))
+    assert stages_run(run(project, "dvc", "repro", "predict")) == {"ingest", "split", "augment", "finetune", "predict"}
+    results = pd.read_csv(project / "data/predicted/results.csv")
+    assert results["ID"].tolist() == [f"image-{number}" for number in range(7)]
+    unlabelled[:6].to_csv(project / "data/raw/evaluate.csv", index=False)
+    assert stages_run(run(project, "dvc", "repro", "predict")) == {"ingest", "predict"}
+    assert len(pd.read_csv(project / "data/predicted/results.csv")) == 6
+
+
+def test_an_interrupted_training_keeps_the_old_model_and_goes_on_next_time(project: Path) -> None:
+    before = checksums(project)
+
+    def change(params: dict) -> None:
+        params["train"]["max_epochs"] = 10_000
+
+    edit_params(project, change)
+    pipe = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(["dvc", "repro", "train@base"], cwd=project, env=ENVIRONMENT, **pipe) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("base adam epoch 3"):
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.stderr.read()
+    assert "train@base: interrupted" in rest
+    assert checksums(project) == before
+    run(project, "git", "checkout", "params.yaml")
+    assert stages_run(run(project, "dvc", "repro")) == set()
