@@ -1,0 +1,131 @@
+"""Validate the results in git: a fresh lock, well-formed contract files, a README table that says the same.
+
+With --write, bring the README's table up to date instead of complaining.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fashion.settings.params import Params, check
+from fashion.settings.parsing import load_yaml
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- results: written by .ci/validate.py --write -->\n", "<!-- end of results -->"
+COLUMNS = {
+    "plots/learning_curves.csv": [
+        *("variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+    ],
+    "plots/confusion.csv": ["actual", "predicted"],
+    "plots/roc.csv": ["class", "fpr", "tpr"],
+    "data/predicted/results.csv": ["ID", "label"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write the README's table of results")
+    arguments = parser.parse_args()
+    params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
+    if arguments.write:
+        (ROOT / "README.md").write_text(with_table(params), encoding="utf-8")
+        return
+    faults = [*stale_stages(), *bad_tables(params), *bad_metrics(params)]
+    if not faults and (ROOT / "README.md").read_text(encoding="utf-8") != with_table(params):
+        faults.append("README.md: the table of results is not that of metrics/; run `python .ci/validate.py --write`")
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if faults:
+        sys.exit(2)
+    print(f"validated: dvc.lock is fresh, and the results of {len(params.variants) + 1} systems are there")
+
+
+def stale_stages() -> list[str]:
+    """Ask DVC which stages would run; it exits with 0 when some would, and needs no data to tell."""
+    command = [str(Path(sys.executable).with_name("dvc")), "repro", "--dry", "--allow-missing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).splitlines()
+    faults = [f"dvc.lock: {line}" for line in lines if "Running stage" in line or line.startswith("ERROR")]
+    if done.returncode != 0 and not faults:
+        faults.append(f"dvc.lock: `dvc repro --dry` exits with {done.returncode}")
+    return [*faults, "dvc.lock: not fresh; run `dvc repro` and commit what it writes"] if faults else []
+
+
+def bad_tables(params: Params) -> list[str]:
+    """Check the columns of the tables, and that they speak of the systems and classes of params.yaml."""
+    faults = []
+    tables = {}
+    for name, columns in COLUMNS.items():
+        try:
+            tables[name] = pd.read_csv(ROOT / name)
+        except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            faults.append(f"{name}: {error}")
+            continue
+        if list(tables[name].columns) != columns:
+            faults.append(f"{name}: columns {list(tables[name].columns)}, expected {columns}")
+        elif tables[name].empty or tables[name].isna().any(axis=None):
+            faults.append(f"{name}: empty, or with empty cells")
+    if faults:
+        return faults
+    known = {
+        ("plots/learning_curves.csv", "variant"): {*params.variants, "final"},
+        ("plots/confusion.csv", "actual"): set(params.classes),
+        ("plots/roc.csv", "class"): set(params.classes),
+    }
+    for (name, column), expected in known.items():
+        if set(tables[name][column]) != expected:
+            faults.append(f"{name}: {column} is not each of {', '.join(sorted(expected))}")
+    if not tables["data/predicted/results.csv"]["label"].between(0, len(params.classes) - 1).all():
+        faults.append("data/predicted/results.csv: a label is not the number of a class")
+    return faults
+
+
+def bad_metrics(params: Params) -> list[str]:
+    """Check that each system has its figures and each class of the final model its own."""
+    faults = []
+    variants, final = read_json("metrics/variants.json"), read_json("metrics/final.json")
+    if set(variants) != {*params.variants, "final"}:
+        faults.append("metrics/variants.json: not the systems of params.yaml")
+    for name, row in variants.items():
+        for key, kind in {"parameters": int, "epochs": int, "val_accuracy": float, "test_accuracy": float}.items():
+            if not isinstance(row.get(key), kind) or (kind is float and not 0 <= row[key] <= 1):
+                faults.append(f"metrics/variants.json: {name}.{key} is {row.get(key)!r}")
+    wanted = ("test_accuracy", "macro_f1", "roc_auc")
+    faults += [
+        f"metrics/final.json: {key} is {final.get(key)!r}" for key in wanted if type(final.get(key)) is not float
+    ]
+    if list(final.get("per_class", {})) != params.classes:
+        faults.append("metrics/final.json: per_class does not name each class")
+    if not faults and final["test_accuracy"] != variants["final"]["test_accuracy"]:
+        faults.append("metrics/final.json: its test accuracy is not that of metrics/variants.json")
+    return faults
+
+
+def read_json(name: str) -> dict[str, Any]:
+    try:
+        return json.loads((ROOT / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {name}: {error}")
+
+
+def with_table(params: Params) -> str:
+    """Give the README with the table that follows from metrics/variants.json."""
+    before, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    variants = read_json("metrics/variants.json")
+    rows = ["| system | parameters | reported | validation | test | epochs |", "|---|---:|---:|---:|---:|---:|"]
+    for name in (*params.variants, "final"):
+        row = variants[name]
+        reported = f"{row['reported']:.4f}".rstrip("0") if row["reported"] else ""
+        accuracies = f"{row['val_accuracy']:.4f} | {row['test_accuracy']:.4f}"
+        rows.append(f"| {name} | {row['parameters']:,} | {reported} | {accuracies} | {row['epochs']} |")
+    return before + BEGIN + "\n".join(rows) + "\n" + END + after
+
+
+if __name__ == "__main__":
+    main()

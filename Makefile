@@ -1,0 +1,34 @@
+# The commands of this project; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+DONE := $(VENV)/.installed
+SHELL := /bin/bash
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help repro test lint
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+repro: $(DONE) ## Set up, then run every stage whose code, data or settings changed
+	@python stages/check.py
+	@dvc repro
+
+test: $(DONE) ## Set up, then run the tests
+	@pytest
+
+lint: $(DONE) ## Check style, format and types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+$(DONE): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: $$($(PYTHON) --version) is too old; name another, 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "Setting up $(VENV) (once, a few minutes): torch, DVC and all that requirements.txt pins"
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "error: no virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --requirement requirements.txt
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Set up. For dvc and python by hand: source $(VENV)/bin/activate"
