@@ -52,6 +52,21 @@ def test_files_without_gzip_are_read_too(raw: Path) -> None:
     assert len(ingest(raw, settings(), num_classes=10).train_images) == 400
 
 
+def test_only_what_is_missing_is_fetched(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = raw.parent / "hidden.gz"
+    (raw / "t10k-labels-idx1-ubyte.gz").rename(hidden)
+    asked = []
+
+    def deliver(names: list[str], folder: Path, mirrors: list[str]) -> None:
+        asked.extend([*names, *mirrors])
+        hidden.rename(folder / names[0])
+
+    monkeypatch.setattr(ingesting, "fetch", deliver)
+    data = ingest(raw, settings(mirrors=["https://mirror.example"]), num_classes=10)
+    assert asked == ["t10k-labels-idx1-ubyte.gz", "https://mirror.example"]
+    assert len(data.test_labels) == 100
+
+
 def test_debians_folder_is_looked_at_when_raw_is_empty(
     raw: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

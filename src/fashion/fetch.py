@@ -1,5 +1,6 @@
 """Get the public data files: from the mirrors over HTTPS, else from Debian's package archive."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -44,6 +45,7 @@ def download(names: Sequence[str], folder: Path, mirror: str) -> None:
     with requests.Session() as session:
         retry = Retry(total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
         session.mount("https://", HTTPAdapter(max_retries=retry))
+        session.headers["Accept-Encoding"] = "identity"  # the bytes as they lie there, of the announced length
         for name in names:
             if (folder / name).exists():
                 continue
@@ -52,7 +54,10 @@ def download(names: Sequence[str], folder: Path, mirror: str) -> None:
                 response.raise_for_status()
                 size = int(response.headers.get("Content-Length", 0))
                 print(f"fetch: {url}", file=sys.stderr, flush=True)
-                with part.open("wb") as file, tqdm(total=size or None, unit="B", unit_scale=True, desc=name) as bar:
+                with (
+                    part.open("wb") as file,
+                    tqdm(total=size or None, unit="B", unit_scale=True, desc=name, mininterval=1) as bar,
+                ):
                     for chunk in response.iter_content(1 << 16):
                         file.write(chunk)
                         bar.update(len(chunk))
@@ -64,14 +69,11 @@ def unpack_debian_package(names: Sequence[str], folder: Path) -> None:
     """Download Debian's package and take the files out of it; nothing is installed and no rights are needed."""
     print(f"fetch: Debian package {DEBIAN_PACKAGE}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
-        command = ["apt-get", "download", DEBIAN_PACKAGE]
-        if (
-            subprocess.run(command, cwd=temporary, capture_output=True, check=False).returncode != 0
-            and os.geteuid() == 0
-        ):
-            subprocess.run(["apt-get", "update"], capture_output=True, check=True)  # the lists may be missing
-        if not any(Path(temporary).glob("*.deb")):
-            subprocess.run(command, cwd=temporary, capture_output=True, check=True)
+        get_package = functools.partial(subprocess.run, ["apt-get", "download", DEBIAN_PACKAGE], cwd=temporary)
+        if get_package(capture_output=True).returncode != 0:
+            if os.geteuid() == 0:  # the lists of packages may be missing, as in a container
+                subprocess.run(["apt-get", "update"], capture_output=True, check=True)
+            get_package(capture_output=True, check=True)
         package = next(Path(temporary).glob("*.deb"))
         subprocess.run(["dpkg-deb", "-x", package, temporary], capture_output=True, check=True)
         for name in names:

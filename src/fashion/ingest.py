@@ -56,16 +56,21 @@ def ingest_idx(folder: Path, settings: IngestSettings, num_classes: int) -> Data
 
 
 def find_idx(folder: Path, mirrors: list[str]) -> list[Path]:
-    """Locate the four files in `folder`, else in the folder of Debian's package; fetch them into `folder` otherwise."""
+    """Locate the four files in `folder`, else in the folder of Debian's package; else fetch what is missing."""
     for place in (folder, DEBIAN_FOLDER):
-        found = [
-            next((path for path in (place / name, place / f"{name}.gz") if path.is_file()), None) for name in IDX_FILES
-        ]
-        if all(found):
-            return [path for path in found if path]
-    if not (folder / "train-images-idx3-ubyte").exists():
-        fetch([f"{name}.gz" for name in IDX_FILES if not (folder / name).is_file()], folder, mirrors)
-    return find_idx(folder, [])
+        found = present(place)
+        if len(found) == len(IDX_FILES):
+            return list(found.values())
+    there = present(folder)
+    fetch([f"{name}.gz" for name in IDX_FILES if name not in there], folder, mirrors)
+    return list(present(folder).values())
+
+
+def present(folder: Path) -> dict[str, Path]:
+    """Map the IDX files that are in `folder`, gzipped or not, from their names."""
+    candidates = [(name, path) for name in IDX_FILES for path in (folder / f"{name}.gz", folder / name)]
+    paths = {name: path for name, path in candidates if path.is_file()}
+    return {name: paths[name] for name in IDX_FILES if name in paths}
 
 
 def check_pair(images_path: Path, images: np.ndarray, labels_path: Path, labels: np.ndarray, num_classes: int) -> None:
