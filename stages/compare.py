@@ -11,11 +11,11 @@ from fashion.comparison import accuracies_to_plot, curves_to_plot, learning_curv
 from fashion.evaluation import roc_curves
 from fashion.files import read_array, write_json, write_text
 from fashion.settings.params import Params
-from fashion.settings.system import FinalModel, Variant
+from fashion.settings.system import FINAL, FinalModel, Variant
 
 
 def main(params: Params) -> None:
-    systems: dict[str, Variant | FinalModel] = {**params.variants, paths.FINAL: params.model}
+    systems: dict[str, Variant | FinalModel] = {**params.variants, FINAL: params.model}
     remove_strangers(set(systems))
     scores = {name: json.loads(paths.scores(name).read_text(encoding="utf-8")) for name in systems}
     about = {name: {"baseline": system.baseline, "reported": system.reported} for name, system in systems.items()}
@@ -23,18 +23,18 @@ def main(params: Params) -> None:
     table = variants_table(scores, about)
     curves = learning_curves({name: pd.read_csv(paths.history(name)) for name in systems})
     write_json(paths.METRICS / "variants.json", table)
-    write_json(paths.METRICS / "final.json", scores[paths.FINAL])
+    write_json(paths.METRICS / "final.json", scores[FINAL])
     write_table("learning_curves", curves)
     write_table("curves", curves_to_plot(curves, groups))
     write_table("accuracies", accuracies_to_plot(table, groups))
 
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
-    probabilities = read_array(paths.probabilities(paths.FINAL))
+    probabilities = read_array(paths.probabilities(FINAL))
     classes = np.array(params.classes)
     write_table("confusion", pd.DataFrame({"actual": classes[labels], "predicted": classes[probabilities.argmax(1)]}))
     write_table("roc", roc_curves(labels, np.asarray(probabilities), params.classes).round(5))
     best = max(params.variants, key=lambda name: table[name]["val_accuracy"])
-    for name in (best, paths.FINAL):
+    for name in (best, FINAL):
         row = table[name]
         print(f"{name}: validation {row['val_accuracy']:.4f}, test {row['test_accuracy']:.4f}", flush=True)
 

@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-RAW = Path("data/raw")
-INGESTED = Path("data/ingested")
-SPLIT = Path("data/split")
-AUGMENTED = Path("data/augmented")
-HISTORIES = Path("data/histories")
-EVALUATED = Path("data/evaluated")
-PREDICTED = Path("data/predicted")
+DATA = Path("data")
+RAW = DATA / "raw"
+INGESTED = DATA / "ingested"
+SPLIT = DATA / "split"
+AUGMENTED = DATA / "augmented"
+HISTORIES = DATA / "histories"
+EVALUATED = DATA / "evaluated"
+PREDICTED = DATA / "predicted"
 MODELS = Path("models")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
-
-FINAL = "final"  # the name that the final model goes by among the variants
 
 
 def images(folder: Path, part: str) -> Path:

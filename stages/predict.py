@@ -8,13 +8,14 @@ from fashion.checkpoint import load
 from fashion.device import pick_device, prepare_to_compute
 from fashion.files import read_array, write_text
 from fashion.settings.params import Params
+from fashion.settings.system import FINAL
 
 
 def main(params: Params) -> None:
     prepare_to_compute(params.finetune.threads)
     ids = read_array(paths.INGESTED / "unlabelled_ids.npy")
     images = read_array(paths.images(paths.INGESTED, "unlabelled"))
-    probabilities = load(paths.model(paths.FINAL)).probabilities(images, pick_device())
+    probabilities = load(paths.model(FINAL)).probabilities(images, pick_device())
     results = pd.DataFrame({"ID": ids, "label": probabilities.argmax(1).numpy()})
     write_text(paths.PREDICTED / "results.csv", results.to_csv(index=False, lineterminator="\n"))
     print(f"predict: {len(results)} images labelled in {paths.PREDICTED / 'results.csv'}", flush=True)

@@ -15,7 +15,7 @@ def train_system(
     name: str, where: str, system: System, settings: TrainSettings, classes: list[str], arguments: dict
 ) -> None:
     """Train the system found at `where` in params.yaml; write its model and history under `name`."""
-    folder = Path("data") / system.images
+    folder = paths.DATA / system.images
     train, validation = labelled(folder, "train"), labelled(folder, "validation")
     progress = TrainingProgress(name, len(train.labels))
     try:

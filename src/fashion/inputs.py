@@ -1,13 +1,14 @@
 """From stored pixels to what a network sees: cropped to its size and scaled."""
 
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fashion.settings.fields import Count, Strict
 from fashion.settings.system import InputSettings
+
+Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
 
 class Preparation(Strict):
@@ -27,7 +28,7 @@ class Preparation(Strict):
             return cls(size=settings.size, mean=0.0, std=1.0)
         if settings.scaling == "unit":
             return cls(size=settings.size, mean=0.0, std=255.0)
-        cropped = crop(torch.from_numpy(np.asarray(train_images)), settings.size).numpy()
+        cropped = crop(train_images, settings.size)
         return cls(size=settings.size, mean=float(cropped.mean()), std=float(cropped.std()))
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ class Preparation(Strict):
         return crop(images, self.size).unsqueeze(1).float().sub_(self.mean).div_(self.std)
 
 
-def crop(images: Tensor, size: int) -> Tensor:
+def crop(images: Pixels, size: int) -> Pixels:
     """Keep the middle `size` x `size` of images N x H x W."""
     margin = (images.shape[-1] - size) // 2
     return images[:, margin : margin + size, margin : margin + size]

@@ -126,7 +126,7 @@ def shuffled_batches(examples: Examples, size: int, order: torch.Generator) -> I
     """
     permutation = torch.randperm(len(examples), generator=order).to(examples.images.device)
     for indices in permutation.split(size):
-        if len(indices) > 1 or len(examples) == 1:
+        if len(indices) > 1 or size == 1:
             yield examples.images[indices], examples.labels[indices]
 
 

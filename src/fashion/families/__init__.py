@@ -6,6 +6,7 @@ not fit the image.
 """
 
 import ast
+import functools
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 
 
+@functools.cache
 def schema(family: str) -> type[Strict]:
     """Turn the signature of a family's `build` into a settings type.
 

@@ -12,9 +12,8 @@ from fashion.settings.fields import Strict
 from fashion.settings.ingest import IngestSettings
 from fashion.settings.parsing import parse, suggest
 from fashion.settings.split import SplitSettings
-from fashion.settings.system import FinalModel, TrainSettings, Variant
+from fashion.settings.system import FINAL, FinalModel, TrainSettings, Variant
 
-FINAL = "final"
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
 
 Classes = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=256)]

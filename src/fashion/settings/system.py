@@ -6,6 +6,8 @@ from pydantic import Field
 
 from fashion.settings.fields import Count, Index, NonNegative, Positive, Rate, Strict
 
+FINAL = "final"  # what the final model is called among the variants
+
 Images = Literal["split", "augmented"]
 Scaling = Literal["pixels", "unit", "standard"]
 
