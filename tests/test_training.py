@@ -120,6 +120,11 @@ def test_a_last_batch_of_one_image_is_left_out_because_batch_norm_cannot_take_it
     assert sizes == [32, 32]
 
 
+def test_batches_of_one_image_are_taken_where_they_are_asked_for(images: np.ndarray) -> None:
+    examples = Examples(torch.from_numpy(images[:3]), torch.arange(3))
+    assert [len(labels) for _, labels in shuffled_batches(examples, 1, torch.Generator())] == [1, 1, 1]
+
+
 def test_a_score_counts_right_answers_with_dropout_off(images: np.ndarray) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(784, 2))
     with torch.no_grad():
