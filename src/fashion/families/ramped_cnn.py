@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from fashion.layers import ChannelsLast, map_size, one_for_each
+from fashion.layers import ChannelsLast, Conv2d, map_size, one_for_each
 from fashion.settings.fields import Count, Rate
 
 RAMP = (0.2, 0.6, 1.0, 1.0)  # shares of the peak rate: a peak of 0.5 gives the published .1 .3 .5 .5
@@ -27,7 +27,7 @@ def build(
     width, size = 1, image_size
     for index, (out, kernel, pool) in enumerate(zip(channels, kernels, pools, strict=True)):
         size = map_size(size, kernel=kernel, pool=pool, layer=f"convolution {index + 1}")
-        layers.append(nn.Conv2d(width, out, kernel))
+        layers.append(Conv2d(width, out, kernel))
         if index == 0:
             layers.append(ChannelsLast())
         layers.append(nn.BatchNorm2d(out))
