@@ -10,9 +10,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-repro: $(DONE) ## Set up, then run every stage whose code, data or settings changed
-	@python stages/check.py
-	@dvc repro
+repro: $(DONE) ## Set up, then run all stages that changed, side by side on all cores (JOBS=n: on n)
+	@python stages/repro.py $(if $(JOBS),--jobs $(JOBS))
 
 test: $(DONE) ## Set up, then run the tests
 	@pytest

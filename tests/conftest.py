@@ -1,14 +1,14 @@
 """Real images for all tests: 400 training and 100 test images of Fashion-MNIST, 10 classes alike."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clone import DATA, make_clone, run
 from fashion.idx import read_idx
-
-DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +21,20 @@ def images() -> NDArray[np.uint8]:
 def labels() -> NDArray[np.uint8]:
     """Class numbers of the 400 images."""
     return read_idx(DATA / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None).copy()
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed."""
+    folder = tmp_path_factory.mktemp("project")
+    make_clone(folder)
+    output = run(folder, "python", "stages/repro.py", "--jobs", "8")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message=Reproduce")
+    return folder, output
+
+
+@pytest.fixture
+def project(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    return shutil.copytree(reproduced[0], tmp_path / "project")

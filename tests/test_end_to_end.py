@@ -3,118 +3,29 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from conftest import DATA
+from clone import ENVIRONMENT, FINAL, SYSTEMS, checksums, edit_params, run, stages_run
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-    "FASHION_DEVICE": "cpu",
-    "GIT_AUTHOR_NAME": "test",
-    "GIT_AUTHOR_EMAIL": "test@example.org",
-    "GIT_COMMITTER_NAME": "test",
-    "GIT_COMMITTER_EMAIL": "test@example.org",
-}
-CHECKSUMS = {
-    "train_images": "e8df2ecfe9e917594ce738f3f8dce351adafc77daa8de16089a9ea8818b3dc1c",
-    "train_labels": "5cd13eb2065de1c56981427489efc967911b17ee5e3fdbe8f21fd2d61e1a6c65",
-    "test_images": "a00ee5887647dabdc9c4649e4ae047789fe0d67ca86f5ba6c760341c1bd06de7",
-    "test_labels": "9ef533be234460a50861815334f1c44c72453b670823aae2199cb1a147b836c5",
-}
 MINE = (
     "{family: mlp, arguments: {hidden: [32]}, images: split, input: {size: 28, scaling: unit}, batch_size: 50, "
     "phases: {adam: {optimizer: adam, lr: 0.01, max_epochs: 2}}}"
 )
-FINAL = "stages/dvc.yaml:evaluate@final"
-
-
-def run(folder: Path, *command: str, status: int | None = 0) -> str:
-    """Run a command in a project; give what it printed, and require its exit status if one is named."""
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
-    output = done.stdout + done.stderr
-    assert status is None or done.returncode == status, output
-    return output
-
-
-def stages_run(output: str) -> set[str]:
-    return set(re.findall(r"Running stage '(.+)'", output))
-
-
-def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
-    yaml = YAML()
-    params = yaml.load(folder / "params.yaml")
-    change(params)
-    yaml.dump(params, folder / "params.yaml")
-
-
-def shrink(params: dict) -> None:
-    """Keep one variant of each kind, on the sample's images, for an epoch or two."""
-    params["ingest"]["sha256"] = CHECKSUMS
-    params["ingest"]["mirrors"] = []
-    params["split"]["validation"] = 100
-    params["train"]["max_epochs"] = 2
-    params["finetune"]["max_epochs"] = 1
-    kept = ("base", "base_cnn", "keras_2")
-    for name in [name for name in params["variants"] if name not in kept]:
-        del params["variants"][name]
-    params["variants"]["keras_2"]["baseline"] = None
-    params["model"]["arguments"] = {"channels": [8, 8], "kernels": [2, 2], "pools": [2, 2], "hidden": [16]}
-
-
-def checksums(folder: Path) -> dict[str, int]:
-    """Give the content of all results, but not of locks, which also list the code."""
-    places = [*folder.glob("metrics/*"), *folder.glob("plots/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
-    return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in places if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A clone with the sample's data, reproduced and committed; not to be changed."""
-    folder = tmp_path_factory.mktemp("project")
-    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
-    for file in filter(None, listed):
-        if (ROOT / file).is_file() and not file.startswith(("metrics/", "plots/", "data/predicted/", "dvc.lock")):
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, folder / file)
-    (folder / "stages" / "dvc.lock").unlink(missing_ok=True)
-    for path in DATA.glob("*.gz"):
-        shutil.copy(path, folder / "data" / "raw")
-    edit_params(folder, shrink)
-    run(folder, "git", "init", "--quiet", "--initial-branch=main")
-    output = run(folder, "dvc", "repro")
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message=Reproduce")
-    return folder, output
-
-
-@pytest.fixture
-def project(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
-    """A copy of it to change."""
-    return shutil.copytree(reproduced[0], tmp_path / "project")
 
 
 def test_a_clone_reproduces_every_stage_and_leaves_the_contract_files(reproduced: tuple[Path, str]) -> None:
     folder, output = reproduced
-    systems = {"base", "base_cnn", "keras_2", "final"}
-    assert stages_run(output) == {
-        *("ingest", "split", "augment", "finetune", "compare", "predict"),
-        *("train@base", "train@base_cnn", "train@keras_2"),
-        *("evaluate@base", "evaluate@base_cnn", "evaluate@keras_2", FINAL),
-    }
+    stages = {"ingest", "split", "augment", "finetune", "compare", "predict"}
+    stages |= {f"{stage}@{name}" for stage in ("train", "evaluate") for name in SYSTEMS if name != "final"} | {FINAL}
+    assert set(re.findall(r"^(.+): done in ", output, re.MULTILINE)) == stages
     variants = json.loads((folder / "metrics/variants.json").read_text())
-    assert set(variants) == systems
+    assert set(variants) == set(SYSTEMS)
     assert all({"parameters", "epochs", "val_accuracy", "test_accuracy"} <= set(row) for row in variants.values())
     assert variants["base"]["parameters"] == 624_778
     assert variants["final"]["epochs"] == 3
@@ -122,7 +33,7 @@ def test_a_clone_reproduces_every_stage_and_leaves_the_contract_files(reproduced
     assert final["test_accuracy"] == variants["final"]["test_accuracy"]
     assert set(final["per_class"]) >= {"Bag", "Ankle boot"}
     curves = pd.read_csv(folder / "plots/learning_curves.csv")
-    assert set(curves["variant"]) == systems
+    assert set(curves["variant"]) == set(SYSTEMS)
     results = pd.read_csv(folder / "data/predicted/results.csv")
     assert results["ID"].tolist() == list(range(100))
     confusion = pd.read_csv(folder / "plots/confusion.csv")

@@ -1,0 +1,94 @@
+"""Show the stages that run side by side: a table that follows them in a terminal, lines elsewhere."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from scheduling import Schedule
+
+HEARTBEAT = 60  # seconds of silence after which a line says what runs
+
+
+class View:
+    """Told by `run_all` what happens; `logs` gives the file that a stage writes to."""
+
+    def __init__(self, schedule: Schedule, logs: dict[str, Path], console: Console) -> None:
+        self.schedule, self.logs, self.console = schedule, logs, console
+        self.started = self.spoke = time.monotonic()
+        self.live = (
+            Live(console=console, get_renderable=self.table, refresh_per_second=2) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def look(self, event: str, name: str) -> None:
+        """Say what happened; at a tick, what runs, if nothing was said for a minute and no table shows it."""
+        if event == "done":
+            self.say(f"{name}: done in {duration(self.schedule.done[name])}; {self.summary()}")
+        elif event == "failed":
+            self.say(f"{name}: failed; its log: {self.logs[name]}")
+        elif event == "started" and not self.live:
+            self.say(f"{name}: started")
+        elif not event and not self.live and time.monotonic() - self.spoke > HEARTBEAT:
+            for running in self.schedule.running:
+                self.say(f"{running}: {last_line(self.logs[running]) or 'running'}")
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.spoke = time.monotonic()
+
+    def summary(self) -> str:
+        """Count what is done and estimate what is left."""
+        schedule = self.schedule
+        counts = f"{len(schedule.done)} of {len(schedule.tasks)}"
+        if schedule.failed:
+            counts += f", {len(schedule.failed)} failed"
+        return f"{counts}, about {duration(schedule.seconds_left())} left"
+
+    def table(self) -> Table:
+        """Draw a row for each running stage and one for the whole."""
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
+        now = time.monotonic()
+        for name, since in self.schedule.running.items():
+            said = last_line(self.logs[name]).removeprefix(name.partition("@")[2] or "final").lstrip(": ")
+            table.add_row(Text(name, "bold"), duration(now - since), Text(said, "dim"))
+        table.add_row(Text("all", "bold"), duration(now - self.started), self.summary())
+        return table
+
+
+def last_line(log: Path) -> str:
+    """Give the last line of a log that says something, or nothing."""
+    if not log.is_file():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - 2000, 0))
+        lines = file.read().decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it: 8 s, 1:05 min, 2:03:10 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02} h"

@@ -1,0 +1,123 @@
+"""Run tasks that depend on one another side by side, the most urgent first, on any `concurrent.futures.Executor`.
+
+Knows nothing of DVC or of this pipeline: a task is a name, what it needs, how long it will take and how many slots
+(cores) it fills.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from functools import cache
+
+TICK = 0.5  # seconds between two looks at the running tasks
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to do, once all of `needs` is done.
+
+    seconds: expected, for the order and the time left; slots: how many of the machine's it fills.
+    """
+
+    name: str
+    needs: frozenset[str]
+    seconds: float
+    slots: int = 1
+
+
+@dataclass
+class Schedule:
+    """Which tasks wait, run, are done, have failed, or can never run since one that they need has failed."""
+
+    tasks: Mapping[str, Task]
+    slots: int
+    running: dict[str, float] = field(default_factory=dict)  # name: when started, in monotonic seconds
+    done: dict[str, float] = field(default_factory=dict)  # name: seconds it took
+    failed: dict[str, int] = field(default_factory=dict)  # name: exit status
+
+    def __post_init__(self) -> None:
+        users: dict[str, list[str]] = {name: [] for name in self.tasks}
+        for task in self.tasks.values():
+            for need in task.needs:
+                users[need].append(task.name)
+
+        @cache
+        def urgency(name: str) -> float:
+            return self.tasks[name].seconds + max(map(urgency, users[name]), default=0.0)
+
+        self.urgency = {name: urgency(name) for name in self.tasks}  # seconds to the end of the chain that hangs on it
+
+    @property
+    def blocked(self) -> set[str]:
+        """Name the tasks that need, directly or not, one that failed."""
+        blocked: set[str] = set()
+        while more := {
+            name for name in self.waiting if name not in blocked and self.tasks[name].needs & ({*self.failed} | blocked)
+        }:
+            blocked |= more
+        return blocked
+
+    @property
+    def waiting(self) -> list[str]:
+        return [name for name in self.tasks if name not in {**self.running, **self.done, **self.failed}]
+
+    def size(self, name: str) -> int:
+        """Give the slots that a task fills, which may not be more than there are."""
+        return min(self.tasks[name].slots, self.slots)
+
+    def startable(self) -> list[str]:
+        """Name the tasks to start now, the most urgent first.
+
+        One that is too big for what is free holds back those after it: else it would wait for ever behind small ones.
+        """
+        free = self.slots - sum(map(self.size, self.running))
+        chosen = []
+        ready = [name for name in self.waiting if self.tasks[name].needs <= self.done.keys()]
+        for name in sorted(ready, key=lambda name: (-self.urgency[name], name)):
+            if self.size(name) > free:
+                break
+            free -= self.size(name)
+            chosen.append(name)
+        return chosen
+
+    def seconds_left(self) -> float:
+        """Estimate the time to the end, from the expected times and how far those of the finished tasks were off."""
+        expected = sum(self.tasks[name].seconds for name in self.done)
+        pace = sum(self.done.values()) / expected if expected > 1 else 1.0
+        now = time.monotonic()
+        left = {name: self.tasks[name].seconds * pace for name in {*self.waiting} - self.blocked}
+        for name, started in self.running.items():
+            left[name] = max(self.tasks[name].seconds * pace - (now - started), 0.0)
+        work = sum(seconds * self.size(name) for name, seconds in left.items()) / self.slots
+        tail = max((left[name] + (self.urgency[name] - self.tasks[name].seconds) * pace for name in left), default=0.0)
+        return max(work, tail)
+
+
+def run_all(
+    schedule: Schedule, executor: Executor, work: Callable[[str], int], look: Callable[[str, str], None]
+) -> None:
+    """Run the schedule to its end.
+
+    work: does a task by its name and gives an exit status; sent to the executor.
+    look: told "started", "done" or "failed" and the task's name, and ("", "") at every tick.
+    """
+    futures: dict[Future[int], str] = {}
+    while True:
+        for name in schedule.startable():
+            schedule.running[name] = time.monotonic()
+            futures[executor.submit(work, name)] = name
+            look("started", name)
+        if not futures:
+            return
+        finished, _ = wait(futures, timeout=TICK, return_when=FIRST_COMPLETED)
+        for future in finished:
+            name = futures.pop(future)
+            seconds = time.monotonic() - schedule.running.pop(name)
+            status = future.result()
+            if status == 0:
+                schedule.done[name] = seconds
+            else:
+                schedule.failed[name] = status
+            look("failed" if status else "done", name)
+        look("", "")

@@ -1,0 +1,84 @@
+"""A clone of the project with the sample's data, and what tests do with it as a user would."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "FASHION_DEVICE": "cpu",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+}
+CHECKSUMS = {
+    "train_images": "e8df2ecfe9e917594ce738f3f8dce351adafc77daa8de16089a9ea8818b3dc1c",
+    "train_labels": "5cd13eb2065de1c56981427489efc967911b17ee5e3fdbe8f21fd2d61e1a6c65",
+    "test_images": "a00ee5887647dabdc9c4649e4ae047789fe0d67ca86f5ba6c760341c1bd06de7",
+    "test_labels": "9ef533be234460a50861815334f1c44c72453b670823aae2199cb1a147b836c5",
+}
+FINAL = "stages/dvc.yaml:evaluate@final"
+SYSTEMS = ("base", "base_cnn", "keras_2", "kernel_3", "kernel_4", "kernel_5", "mlp_200", "two_layer_cnn", "final")
+
+
+def run(folder: Path, *command: str, status: int | None = 0) -> str:
+    """Run a command in a project; give what it printed, and require its exit status if one is named."""
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    output = done.stdout + done.stderr
+    assert status is None or done.returncode == status, output
+    return output
+
+
+def stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '(.+)'", output))
+
+
+def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    change(params)
+    yaml.dump(params, folder / "params.yaml")
+
+
+def shrink(params: dict) -> None:
+    """Keep eight variants, on the sample's images, for an epoch or two."""
+    params["ingest"]["sha256"] = CHECKSUMS
+    params["ingest"]["mirrors"] = []
+    params["split"]["validation"] = 100
+    params["train"]["max_epochs"] = 2
+    params["finetune"]["max_epochs"] = 1
+    for name in [name for name in params["variants"] if name not in SYSTEMS]:
+        del params["variants"][name]
+    params["variants"]["keras_2"]["baseline"] = None
+    params["model"]["arguments"] = {"channels": [8, 8], "kernels": [2, 2], "pools": [2, 2], "hidden": [16]}
+
+
+def checksums(folder: Path) -> dict[str, int]:
+    """Give the content of all results, but not of locks, which also list the code."""
+    places = [*folder.glob("metrics/*"), *folder.glob("plots/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
+    return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in places if path.is_file()}
+
+
+def make_clone(folder: Path) -> None:
+    """Copy what git knows, but no results; put the sample's data there."""
+    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
+    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "stages/dvc.lock", "benchmarks/durations.json")
+    for file in filter(None, listed):
+        if (ROOT / file).is_file() and not file.startswith(results):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
+    for path in DATA.glob("*.gz"):
+        shutil.copy(path, folder / "data" / "raw")
+    edit_params(folder, shrink)
+    run(folder, "git", "init", "--quiet", "--initial-branch=main")

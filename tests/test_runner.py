@@ -1,0 +1,98 @@
+"""`make repro`: stages side by side, and what becomes of them when one fails or all are stopped."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clone import ENVIRONMENT, FINAL, SYSTEMS, checksums, edit_params, run, stages_run
+from fashion.settings.parsing import load_yaml
+
+VARIANTS = [name for name in SYSTEMS if name != "final"]
+
+
+def locked(folder: Path) -> set[str]:
+    return set(load_yaml(folder / "dvc.lock")["stages"])
+
+
+def at_work(folder: Path) -> list[int]:
+    """List the processes that work in a folder."""
+    return [process.pid for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
+
+
+def train_for_ever(params: dict) -> None:
+    params["train"].update(max_epochs=100_000, threads=1)
+    for variant in params["variants"].values():
+        variant["phases"][next(iter(variant["phases"]))]["patience"] = None
+
+
+def test_eight_at_a_time_lose_no_entry_of_the_lock(reproduced: tuple[Path, str]) -> None:
+    folder, _ = reproduced
+    each = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in VARIANTS}
+    assert locked(folder) == {"ingest", "split", "augment", "finetune", "compare", "predict"} | each
+    assert set(load_yaml(folder / "stages/dvc.lock")["stages"]) == {"evaluate@final"}
+
+
+def test_a_run_with_nothing_to_do_says_so(project: Path) -> None:
+    assert run(project, "python", "stages/repro.py") == "Everything is up to date.\n"
+
+
+def test_a_failing_stage_stops_only_what_needs_it_and_is_reported_with_its_log(project: Path) -> None:
+    def change(params: dict) -> None:
+        params["variants"]["kernel_4"]["arguments"]["kernels"] = [5, 40]
+        params["variants"]["mlp_200"]["phases"]["adam"]["lr"] = 0.002
+
+    edit_params(project, change)
+    output = run(project, "python", "stages/repro.py", status=1)
+    assert "error: params.yaml: variants.kernel_4: convolution 2: kernel 40" in output
+    assert "2 stages done, 1 failed, 2 not run since they need those" in output
+    assert "convolution 2: kernel 40" in (project / "logs/train@kernel_4.log").read_text()
+    run(project, "git", "checkout", "params.yaml")
+    output = run(project, "python", "stages/repro.py")
+    assert "train@kernel_4" not in output, "its model was kept"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_run_leaves_no_process_and_no_half_result(project: Path, number: int, status: int) -> None:
+    before = checksums(project)
+    edit_params(project, train_for_ever)
+    command = ["python", "stages/repro.py", "--jobs", "2"]
+    pipe = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(command, cwd=project, env=ENVIRONMENT, **pipe) as process:
+        try:
+            wait_for(lambda: sum("epoch 3" in log.read_text() for log in project.glob("logs/train@*.log")) == 2)
+            os.kill(process.pid, number)
+            assert process.wait(40) == status
+        finally:
+            process.kill()
+    wait_for(lambda: not at_work(project))
+    run(project, "git", "checkout", "params.yaml")
+    assert {path: sum_ for path, sum_ in checksums(project).items() if path in before} == before
+    assert stages_run(run(project, "dvc", "repro")) == set()
+
+
+def test_settings_are_checked_before_anything_runs(project: Path) -> None:
+    edit_params(project, lambda params: params.update(trian=1))
+    output = run(project, "python", "stages/repro.py", status=2)
+    assert output.startswith("error: params.yaml: trian: unknown key (did you mean train?)")
+    assert len(output.splitlines()) == 1
+
+
+def test_another_dropout_runs_the_final_model_and_what_follows_in_order(project: Path) -> None:
+    edit_params(project, lambda params: params["model"].update(dropout=0.3))
+    output = run(project, "python", "stages/repro.py", "--jobs", "8")
+    done = [line.split(": done")[0] for line in output.splitlines() if ": done in" in line]
+    assert done[0] == "finetune"
+    assert set(done[1:]) == {FINAL, "predict", "compare"}
+    assert done.index("compare") > done.index(FINAL)
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.2)
