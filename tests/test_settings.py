@@ -52,7 +52,7 @@ def test_the_projects_own_params_are_valid() -> None:
         ("variants.base.phases.adam.lr", -1.0, "lr: -1.0 is out of range: it must be greater than 0"),
         ("variants.base.phases.adam.lr", float("inf"), "lr: "),
         ("variants.base.phases.adam.optimizer", "adan", "'adan' is not one of the choices: adam or sgd"),
-        ("variants.base.phases.adam.rate", 1.0, "rate: unknown key; choose from optimizer, lr, momentum, weight_decay"),
+        ("variants.base.phases.adam.rate", 1.0, "rate: unknown key; choose from optimizer, lr, schedule,"),
         ("variants.base.phases", {}, "variants.base.phases: "),
         ("variants.base.batch_size", 12.5, "variants.base.batch_size: 12.5 is not a whole number"),
         ("variants.base.batch_size", True, "variants.base.batch_size: True is not a whole number"),

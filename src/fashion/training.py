@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from fashion.device import mixed_precision
 from fashion.settings.system import Phase
@@ -70,14 +71,15 @@ class Trainer:
     def fit_phase(self, name: str, phase: Phase, *, epochs: int) -> None:
         """Train for at most so many epochs; stop when `phase.patience` of them brought nothing better."""
         optimizer = make_optimizer(phase, self.model)
+        schedule = make_schedule(phase, optimizer, steps=epochs * math.ceil(len(self.train) / self.batch_size))
         waited = 0
         for epoch in range(epochs):
-            train = self.train_epoch(name, epoch, optimizer)
-            if not math.isfinite(train.loss):
+            train = self.train_epoch(name, epoch, optimizer, schedule)
+            validation = evaluate(self.model, self.prepare, self.validation, self.dtype)
+            if not math.isfinite(train.loss + validation.loss):
                 if self.history:
                     break  # what came before is still good
-                raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is {train.loss}; take a lower rate")
-            validation = evaluate(self.model, self.prepare, self.validation, self.dtype)
+                raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate")
             row = {
                 "phase": name,
                 "epoch": len(self.history) + 1,
@@ -97,7 +99,7 @@ class Trainer:
                 if phase.patience is not None and waited >= phase.patience:
                     break
 
-    def train_epoch(self, name: str, epoch: int, optimizer: torch.optim.Optimizer) -> Score:
+    def train_epoch(self, name: str, epoch: int, optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> Score:
         """Take one pass over the training examples in a new order; the score is the running one, with dropout on."""
         self.model.train()
         device = self.train.images.device
@@ -111,6 +113,7 @@ class Trainer:
             loss = cross_entropy(logits.float(), labels)
             loss.backward()
             optimizer.step()
+            schedule.step()
             optimizer.zero_grad()
             total_loss += loss.detach() * len(labels)
             total_correct += (logits.detach().argmax(1) == labels).sum()
@@ -161,3 +164,10 @@ def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         model.parameters(), lr=phase.lr, momentum=phase.momentum, weight_decay=phase.weight_decay, fused=True
     )
+
+
+def make_schedule(phase: Phase, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
+    """Make what sets the learning rate after each of so many steps."""
+    if phase.schedule == "constant":
+        return LambdaLR(optimizer, lambda _: 1.0)
+    return LambdaLR(optimizer, lambda step: max(1 - step / steps, 0.0))

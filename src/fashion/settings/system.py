@@ -24,14 +24,16 @@ class InputSettings(Strict):
 
 
 class Phase(Strict):
-    """One stretch of a training: an optimiser with constant settings, and when to stop.
+    """One stretch of a training: an optimiser, how its rate goes, and when to stop.
 
+    schedule: `constant`, or `linear`: the rate falls with each batch, from lr to 0 at the end of the budget.
     max_epochs: the budget, unless `train.max_epochs` or `finetune.max_epochs` replaces it.
     patience: epochs without a better validation accuracy before stopping; null never stops early.
     """
 
     optimizer: Literal["adam", "sgd"]
     lr: Positive
+    schedule: Literal["constant", "linear"] = "constant"
     momentum: Rate = 0.0
     weight_decay: NonNegative = 0.0
     max_epochs: Count
