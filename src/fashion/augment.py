@@ -12,14 +12,10 @@ def augment(images: np.ndarray, *, crop: int) -> np.ndarray:
 
     images: uint8 of N x H x W. Returns uint8 of 4N x H x W. ValueError when the crop leaves under 8 pixels.
     """
-    count, height, width = images.shape
-    zoomed = zoom(images, crop=crop)
-    copies = np.empty((count, COPIES, height, width), dtype=images.dtype)
-    copies[:, 0] = images
-    copies[:, 1] = images[:, :, ::-1]
-    copies[:, 2] = zoomed
-    copies[:, 3] = zoomed[:, :, ::-1]
-    return copies.reshape(-1, height, width)
+    size = images.shape[-1]
+    pixels = np.arange(size**2).reshape(size, size)
+    zoomed = zoom_sources(size, crop=crop)
+    return gather(images, np.stack([pixels, pixels[:, ::-1], zoomed, zoomed[:, ::-1]])).reshape(-1, size, size)
 
 
 def zoom(images: np.ndarray, *, crop: int) -> np.ndarray:
@@ -27,19 +23,34 @@ def zoom(images: np.ndarray, *, crop: int) -> np.ndarray:
 
     Equal to `scipy.ndimage.zoom(order=0)` of each cropped image. ValueError when the crop leaves under 8 pixels.
     """
-    size = images.shape[-1]
+    return gather(images, zoom_sources(images.shape[-1], crop=crop))
+
+
+def zoom_sources(size: int, *, crop: int) -> np.ndarray:
+    """Give, for each pixel of a zoomed image of size x size, the number of the pixel it is taken from, or -1 for none.
+
+    ValueError when the crop leaves under 8 pixels.
+    """
     if size - 2 * crop < SMALLEST_CROP:
         raise ValueError(
             f"augment.crop: {crop} leaves {max(size - 2 * crop, 0)} of {size} pixels a side; "
             f"at most {(size - SMALLEST_CROP) // 2} may be cut off"
         )
     sources = nearest(size - 2 * crop, size)
-    beyond = sources < 0
-    rows = crop + np.where(beyond, 0, sources)
-    zoomed = images[:, rows[:, None], rows]
-    zoomed[:, beyond] = 0
-    zoomed[:, :, beyond] = 0
-    return zoomed
+    rows = crop + sources
+    there = sources >= 0
+    return np.where(there[:, None] & there, rows[:, None] * size + rows, -1)
+
+
+def gather(images: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Put images together from pixels of their own, by number; 0 where a source is -1. N x the shape of `sources`.
+
+    One gather for all copies: bytes go straight to their places.
+    """
+    gathered = np.take(images.reshape(len(images), -1), sources, axis=1, mode="wrap")
+    if (sources < 0).any():
+        gathered[:, sources < 0] = 0
+    return gathered
 
 
 def nearest(source: int, target: int) -> np.ndarray:
