@@ -5,6 +5,7 @@ plain `dvc repro`, and a stage that failed or was stopped is simply still to be 
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import logging
@@ -83,7 +84,8 @@ def plan(params: Params, jobs: int) -> "Schedule":
     while more := {stage for stage in graph if stage not in affected and needs[stage] & affected}:
         affected |= more
     seconds = known_durations()
-    threads = {"train": params.train.threads, "evaluate": params.train.threads, "finetune": params.finetune.threads}
+    train, finetune = params.train.threads, params.finetune.threads
+    threads = {"train": train, "evaluate": train, "finetune": finetune, "predict": finetune}
     tasks = [
         Task(
             stage.addressing,
@@ -136,14 +138,15 @@ def run_stage(name: str) -> int:
     The stage's standard input is a pipe from here: when this process dies, however it does, the stage reads its end
     and stops (see `entry.stop_with_the_runner`).
     """
-    command = ["dvc", "--wait-for-lock", "repro", "--single-item", name]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # stages say python, and mean this one
     with log_of(name).open("wb") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, entry.RUNNER: "1"},
+            env={**os.environ, "PATH": path, entry.RUNNER: "1"},
             start_new_session=True,
         )
     RUNNING[name] = process
@@ -158,7 +161,7 @@ def stop_running() -> None:
     stopping = list(RUNNING.values())
     for number, patience in ((signal.SIGINT, GRACE), (signal.SIGKILL, None)):
         for process in stopping:
-            if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
                 os.killpg(process.pid, number)
         for process in stopping:
             try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 TICK = 0.5  # seconds between two looks at the running tasks
+ENOUGH = 60  # expected seconds of finished tasks from which the pace is taken
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Schedule:
     def seconds_left(self) -> float:
         """Estimate the time to the end, from the expected times and how far those of the finished tasks were off."""
         expected = sum(self.tasks[name].seconds for name in self.done)
-        pace = sum(self.done.values()) / expected if expected > 1 else 1.0
+        pace = sum(self.done.values()) / expected if expected > ENOUGH else 1.0
         now = time.monotonic()
         left = {name: self.tasks[name].seconds * pace for name in {*self.waiting} - self.blocked}
         for name, started in self.running.items():

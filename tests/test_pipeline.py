@@ -1,6 +1,8 @@
 """The graph in dvc.yaml against the code: each stage names the modules that it imports, no more and no fewer."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,25 @@ def test_the_final_models_evaluation_is_that_of_the_variants() -> None:
 def test_no_training_depends_on_test_images(file: str, name: str) -> None:
     stage = FILES[file]["stages"][name]
     assert not [dep for dep in stage.get("do", stage)["deps"] if "test" in dep]
+
+
+HEAVY = {"torch", "pandas", "matplotlib", "sklearn"}
+USED = {
+    "ingest": {"pandas"},
+    "split": {"pandas", "sklearn"},
+    "augment": set(),
+    "train": {"torch"},
+    "finetune": {"torch"},
+    "evaluate": {"torch", "pandas", "sklearn"},
+    "compare": {"pandas", "sklearn"},
+    "predict": {"torch", "pandas"},
+    "check": set(),
+    "repro": set(),
+}
+
+
+@pytest.mark.parametrize(("script", "used"), USED.items())
+def test_a_stage_pays_for_the_heavy_imports_that_it_uses_alone(script: str, used: set[str]) -> None:
+    code = f"import sys; sys.path.insert(0, 'stages'); import {script}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert HEAVY & set(loaded.split()) == used
