@@ -118,12 +118,19 @@ def with_table(params: Params) -> str:
     before, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     variants = read_json("metrics/variants.json")
-    rows = ["| system | parameters | reported | validation | test | epochs |", "|---|---:|---:|---:|---:|---:|"]
+    rows = [
+        "| system | parameters | reported | validation | test | 95% interval | p against baseline | epochs |",
+        "|---|---:|---:|---:|---:|:---:|---:|---:|",
+    ]
     for name in (*params.variants, "final"):
         row = variants[name]
         reported = f"{row['reported']:.4f}".rstrip("0") if row["reported"] else ""
         accuracies = f"{row['val_accuracy']:.4f} | {row['test_accuracy']:.4f}"
-        rows.append(f"| {name} | {row['parameters']:,} | {reported} | {accuracies} | {row['epochs']} |")
+        interval = " to ".join(f"{bound:.3f}" for bound in row["test_interval"])
+        test = row["against_baseline"]
+        chance = "" if test is None else "< 0.001" if test["p_value"] < 0.001 else f"{test['p_value']:.3f}"
+        cells = [name, f"{row['parameters']:,}", reported, accuracies, interval, chance, row["epochs"]]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
     return before + BEGIN + "\n".join(rows) + "\n" + END + after
 
 

@@ -20,7 +20,9 @@ def main(params: Params) -> None:
     scores = {name: json.loads(paths.scores(name).read_text(encoding="utf-8")) for name in systems}
     about = {name: {"baseline": system.baseline, "reported": system.reported} for name, system in systems.items()}
     groups = {name: system.baseline or name for name, system in systems.items()}
-    table = variants_table(scores, about)
+    labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
+    correct = {name: read_array(paths.probabilities(name)).argmax(1) == labels for name in systems}
+    table = variants_table(scores, about, correct, final=FINAL)
     curves = learning_curves({name: pd.read_csv(paths.history(name)) for name in systems})
     write_json(paths.METRICS / "variants.json", table)
     write_json(paths.METRICS / "final.json", scores[FINAL])
@@ -28,7 +30,6 @@ def main(params: Params) -> None:
     write_table("curves", curves_to_plot(curves, groups))
     write_table("accuracies", accuracies_to_plot(table, groups))
 
-    labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     probabilities = read_array(paths.probabilities(FINAL))
     classes = np.array(params.classes)
     write_table("confusion", pd.DataFrame({"actual": classes[labels], "predicted": classes[probabilities.argmax(1)]}))

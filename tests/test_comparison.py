@@ -1,4 +1,6 @@
+import numpy as np
 import pandas as pd
+import pytest
 
 from fashion.comparison import CURVE_COLUMNS, accuracies_to_plot, curves_to_plot, learning_curves, variants_table
 
@@ -43,10 +45,16 @@ def test_plotted_curves_keep_training_and_validation_apart_and_name_the_group() 
 
 def test_the_table_keeps_what_is_compared_and_adds_baseline_and_reported_figure() -> None:
     about = {"base": {"baseline": None, "reported": 0.7}, "wide": {"baseline": "base", "reported": None}}
-    table = variants_table({"base": SCORE, "wide": {**SCORE, "val_accuracy": 0.8}}, about)
+    correct = {"base": np.arange(100) < 70, "wide": np.arange(100) < 90}
+    table = variants_table({"base": SCORE, "wide": {**SCORE, "val_accuracy": 0.8}}, about, correct, final="wide")
     assert table["wide"]["baseline"] == "base"
     assert table["base"]["reported"] == 0.7
     assert "per_class" not in table["base"]
+    assert table["base"]["test_interval"] == pytest.approx([0.604, 0.781], abs=0.001)
+    assert table["base"]["against_baseline"] is None
+    assert table["base"]["against_final"]["only_other_right"] == 20
+    assert table["wide"]["against_baseline"]["p_value"] < 0.001
+    assert table["wide"]["against_final"] is None
     bars = accuracies_to_plot(table, GROUPS)
     assert bars["baseline_val_accuracy"].tolist() == [0.75, 0.75]
     assert bars["val_accuracy"].tolist() == [0.75, 0.8]

@@ -2,21 +2,33 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from fashion.significance import accuracy_interval, mcnemar
 
 CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
 TABLE_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
 FIGURE_KEYS = ("macro_f1", "roc_auc", "expected_calibration_error")
 
 
-def variants_table(scores: dict[str, dict[str, Any]], about: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Pick what is compared of each system's scores, and add its `baseline` and the `reported` figure."""
-    return {
-        name: {key: score[key] for key in (*TABLE_KEYS, *FIGURE_KEYS)}
-        | about[name]
-        | {"environment": score["environment"]}
-        for name, score in scores.items()
-    }
+def variants_table(
+    scores: dict[str, dict[str, Any]], about: dict[str, dict[str, Any]], correct: dict[str, np.ndarray], *, final: str
+) -> dict[str, dict[str, Any]]:
+    """Pick what is compared of each system's scores, and add its `baseline`, the `reported` figure, and what is chance.
+
+    correct: which test images each system has right, N booleans. final: the system that all others are tested against,
+    besides each against its baseline; a system is not tested against itself.
+    """
+    table = {}
+    for name, score in scores.items():
+        table[name] = {key: score[key] for key in (*TABLE_KEYS, *FIGURE_KEYS)} | about[name]
+        table[name]["test_interval"] = accuracy_interval(correct[name])
+        for key, other in (("against_baseline", about[name]["baseline"]), ("against_final", final)):
+            there = other is not None and other != name
+            table[name][key] = mcnemar(correct[name], correct[other]) if there else None
+        table[name]["environment"] = score["environment"]
+    return table
 
 
 def learning_curves(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from fashion.significance import accuracy_interval, mcnemar
+
+
+def right(*ranges: tuple[int, int]) -> np.ndarray:
+    """Mark the images from a to b as right, of 1,000."""
+    marks = np.zeros(1000, dtype=bool)
+    for start, end in ranges:
+        marks[start:end] = True
+    return marks
+
+
+def test_the_interval_is_wilsons() -> None:
+    # centre (p + z²/2n) / (1 + z²/n), half width z sqrt(p q / n + z²/4n²) / (1 + z²/n), by hand for p .9 and n 1,000
+    assert accuracy_interval(right((0, 900))) == pytest.approx([0.87985, 0.91709], abs=1e-5)
+
+
+def test_the_interval_holds_the_true_accuracy_19_times_in_20() -> None:
+    holds = [low <= 0.92 <= high for low, high in (accuracy_interval(right((0, count))) for count in range(1001))]
+    assert binom.pmf(np.arange(1001), 1000, 0.92)[holds].sum() == pytest.approx(0.95, abs=0.01)
+
+
+def test_images_that_both_have_right_or_wrong_tell_nothing() -> None:
+    few = mcnemar(right((0, 10)), right((10, 30)))
+    assert few == mcnemar(right((0, 10), (100, 900)), right((10, 30), (100, 900)))
+    assert (few["only_this_right"], few["only_other_right"]) == (10, 20)
+    assert few["p_value"] == pytest.approx(0.0987, abs=1e-4)  # twice the chance of at most 10 heads in 30 throws
+
+
+def test_equal_predictions_differ_by_chance_alone() -> None:
+    assert mcnemar(right((0, 900)), right((0, 900)))["p_value"] == 1
+
+
+def test_a_p_value_does_not_depend_on_which_system_is_named_first() -> None:
+    a, b = right((0, 700)), right((50, 800))
+    assert mcnemar(a, b)["p_value"] == mcnemar(b, a)["p_value"]
