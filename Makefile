@@ -5,7 +5,7 @@ DONE := $(VENV)/.installed
 SHELL := /bin/bash
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test lint
+.PHONY: help repro test lint bench
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -20,6 +20,11 @@ lint: $(DONE) ## Check style, format and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
+
+bench: $(DONE) ## Compare the training engine with a plain loop and with other libraries, on every system
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement benchmarks/requirements.txt \
+		|| echo "left out, as they cannot be installed: skorch, lightning"
+	@python benchmarks/engine.py
 
 $(DONE): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

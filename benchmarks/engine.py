@@ -1,0 +1,277 @@
+"""Measure the training engine against the loop of the write-ups, on the same work, in one run.
+
+Every system, with 1 thread and with all cores, in fp32 and, where the processor has it, bf16. The ways take turns, each
+in a fresh process; a figure is the median of all their repeats. Writes benchmarks/results.json and the tables of
+docs/performance.md.
+"""
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fashion.settings.params import Params, check
+from fashion.settings.parsing import load_yaml
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results.json"
+PAGE = ROOT / "docs/performance.md"
+BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench writes -->"
+PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
+PEER_SYSTEMS = ("base_cnn", "final")
+ROUNDS, REPEATS = 2, 3
+WORK = 15e9  # floating-point operations in a repeat, about: a tenth of a second and more
+
+
+@dataclass(frozen=True)
+class Case:
+    """One system in one way; `way` is a key of `loops.LOOPS`."""
+
+    system: str
+    threads: int
+    way: str
+    precision: str
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("systems", nargs="*", help="names of variants, or final (default: all; writes nothing else)")
+    arguments = parser.parse_args()
+    names = arguments.systems or ask(all_systems)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine = ask(describe, cores)
+    print(f"{machine['cpu']}, {cores} cores; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
+    precisions = ["bf16", "fp32"] if machine["bf16"] else ["fp32"]
+    rows = []
+    for name in names:
+        for threads in sorted({1, cores}):
+            ways = [("plain", "fp32"), *[("engine", precision) for precision in precisions]]
+            speeds, flops = measure(name, threads, ways)
+            for precision in precisions:
+                row = {"system": name, "threads": threads, "precision": precision}
+                row |= compared(speeds["plain", "fp32"], speeds["engine", precision])
+                peak = machine["matmul_peak_gflops"][precision][str(threads)]
+                row["peak_share"] = round(row["engine"] * flops / 1e9 / peak, 3)
+                rows.append(row)
+                print(line(row), flush=True)
+    peers = []
+    for name in [name for name in PEER_SYSTEMS if name in names]:
+        for peer, (module, their_precisions) in PEERS.items():
+            if importlib.util.find_spec(module) is None:
+                print(f"{peer} is not installed: left out (pip install -r benchmarks/requirements.txt)")
+                continue
+            for precision in [precision for precision in precisions if precision in their_precisions]:
+                speeds, _ = measure(name, cores, [(peer, precision), ("engine", precisions[0])])
+                row = {"peer": peer, "system": name, "threads": cores, "precision": precision}
+                row |= compared(speeds[peer, precision], speeds["engine", precisions[0]], them_as="peer_speed")
+                peers.append(row)
+                print(
+                    f"{peer:10} {precision} {name:9} {row['peer_speed']:>6} images/s, {row['ratio']:.2f}x", flush=True
+                )
+    results = {
+        "machine": machine,
+        "geometric_mean": means(rows),
+        "rows": rows,
+        "peers": peers,
+        "augment": ask(augment_speed),
+    }
+    print(json.dumps(results["geometric_mean"]), json.dumps(results["augment"]))
+    if not arguments.systems:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        PAGE.write_text(before + BEGIN + tables(results) + END + rest.partition(END)[2], encoding="utf-8")
+        print(f"wrote {RESULTS.relative_to(ROOT)} and the tables of {PAGE.relative_to(ROOT)}")
+
+
+def ask(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a fresh process, which has torch imported and nothing computed."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fashion.learning"])  # and with it torch
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def measure(name: str, threads: int, ways: list[tuple[str, str]]) -> tuple[dict[tuple[str, str], float], float]:
+    """Let the ways take turns; give the median images a second of each, and the operations that an image takes."""
+    speeds: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    flops = ask(flops_per_image, name)
+    for _ in range(ROUNDS):
+        for way in ways:
+            speeds[way] += ask(speed, Case(name, threads, *way), flops)
+    return {way: statistics.median(all_) for way, all_ in speeds.items()}, flops
+
+
+def speed(case: Case, flops: float) -> list[float]:
+    """Train a few short epochs; give the images a second of each but the first."""
+    import torch
+
+    import loops
+    from fashion.idx import read_idx
+
+    folder = ROOT / "tests/data"
+    what = loops.system(settings(), case.system)
+    count = what.batch_size * min(max(round(WORK / flops / what.batch_size), 2), 40)
+    images = read_idx(folder / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
+    labels = read_idx(folder / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None)
+    padded = torch.nn.functional.pad(torch.tensor(images), (2, 2, 2, 2))  # 32 x 32, as ingest does
+    repeated = torch.arange(count) % len(images)
+    wanted = torch.tensor(labels, dtype=torch.int64)[repeated]
+    epoch = loops.LOOPS[case.way](what, padded[repeated], wanted, case.threads, case.precision)
+    speeds = []
+    for repeat in range(REPEATS + 1):
+        start = time.perf_counter()
+        epoch()
+        if repeat:
+            speeds.append(count / (time.perf_counter() - start))
+    return speeds
+
+
+def flops_per_image(name: str) -> float:
+    """Count the floating-point operations of products and convolutions, forward and backward, for one image."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    import loops
+
+    what = loops.system(settings(), name)
+    model = loops.as_published(loops.build(what))
+    batch = torch.zeros(8, 1, what.input.size, what.input.size)
+    with FlopCounterMode(display=False) as counter:
+        model(batch).sum().backward()
+    return counter.get_total_flops() / len(batch)
+
+
+def describe(cores: int) -> dict:
+    """Describe the machine, and measure the peak of a matrix product of 2048 x 2048."""
+    import torch
+
+    from fashion.device import has_bf16
+
+    peak: dict[str, dict[str, int]] = {}
+    for precision, dtype in {"bf16": torch.bfloat16, "fp32": torch.float32}.items():
+        peak[precision] = {}
+        for threads in sorted({1, cores}):
+            torch.set_num_threads(threads)
+            a, b = torch.randn(2048, 2048).to(dtype), torch.randn(2048, 2048).to(dtype)
+            seconds = []
+            for _ in range(20):
+                start = time.perf_counter()
+                a @ b
+                seconds.append(time.perf_counter() - start)
+            peak[precision][str(threads)] = round(2 * 2048**3 / statistics.median(seconds) / 1e9)
+    info = Path("/proc/cpuinfo")
+    rows = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    models = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": cores,
+        "bf16": has_bf16(torch.device("cpu")),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__.partition("+")[0],
+        "matmul_peak_gflops": peak,
+    }
+
+
+def augment_speed() -> dict[str, float]:
+    """Time `augment` against a loop over `scipy.ndimage.zoom`, on 1,000 images; the medians of five."""
+    import numpy as np
+    import scipy.ndimage
+
+    from fashion.augment import augment
+    from fashion.idx import read_idx
+
+    images = read_idx(ROOT / "tests/data/train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
+    images = np.tile(np.pad(images, ((0, 0), (2, 2), (2, 2))), (3, 1, 1))[:1000]
+
+    def loop() -> np.ndarray:
+        zoomed = [scipy.ndimage.zoom(image[2:-2, 2:-2], 32 / 28, order=0) for image in images]
+        copies = [[image, image[:, ::-1], zoom, zoom[:, ::-1]] for image, zoom in zip(images, zoomed, strict=True)]
+        return np.array(copies).reshape(-1, 32, 32)
+
+    times: dict[str, list[float]] = {"loop": [], "augment": []}
+    assert (loop() == augment(images, crop=2)).all()
+    for _ in range(5):
+        for name, function in {"loop": loop, "augment": lambda: augment(images, crop=2)}.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(time.perf_counter() - start)
+    seconds = {name: statistics.median(all_) for name, all_ in times.items()}
+    return {
+        "loop": round(len(images) / seconds["loop"]),
+        "augment": round(len(images) / seconds["augment"]),
+        "ratio": round(seconds["loop"] / seconds["augment"], 1),
+    }
+
+
+def all_systems() -> list[str]:
+    return [*settings().variants, "final"]
+
+
+def settings() -> Params:
+    return check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
+
+
+def compared(them: float, engine: float, *, them_as: str = "plain") -> dict[str, float]:
+    return {them_as: round(them), "engine": round(engine), "ratio": round(engine / them, 2)}
+
+
+def means(rows: list[dict]) -> dict[str, dict[str, float]]:
+    """Give the geometric mean of the ratios by precision and number of threads, and the lowest ratio."""
+    groups: dict[str, list[float]] = {}
+    for row in rows:
+        threads = f"{row['threads']} thread{'s' * (row['threads'] > 1)}"
+        groups.setdefault(f"{row['precision']}, {threads}", []).append(row["ratio"])
+    return {
+        name: {"mean": round(statistics.geometric_mean(ratios), 2), "lowest": min(ratios)}
+        for name, ratios in groups.items()
+    }
+
+
+def line(row: dict) -> str:
+    return (
+        f"{row['system']:15} {row['threads']} x {row['precision']}: plain {row['plain']:>7} images/s, "
+        f"engine {row['engine']:>7}, {row['ratio']:5.2f}x, {row['peak_share']:.0%} of peak"
+    )
+
+
+def tables(results: dict) -> str:
+    """Write the results as Markdown."""
+    machine = results["machine"]
+    peak = machine["matmul_peak_gflops"]
+    text = f"\n{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}, Python {machine['python']}. "
+    text += "Peak of a matrix product: "
+    text += "; ".join(
+        f"{precision} " + ", ".join(f"{value} GFLOP/s with {threads}" for threads, value in values.items())
+        for precision, values in peak.items()
+    )
+    text += " threads.\n\n| | geometric mean | lowest |\n| --- | --: | --: |\n"
+    for name, group in results["geometric_mean"].items():
+        text += f"| {name} | {group['mean']:.2f}x | {group['lowest']:.2f}x |\n"
+    text += "\n| system | threads | precision | plain, images/s | engine, images/s | ratio | of peak |\n"
+    text += "| --- | --: | --- | --: | --: | --: | --: |\n"
+    for row in results["rows"]:
+        text += f"| {row['system']} | {row['threads']} | {row['precision']} | {row['plain']:,} | {row['engine']:,} "
+        text += f"| {row['ratio']:.2f}x | {row['peak_share']:.0%} |\n"
+    text += "\n| library | system | threads | precision | its images/s | engine, images/s | ratio |\n"
+    text += "| --- | --- | --: | --- | --: | --: | --: |\n"
+    for row in results["peers"]:
+        text += f"| {row['peer']} | {row['system']} | {row['threads']} | {row['precision']} | {row['peer_speed']:,} "
+        text += f"| {row['engine']:,} | {row['ratio']:.2f}x |\n"
+    augment = results["augment"]
+    text += f"\n`augment`: {augment['augment']:,} images/s, a loop over `scipy.ndimage.zoom` {augment['loop']:,}: "
+    return text + f"{augment['ratio']:.0f}x.\n\n"
+
+
+if __name__ == "__main__":
+    main()
