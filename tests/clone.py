@@ -64,6 +64,13 @@ def shrink(params: dict) -> None:
     params["model"]["arguments"] = {"channels": [8, 8], "kernels": [2, 2], "pools": [2, 2], "hidden": [16]}
 
 
+def train_for_ever(params: dict) -> None:
+    """Give trainings no end of their own."""
+    params["train"].update(max_epochs=100_000, threads=1)
+    for variant in params["variants"].values():
+        variant["phases"][next(iter(variant["phases"]))]["patience"] = None
+
+
 def checksums(folder: Path) -> dict[str, int]:
     """Give the content of all results, but not of locks, which also list the code."""
     places = [*folder.glob("metrics/*"), *folder.glob("plots/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]

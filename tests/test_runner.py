@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clone import ENVIRONMENT, FINAL, SYSTEMS, checksums, edit_params, run, stages_run
+from clone import ENVIRONMENT, FINAL, SYSTEMS, checksums, edit_params, run, stages_run, train_for_ever
 from fashion.settings.parsing import load_yaml
 
 VARIANTS = [name for name in SYSTEMS if name != "final"]
@@ -22,12 +22,6 @@ def locked(folder: Path) -> set[str]:
 def at_work(folder: Path) -> list[int]:
     """List the processes that work in a folder."""
     return [process.pid for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
-
-
-def train_for_ever(params: dict) -> None:
-    params["train"].update(max_epochs=100_000, threads=1)
-    for variant in params["variants"].values():
-        variant["phases"][next(iter(variant["phases"]))]["patience"] = None
 
 
 def test_eight_at_a_time_lose_no_entry_of_the_lock(reproduced: tuple[Path, str]) -> None:
@@ -56,7 +50,7 @@ def test_a_failing_stage_stops_only_what_needs_it_and_is_reported_with_its_log(p
     assert "train@kernel_4" not in output, "its model was kept"
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_run_leaves_no_process_and_no_half_result(project: Path, number: int, status: int) -> None:
     before = checksums(project)
     edit_params(project, train_for_ever)
