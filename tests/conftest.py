@@ -1,6 +1,7 @@
 """Real images for all tests: 400 training and 100 test images of Fashion-MNIST, 10 classes alike."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from clone import DATA, make_clone, run
 from fashion.idx import read_idx
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which the processes that they start inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
