@@ -44,9 +44,9 @@ class Case:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", nargs="*", help="names of variants, or final (default: all; writes nothing else)")
+    parser.add_argument("systems", nargs="*", help="variants, or final; then nothing is written (default: all)")
     arguments = parser.parse_args()
-    names = arguments.systems or ask(all_systems)
+    names = arguments.systems or [*settings().variants, "final"]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     machine = ask(describe, cores)
     print(f"{machine['cpu']}, {cores} cores; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
@@ -214,10 +214,6 @@ def augment_speed() -> dict[str, float]:
     }
 
 
-def all_systems() -> list[str]:
-    return [*settings().variants, "final"]
-
-
 def settings() -> Params:
     return check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
 
@@ -263,7 +259,8 @@ def tables(results: dict) -> str:
     for row in results["rows"]:
         text += f"| {row['system']} | {row['threads']} | {row['precision']} | {row['plain']:,} | {row['engine']:,} "
         text += f"| {row['ratio']:.2f}x | {row['peak_share']:.0%} |\n"
-    text += "\n| library | system | threads | precision | its images/s | engine, images/s | ratio |\n"
+    engine = "bf16" if machine["bf16"] else "fp32"
+    text += f"\n| library | system | threads | its precision | its images/s | engine in {engine}, images/s | ratio |\n"
     text += "| --- | --- | --: | --- | --: | --: | --: |\n"
     for row in results["peers"]:
         text += f"| {row['peer']} | {row['system']} | {row['threads']} | {row['precision']} | {row['peer_speed']:,} "

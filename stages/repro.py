@@ -83,7 +83,7 @@ def plan(params: Params, jobs: int) -> "Schedule":
     affected = set(changed)
     while more := {stage for stage in graph if stage not in affected and needs[stage] & affected}:
         affected |= more
-    seconds = known_durations()
+    seconds = known_durations(REFERENCE, DURATIONS)
     train, finetune = params.train.threads, params.finetune.threads
     threads = {"train": train, "evaluate": train, "finetune": finetune, "predict": finetune}
     tasks = [
@@ -118,7 +118,7 @@ def reproduce(schedule: "Schedule", executor: Executor) -> int:
         raise
     finally:
         took = {name: round(seconds, 1) for name, seconds in schedule.done.items() if really_ran(logs[name])}
-        write_json(DURATIONS, dict(sorted({**known_durations(), **took}.items())))
+        write_json(DURATIONS, dict(sorted({**known_durations(DURATIONS), **took}.items())))
     for name in schedule.failed:
         view.say(f"\n{name} failed. The end of {logs[name]}:")
         view.say("".join(f"  {line}\n" for line in logs[name].read_text(errors="replace").split("\n")[-15:] if line))
@@ -185,10 +185,10 @@ def really_ran(log: Path) -> bool:
     return "Running stage" in log.read_text(encoding="utf-8", errors="replace")
 
 
-def known_durations() -> dict[str, float]:
-    """Read the seconds that stages took when they last ran."""
+def known_durations(*files: Path) -> dict[str, float]:
+    """Read the seconds that stages took when they last ran; a later file's count."""
     known: dict[str, float] = {}
-    for file in (REFERENCE, DURATIONS):
+    for file in files:
         if file.is_file():
             known |= json.loads(file.read_text(encoding="utf-8"))
     return known
