@@ -27,7 +27,7 @@ RESULTS = ROOT / "benchmarks/results.json"
 PAGE = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench writes -->"
 PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
-PEER_SYSTEMS = ("base_cnn", "final")
+PEER_SYSTEMS = ("base_cnn", "final_cnn")
 ROUNDS, REPEATS = 2, 3
 WORK = 15e9  # floating-point operations in a repeat, about: a tenth of a second and more
 
@@ -44,9 +44,9 @@ class Case:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", nargs="*", help="variants, or final; then nothing is written (default: all)")
+    parser.add_argument("systems", nargs="*", help="variants; then nothing is written (default: all)")
     arguments = parser.parse_args()
-    names = arguments.systems or [*settings().variants, "final"]
+    names = arguments.systems or list(settings().variants)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     machine = ask(describe, cores)
     print(f"{machine['cpu']}, {cores} cores; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
@@ -118,7 +118,7 @@ def speed(case: Case, flops: float) -> list[float]:
     from fashion.idx import read_idx
 
     folder = ROOT / "tests/data"
-    what = loops.system(settings(), case.system)
+    what = settings().variants[case.system]
     count = what.batch_size * min(max(round(WORK / flops / what.batch_size), 2), 40)
     images = read_idx(folder / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
     labels = read_idx(folder / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None)
@@ -142,7 +142,7 @@ def flops_per_image(name: str) -> float:
 
     import loops
 
-    what = loops.system(settings(), name)
+    what = settings().variants[name]
     model = loops.as_published(loops.build(what))
     batch = torch.zeros(8, 1, what.input.size, what.input.size)
     with FlopCounterMode(display=False) as counter:

@@ -17,19 +17,11 @@ from fashion import families
 from fashion.device import prepare_to_compute
 from fashion.inputs import Preparation
 from fashion.layers import ChannelsLast, Conv2d
-from fashion.settings.params import Params
-from fashion.settings.system import FINAL, Phase, System
-from fashion.training import Examples, Trainer, make_optimizer, make_schedule
+from fashion.settings.system import Phase, System
+from fashion.training import Examples, Trainer
 
 Epoch = Callable[[], object]
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-def system(params: Params, name: str) -> System:
-    """Give a variant, or the final model with its dropout among its arguments."""
-    if name != FINAL:
-        return params.variants[name]
-    return params.model.model_copy(update={"arguments": {**params.model.arguments, "dropout": params.model.dropout}})
 
 
 def build(what: System) -> nn.Sequential:
@@ -63,9 +55,8 @@ def engine(what: System, images: Tensor, labels: Tensor, threads: int, precision
         on_step=lambda *_: None,
         on_epoch=lambda _: None,
     )
-    optimizer = make_optimizer(phase, model)
-    schedule = make_schedule(phase, optimizer, steps=10**9)
-    return lambda: trainer.train_epoch("bench", 0, optimizer, schedule)
+    course = trainer.start(phase, 10**6)
+    return lambda: trainer.train_epoch("bench", 0, course)
 
 
 def plain(what: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:

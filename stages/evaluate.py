@@ -4,44 +4,69 @@ The only stage that reads test labels; nothing is chosen by what it finds.
 """
 
 import csv
+from typing import Any
 
 import numpy as np
+import torch
 
 import paths
 from entry import run
-from fashion.checkpoint import load
+from fashion.checkpoint import Classifier, load
 from fashion.device import pick_device, prepare_to_compute
-from fashion.evaluation import score
+from fashion.evaluation import calibration, score
 from fashion.files import read_array, write_array, write_json
+from fashion.robustness import changed
 from fashion.settings.params import Params
+from fashion.settings.system import FINAL
+
+CHANGED = 2000  # test images whose changed copies are judged; with all, the final model would take ten minutes
 
 
 def main(params: Params, name: str) -> None:
     prepare_to_compute(params.train.threads)
     device = pick_device()
     classifier = load(paths.model(name))
-    val_labels = read_array(paths.labels(paths.SPLIT, "validation"))
-    test_labels = read_array(paths.labels(paths.SPLIT, "test"))
-    validation = classifier.probabilities(read_array(paths.images(paths.SPLIT, "validation")), device).numpy()
-    test = classifier.probabilities(read_array(paths.images(paths.SPLIT, "test")), device).numpy()
+    val_labels, val_images = labelled("validation")
+    test_labels, test_images = labelled("test")
+    validation = classifier.probabilities(val_images, device).numpy()
+    test = classifier.probabilities(test_images, device).numpy()
     with paths.history(name).open(encoding="utf-8") as file:
         history = list(csv.DictReader(file))
     best = max(history, key=lambda row: float(row["val_accuracy"]))  # the first of equals, as in training
     figures = {
         "parameters": classifier.parameters(),
-        "epochs": len(history),
+        "epochs": int(history[-1]["epoch"]),
         "best_epoch": int(best["epoch"]),
         "train_accuracy": float(best["train_accuracy"]),
         "val_accuracy": float(np.mean(validation.argmax(1) == val_labels)),
-        **score(np.asarray(test_labels), test, classifier.classes),
-        "environment": classifier.environment,
+        **score(test_labels, test, classifier.classes),
+        "calibration": calibration(val_labels, validation, test_labels, test),
     }
-    write_json(paths.scores(name), figures)
+    if name == FINAL:
+        figures["robustness"] = robustness(classifier, device, test_images[:CHANGED], test_labels[:CHANGED])
+    write_json(paths.scores(name), {**figures, "environment": classifier.environment})
     write_array(paths.probabilities(name), test)
     print(
         f"{name}: validation accuracy {figures['val_accuracy']:.4f}, test accuracy {figures['test_accuracy']:.4f}",
         flush=True,
     )
+
+
+def labelled(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give the labels and the images of a part."""
+    return np.asarray(read_array(paths.labels(paths.SPLIT, part))), read_array(paths.images(paths.SPLIT, part))
+
+
+def robustness(
+    classifier: Classifier, device: torch.device, images: np.ndarray, labels: np.ndarray
+) -> list[dict[str, Any]]:
+    """Give the accuracy on images as they are and on changed ones."""
+    rows = []
+    for change, amount, altered in [("none", "", images), *changed(images)]:
+        guesses = classifier.probabilities(altered, device).numpy().argmax(1)
+        rows.append({"change": change, "amount": amount, "accuracy": float(np.mean(guesses == labels))})
+        print(f"{change} {amount}: accuracy {rows[-1]['accuracy']:.4f}", flush=True)
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train the final model, phase by phase: models/final.safetensors and data/histories/final.csv."""
+"""Train the final model at its size, phase by phase: models/final.safetensors and data/histories/final.csv."""
 
 from entry import run
 from fashion.settings.params import Params
@@ -7,8 +7,8 @@ from training import train_system
 
 
 def main(params: Params) -> None:
-    arguments = {**params.model.arguments, "dropout": params.model.dropout}
-    train_system(FINAL, "model", params.model, params.finetune, params.classes, arguments)
+    model = params.model.at_size(params.model.size)
+    train_system(FINAL, "model", model, params.finetune, params.classes, params.model.views)
 
 
 if __name__ == "__main__":

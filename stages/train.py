@@ -11,7 +11,7 @@ def main(params: Params, name: str) -> None:
     if name not in params.variants:
         raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
     variant = params.variants[name]
-    train_system(name, f"variants.{name}", variant, params.train, params.classes, variant.arguments)
+    train_system(name, f"variants.{name}", variant, params.train, params.classes)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,16 @@ from fashion.errors import InputError
 from fashion.files import read_array, write_rows
 from fashion.learning import Callbacks, Labelled, learn
 from fashion.progress import TrainingProgress
-from fashion.settings.system import System, TrainSettings
+from fashion.settings.system import System, TrainSettings, Views
 
 
 def train_system(
-    name: str, where: str, system: System, settings: TrainSettings, classes: list[str], arguments: dict
+    name: str,
+    where: str,
+    system: System,
+    settings: TrainSettings,
+    classes: list[str],
+    views: Views = "one",
 ) -> None:
     """Train the system found at `where` in params.yaml; write its model and history under `name`."""
     folder = paths.DATA / system.images
@@ -25,7 +30,7 @@ def train_system(
             train,
             validation,
             classes=classes,
-            arguments=arguments,
+            views=views,
             callbacks=Callbacks(progress.on_step, progress.on_epoch),
         )
     except ValueError as error:

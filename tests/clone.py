@@ -57,11 +57,12 @@ def shrink(params: dict) -> None:
     params["ingest"]["mirrors"] = []
     params["split"]["validation"] = 100
     params["train"]["max_epochs"] = 2
-    params["finetune"]["max_epochs"] = 1
     for name in [name for name in params["variants"] if name not in SYSTEMS]:
         del params["variants"][name]
     params["variants"]["keras_2"]["baseline"] = None
-    params["model"]["arguments"] = {"channels": [8, 8], "kernels": [2, 2], "pools": [2, 2], "hidden": [16]}
+    params["model"].update(baseline="base_cnn", size="tiny")
+    params["model"]["sizes"] = {"tiny": {"arguments": {"channels": [8, 8]}, "max_epochs": {"main": 2, "finetune": 1}}}
+    params["model"]["phases"]["main"]["validate_every"] = 1
 
 
 def train_for_ever(params: dict) -> None:

@@ -8,6 +8,8 @@ from fashion import families
 from fashion.checkpoint import Classifier, load, save
 from fashion.errors import InputError
 from fashion.inputs import Preparation
+from fashion.settings.system import Views
+from fashion.training import predict_logits
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def classifier() -> Classifier:
         arguments=arguments,
         preparation=Preparation(size=28, mean=72.9, std=90.0),
         classes=[f"class {number}" for number in range(10)],
-        environment={"torch": "2"},
+        environment={"torch": "2", "precision": "fp32"},
     )
 
 
@@ -34,6 +36,17 @@ def test_a_saved_model_predicts_the_same_without_any_settings(
     assert loaded.classes == classifier.classes
     assert loaded.preparation == classifier.preparation
     assert loaded.parameters() == classifier.parameters()
+
+
+@pytest.mark.parametrize("views", ["one", "six"])
+def test_a_model_remembers_how_many_views_it_takes_of_an_image(
+    views: Views, classifier: Classifier, images: np.ndarray, tmp_path: Path
+) -> None:
+    classifier.views = views
+    save(classifier, tmp_path / "model.safetensors")
+    logits = predict_logits(classifier.model, classifier.preparation, torch.tensor(images), views=views)
+    loaded = load(tmp_path / "model.safetensors").probabilities(images, torch.device("cpu"))
+    torch.testing.assert_close(loaded, logits.softmax(1))
 
 
 def test_the_same_model_is_the_same_bytes(classifier: Classifier, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_an_experiment_with_another_dropout_trains_the_final_model_alone_and_sho
 ) -> None:
     output = run(project, "dvc", "exp", "run", "--name", "less-dropout", "-S", "model.dropout=0.3")
     assert stages_run(output) == {"finetune", FINAL, "compare", "predict"}
-    assert re.search(r"model\.dropout\s+0\.5\s+0\.3", run(project, "dvc", "params", "diff"))
+    assert re.search(r"model\.dropout\s+0\.0\s+0\.3", run(project, "dvc", "params", "diff"))
     assert "final.val_accuracy" in run(project, "dvc", "metrics", "diff", "--all")
     assert "less-dropout" in run(project, "dvc", "exp", "show", "--csv")
     plots = json.loads(run(project, "dvc", "plots", "diff", "--json", "--split"))["data"]

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fashion.evaluation import calibration_error, confusions, roc_curves, score
+from fashion.evaluation import (
+    at_temperature,
+    calibration,
+    calibration_error,
+    confusions,
+    fit_temperature,
+    roc_curves,
+    score,
+)
 
 CLASSES = ["shirt", "coat", "bag"]
 LABELS = np.array([0, 0, 0, 1, 1, 2])
@@ -51,6 +59,33 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     # Two bins that err in opposite directions do not cancel.
     mixed = np.array([[1.0, 0.0]] * 2 + [[0.6, 0.4]] * 2)
     assert calibration_error(np.array([0, 1, 0, 0]), mixed) == pytest.approx(0.5 * 0.5 + 0.5 * 0.4)
+
+
+def test_the_fitted_temperature_undoes_what_logits_were_multiplied_by() -> None:
+    random = np.random.default_rng(0)
+    fitting = at_temperature(random.dirichlet([0.3] * 3, 4000), 1.0)
+    labels = np.array([random.choice(3, p=row) for row in fitting])  # confidence is accuracy, as drawn
+    assert fit_temperature(labels, fitting) == pytest.approx(1, abs=0.05)
+    assert fit_temperature(labels, at_temperature(fitting, 0.5)) == pytest.approx(2, abs=0.1)
+
+
+def test_a_temperature_of_one_changes_nothing_and_none_changes_the_guess() -> None:
+    assert at_temperature(PROBABILITIES, 1.0) == pytest.approx(PROBABILITIES)
+    for temperature in (0.1, 10.0):
+        scaled = at_temperature(PROBABILITIES, temperature)
+        assert (scaled.argmax(1) == PROBABILITIES.argmax(1)).all()
+        assert scaled.sum(1) == pytest.approx(1)
+
+
+def test_scaling_by_validation_brings_the_calibration_error_on_test_down() -> None:
+    random = np.random.default_rng(0)
+    fitting = random.dirichlet([0.3] * 3, 8000)
+    labels = np.array([random.choice(3, p=row) for row in fitting])
+    too_sure = at_temperature(fitting, 0.3)
+    figures = calibration(labels[:4000], too_sure[:4000], labels[4000:], too_sure[4000:])
+    before, after = figures["before"], figures["after"]
+    assert after["expected_calibration_error"] < 0.3 * before["expected_calibration_error"]
+    assert after["negative_log_likelihood"] < before["negative_log_likelihood"]
 
 
 def test_confusions_are_listed_most_frequent_first() -> None:

@@ -11,7 +11,7 @@ from fashion.families.ramped_cnn import RAMP
 from fashion.inputs import Preparation
 from fashion.settings.params import Params, check
 from fashion.settings.parsing import load_yaml
-from fashion.settings.system import FinalModel, Variant
+from fashion.settings.system import Variant
 from fashion.training import make_optimizer
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ PUBLISHED = {
     "l2_cnn": 166_986,
     "batch_norm_cnn": 167_178,
     "dropout_cnn": 166_986,
-    "final": 4_798_986,
+    "final_cnn": 4_798_986,
     "mlp_200": 159_010,
     "kernel_3": 154_438,
     "kernel_4": 115_174,
@@ -53,11 +53,8 @@ def params() -> Params:
     return check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
 
 
-def build(system: Variant | FinalModel) -> nn.Module:
-    arguments = dict(system.arguments)
-    if isinstance(system, FinalModel):
-        arguments["dropout"] = system.dropout
-    return families.build(system.family, arguments, image_size=system.input.size, num_classes=10)
+def build(system: Variant) -> nn.Module:
+    return families.build(system.family, system.arguments, image_size=system.input.size, num_classes=10)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -65,7 +62,7 @@ def test_a_published_system_has_its_parameters_gives_ten_logits_and_learns(
     name: str, params: Params, images: np.ndarray, labels: np.ndarray
 ) -> None:
     torch.manual_seed(0)
-    system = params.model if name == "final" else params.variants[name]
+    system = params.variants[name]
     model = build(system)
     assert sum(weights.numel() for weights in model.parameters()) == PUBLISHED[name]
 
@@ -86,12 +83,62 @@ def test_a_published_system_has_its_parameters_gives_ten_logits_and_learns(
     assert min(losses[1:]) < losses[0]
 
 
-def test_params_yaml_has_the_26_published_variants(params: Params) -> None:
-    assert set(params.variants) == set(PUBLISHED) - {"final"}
+def test_params_yaml_has_the_27_published_systems(params: Params) -> None:
+    assert set(params.variants) == set(PUBLISHED)
+
+
+@pytest.fixture
+def whitened() -> nn.Module:
+    torch.manual_seed(0)
+    return families.build("whitened_cnn", {"channels": [16, 32]}, image_size=28, num_classes=10)
+
+
+def test_whitened_patches_vary_as_much_in_each_direction_where_there_is_more_than_noise(
+    whitened: nn.Module, images: np.ndarray
+) -> None:
+    inputs = torch.tensor(images).unsqueeze(1).float().div(255)
+    assert isinstance(whitened, families.LooksAtImages)
+    whitened.look_at(inputs)
+    responses = whitened[0](inputs).transpose(0, 1).flatten(1)[:4]  # type: ignore[index]
+    second_moments = responses @ responses.T / responses.shape[1]
+    torch.testing.assert_close(second_moments.diagonal(), torch.ones(4), atol=0.2, rtol=0)
+    assert (second_moments - second_moments.diag().diag()).abs().max() < 1e-3
+
+
+def test_a_whitened_network_starts_from_convolutions_that_hand_their_input_on(whitened: nn.Module) -> None:
+    maps = torch.rand(2, 16, 9, 9)
+    convolution = next(layer for layer in whitened if isinstance(layer, nn.Conv2d) and layer.in_channels == 16)
+    torch.testing.assert_close(convolution(maps)[:, :16], maps)
+
+
+def test_filters_linear_layer_and_shifts_of_a_whitened_network_are_trained_and_nothing_else(
+    whitened: nn.Module,
+) -> None:
+    trained = {tuple(weights.shape) for weights in whitened.parameters() if weights.requires_grad}
+    assert trained == {(16, 8, 3, 3), (16, 16, 3, 3), (32, 16, 3, 3), (32, 32, 3, 3), (10, 32), (16,), (32,)}
+
+
+@pytest.mark.parametrize("size", ["small", "medium", "large"])
+def test_the_final_model_learns_at_each_size(size: str, params: Params, images: np.ndarray, labels: np.ndarray) -> None:
+    torch.manual_seed(0)
+    model = families.build("whitened_cnn", params.model.at_size(size).arguments, image_size=28, num_classes=10)
+    inputs = Preparation.of(params.model.input, images)(torch.from_numpy(images[:50]))
+    model.look_at(inputs)  # type: ignore[operator]
+    targets = torch.from_numpy(labels[:50].astype(np.int64))
+    optimizer = make_optimizer(params.model.phases["main"], model)
+    losses = []
+    for _ in range(4):
+        loss = cross_entropy(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
 
 
 def test_the_peak_dropout_of_a_half_gives_the_published_rates(params: Params) -> None:
-    rates = [layer.p for layer in build(params.model) if isinstance(layer, nn.Dropout2d | nn.Dropout)]  # type: ignore[attr-defined]
+    final_cnn = build(params.variants["final_cnn"])
+    rates = [layer.p for layer in final_cnn if isinstance(layer, nn.Dropout2d | nn.Dropout)]  # type: ignore[attr-defined]
     assert rates == [0.1, 0.3, 0.5, 0.5] * 2
     assert tuple(rate / 0.5 for rate in rates[:4]) == RAMP
 
@@ -108,7 +155,7 @@ def test_pooling_before_the_activation_and_dropout_gives_the_same_as_after_them(
 
 
 def test_every_module_in_the_folder_is_a_family_whose_signature_can_be_read() -> None:
-    assert families.names() == ["cnn", "mlp", "ramped_cnn"]
+    assert families.names() == ["cnn", "mlp", "ramped_cnn", "whitened_cnn"]
     assert list(families.schema("mlp").model_fields) == ["hidden", "batch_norm", "dropout"]
 
 
@@ -123,6 +170,7 @@ def test_every_module_in_the_folder_is_a_family_whose_signature_can_be_read() ->
         ),
         ("cnn", {"channels": [8], "kernels": [3], "hidden": [9], "hidden_norm": []}, "hidden_norm: 0 entries for 1"),
         ("mlp", {"hidden": [9, 9], "dropout": [0.1]}, "dropout: 1 entries for 2 hidden"),
+        ("whitened_cnn", {"channels": [9] * 5}, "5 blocks need images of at least 33 pixels a side, not 28"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused_by_name(family: str, arguments: dict, complaint: str) -> None:

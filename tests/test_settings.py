@@ -29,7 +29,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 def test_the_projects_own_params_are_valid() -> None:
     params = check(PARAMS, source="params.yaml")
-    assert params.model.phases["adam_decay"].weight_decay == 1e-3
+    assert params.variants["final_cnn"].phases["adam_decay"].weight_decay == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,11 @@ def test_the_projects_own_params_are_valid() -> None:
         ("variants.base.phases.adam.lr", -1.0, "lr: -1.0 is out of range: it must be greater than 0"),
         ("variants.base.phases.adam.lr", float("inf"), "lr: "),
         ("variants.base.phases.adam.optimizer", "adan", "'adan' is not one of the choices: adam or sgd"),
-        ("variants.base.phases.adam.rate", 1.0, "rate: unknown key; choose from optimizer, lr, schedule,"),
+        (
+            "variants.base.phases.adam.rate",
+            1.0,
+            "rate: unknown key (did you mean bias_rate?); choose from optimizer, lr,",
+        ),
         ("variants.base.phases", {}, "variants.base.phases: "),
         ("variants.base.batch_size", 12.5, "variants.base.batch_size: 12.5 is not a whole number"),
         ("variants.base.batch_size", True, "variants.base.batch_size: True is not a whole number"),
@@ -64,7 +68,14 @@ def test_the_projects_own_params_are_valid() -> None:
         ("variants", {}, "variants: "),
         ("model.dropout", 1.5, "model.dropout: 1.5 is out of range: it must be less than 1"),
         ("model.dropout", "0.5", "model.dropout: '0.5' is not a number"),
-        ("model.arguments.dropout", 0.5, "model.arguments.dropout: set model.dropout instead"),
+        ("model.arguments.dropout", 0.5, "arguments.dropout: set model.dropout instead"),
+        ("model.size", "huge", "model.size: unknown size 'huge'; choose from small, medium, large"),
+        ("model.sizes.small.arguments", {"chanels": [8]}, "model.sizes.small.arguments.chanels: unknown key"),
+        ("model.sizes.small.max_epochs", {"mian": 8}, "max_epochs: unknown phase 'mian' (did you mean main?)"),
+        ("model.sizes.small.max_epochs.main", 0, "model.sizes.small.max_epochs.main: 0 is out of range"),
+        ("model.phases.main.pruning.drop", 1.0, "model.phases.main.pruning.drop: 1.0 is out of range"),
+        ("model.phases.main.augmentation.shift", -1, "augmentation.shift: -1 is out of range"),
+        ("model.views", "two", "model.views: 'two' is not one of the choices: one or six"),
         ("finetune.threads", 0, "finetune.threads: 0 is out of range: it must be greater than or equal to 1"),
         ("ingest.source", "png", "'png' is not one of the choices: idx or csv"),
         ("ingest.sha256.train_images", "abc", "ingest.sha256.train_images: "),

@@ -11,12 +11,14 @@ from fashion.progress import TrainingProgress
 from fashion.settings.system import InputSettings, Phase, System, TrainSettings
 from fashion.training import (
     Examples,
+    RunningMean,
     Trainer,
+    batches,
     evaluate,
     make_optimizer,
     make_schedule,
     predict_logits,
-    shuffled_batches,
+    six_views,
 )
 
 CLASSES = [str(number) for number in range(10)]
@@ -113,24 +115,115 @@ def test_a_diverging_training_is_refused_with_its_learning_rate(train: Labelled,
         fit(train, validation, system(phases=phases), settings())
 
 
-def test_each_pass_shows_every_image_once_in_a_new_order(images: np.ndarray) -> None:
-    examples = Examples(torch.from_numpy(images), torch.arange(400))
-    order = torch.Generator().manual_seed(0)
-    first, second = (torch.cat([labels for _, labels in shuffled_batches(examples, 64, order)]).tolist() for _ in "ab")
+class Recorder(nn.Module):
+    """Gives the same logits for all images, and keeps the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(10))
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen.append(images)
+        return self.logits.expand(len(images), 10)
+
+
+def trainer(model: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int = 64) -> Trainer:
+    examples = Examples(torch.tensor(images), torch.tensor(labels, dtype=torch.int64))
+    return Trainer(
+        model=model,
+        prepare=Preparation(size=28, mean=0.0, std=255.0),
+        train=examples,
+        validation=examples,
+        batch_size=batch_size,
+        order=torch.Generator().manual_seed(0),
+        dtype=torch.float32,
+        on_step=lambda *_: None,
+        on_epoch=lambda _: None,
+    )
+
+
+def test_each_pass_shows_every_image_once_in_a_new_order(images: np.ndarray, labels: np.ndarray) -> None:
+    model = Recorder()
+    trainer(model, images, labels, 100).fit({"sgd": Phase(optimizer="sgd", lr=0.1, max_epochs=2)})
+    stored = torch.tensor(images).float().div(255).flatten(1)
+    numbers = [torch.cdist(batch.flatten(1), stored).argmin(1) for batch in model.seen]
+    first, second = torch.cat(numbers[:4]).tolist(), torch.cat(numbers[4:]).tolist()
     assert sorted(first) == sorted(second) == list(range(400))
     assert first != second
     assert first != list(range(400))
 
 
-def test_a_last_batch_of_one_image_is_left_out_because_batch_norm_cannot_take_it(images: np.ndarray) -> None:
-    examples = Examples(torch.from_numpy(images[:65]), torch.arange(65))
-    sizes = [len(labels) for _, labels in shuffled_batches(examples, 32, torch.Generator())]
-    assert sizes == [32, 32]
+@pytest.mark.parametrize(
+    ("examples", "size", "expected"),
+    [
+        (100, 32, [32, 32, 32, 4]),
+        (65, 32, [32, 32]),  # BatchNorm has no variance of one image
+        (3, 1, [1, 1, 1]),  # but whoever asks for single images gets them
+    ],
+)
+def test_a_last_batch_may_be_smaller_but_not_a_single_image(examples: int, size: int, expected: list[int]) -> None:
+    assert [len(range(examples)[batch]) for batch in batches(examples, size)] == expected
 
 
-def test_batches_of_one_image_are_taken_where_they_are_asked_for(images: np.ndarray) -> None:
-    examples = Examples(torch.from_numpy(images[:3]), torch.arange(3))
-    assert [len(labels) for _, labels in shuffled_batches(examples, 1, torch.Generator())] == [1, 1, 1]
+def test_validations_come_as_often_as_asked_for_and_at_the_end(train: Labelled, validation: Labelled) -> None:
+    phase = {"optimizer": "adam", "lr": 0.01, "max_epochs": 5, "validate_every": 2}
+    _, history = fit(train, validation, system(phases={"a": phase, "b": phase}), settings())
+    assert [row["epoch"] for row in history] == [2, 4, 5, 7, 9, 10]
+
+
+def test_every_way_of_learning_together_gives_the_same_bits_again(train: Labelled, validation: Labelled) -> None:
+    phase = {
+        **{"optimizer": "sgd", "lr": 0.05, "schedule": "triangle", "momentum": 0.9, "nesterov": True, "max_epochs": 8},
+        **{"bias_rate": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "average": 3},
+        "augmentation": {"shift": 2, "flip": True, "cutout": 6},
+        "pruning": {"easy": 0.8, "drop": 0.5, "full": 0.125},
+    }
+    (first, rows), (second, again) = (fit(train, validation, system(phases={"a": phase}), settings()) for _ in range(2))
+    assert rows == again
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert rows[-1]["val_loss"] < rows[0]["val_loss"]
+
+
+def test_biases_learn_at_their_own_rate_with_as_much_less_decay() -> None:
+    phase = Phase(optimizer="sgd", lr=0.1, weight_decay=0.01, bias_rate=4, max_epochs=1)
+    weights, biases = make_optimizer(phase, nn.Linear(3, 2)).param_groups
+    assert [weights["lr"], weights["weight_decay"]] == [0.1, 0.01]
+    assert [biases["lr"], biases["weight_decay"]] == pytest.approx([0.4, 0.0025])
+    assert [len(group["params"][0].shape) for group in (weights, biases)] == [2, 1]
+
+
+def test_a_running_mean_follows_at_first_and_keeps_most_of_itself_at_the_end() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    mean = RunningMean(model, every=2, steps=4)
+    seen = []
+    for _ in range(4):
+        model.weight.data.fill_(1.0)
+        mean.step()
+        seen.append(model.weight.item())
+        model.weight.data.sub_(1.0)
+    kept = [0.95**5 / 8, 0.95**5]
+    assert seen == pytest.approx([1, 1 - kept[0], 1, 1 - kept[1] * kept[0]])
+
+
+def test_six_views_are_the_image_moved_by_a_pixel_and_mirrored_and_their_shares_make_one(images: np.ndarray) -> None:
+    views = six_views(torch.tensor(images[:5]))
+    assert sum(share for share, _ in views) == 1
+    assert torch.equal(views[0][1], torch.tensor(images[:5]))
+    up, down = views[2][1], views[4][1]
+    assert torch.equal(up[:, :-1, :-1], torch.tensor(images[:5, 1:, 1:]))
+    assert torch.equal(down[:, 1:, 1:], torch.tensor(images[:5, :-1, :-1]))
+    for plain, mirrored in zip(views[::2], views[1::2], strict=True):
+        assert torch.equal(plain[1].flip(2), mirrored[1])
+
+
+def test_predictions_of_six_views_are_the_mean_of_the_predictions_of_each(images: np.ndarray) -> None:
+    model, prepare = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), Preparation(size=28, mean=0.0, std=255.0)
+    some = torch.tensor(images[:20])
+    expected = sum(share * predict_logits(model, prepare, view) for share, view in six_views(some))
+    torch.testing.assert_close(predict_logits(model, prepare, some, views="six"), expected)
 
 
 def test_a_score_counts_right_answers_with_dropout_off(images: np.ndarray) -> None:
@@ -216,22 +309,19 @@ def test_a_trainer_of_adam_and_one_of_sgd_update_all_weights(images: np.ndarray,
     for name in ("adam", "sgd"):
         model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         before = {key: value.clone() for key, value in model.state_dict().items()}
-        examples = Examples(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
-        Trainer(
-            model=model,
-            prepare=Preparation(size=28, mean=0.0, std=255.0),
-            train=examples,
-            validation=examples,
-            batch_size=100,
-            order=torch.Generator(),
-            dtype=torch.float32,
-            on_step=lambda *_: None,
-            on_epoch=lambda _: None,
-        ).fit({"only": Phase(optimizer=name, lr=0.01, max_epochs=1)})  # type: ignore[arg-type]
+        phase = Phase(optimizer=name, lr=0.01, max_epochs=1)  # type: ignore[arg-type]
+        trainer(model, images, labels).fit({"only": phase})
         assert all(not torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize(("schedule", "rates"), [("constant", [0.1] * 5), ("linear", [0.1, 0.075, 0.05, 0.025, 0])])
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.1] * 5),
+        ("linear", [0.1, 0.075, 0.05, 0.025, 0]),
+        ("triangle", [0.02, 0.09757, 0.06740, 0.03719, 0.007]),
+    ],
+)
 def test_a_schedule_sets_the_rate_after_each_step(schedule: str, rates: list[float]) -> None:
     phase = Phase(optimizer="sgd", lr=0.1, schedule=schedule, max_epochs=1)  # type: ignore[arg-type]
     optimizer = make_optimizer(phase, nn.Linear(1, 1))
@@ -241,7 +331,7 @@ def test_a_schedule_sets_the_rate_after_each_step(schedule: str, rates: list[flo
         seen.append(steps.get_last_lr()[0])
         optimizer.step()
         steps.step()
-    assert seen == pytest.approx(rates)
+    assert seen == pytest.approx(rates, abs=1e-4)
 
 
 def test_a_falling_rate_trains_otherwise_than_a_constant_one(train: Labelled, validation: Labelled) -> None:

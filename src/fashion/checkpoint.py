@@ -12,9 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fashion import families
+from fashion.device import pick_precision
 from fashion.errors import InputError
 from fashion.files import replacing
 from fashion.inputs import Preparation
+from fashion.settings.system import Views
 from fashion.training import predict_logits
 
 
@@ -22,7 +24,8 @@ from fashion.training import predict_logits
 class Classifier:
     """A trained network with all that is needed to use it.
 
-    classes: names, in the order of the logits. environment: what it was trained with.
+    classes: names, in the order of the logits. environment: what it was trained with. views: of each image, over which
+    the logits are averaged.
     """
 
     model: nn.Module
@@ -31,18 +34,23 @@ class Classifier:
     preparation: Preparation
     classes: list[str]
     environment: dict[str, str]
+    views: Views = "one"
 
     def parameters(self) -> int:
         """Count the trainable parameters."""
         return sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad)
 
     def probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
-        """Compute class probabilities, float32 of N x classes on the CPU, for uint8 images of N x H x W."""
+        """Compute class probabilities, float32 of N x classes on the CPU, for uint8 images of N x H x W.
+
+        In the precision of the training, where this device has it.
+        """
         size = images.shape[-1]
         if size < self.preparation.size:
             raise InputError(f"images of {size} pixels a side are too small for a model of {self.preparation.size}")
         self.model.to(device)
-        logits = predict_logits(self.model, self.preparation, torch.tensor(images, device=device))
+        dtype = pick_precision("fp32" if self.environment["precision"] == "fp32" else "auto", device)
+        logits = predict_logits(self.model, self.preparation, torch.tensor(images, device=device), dtype, self.views)
         return logits.softmax(1).cpu()
 
 
@@ -55,6 +63,8 @@ def save(classifier: Classifier, path: Path) -> None:
         "classes": classifier.classes,
         "environment": classifier.environment,
     }
+    if classifier.views != "one":
+        description["views"] = classifier.views
     weights = {key: value.cpu().contiguous() for key, value in classifier.model.state_dict().items()}
     with replacing(path) as temporary:
         # One entry: safetensors writes several in no fixed order, and the same model must be the same bytes.
@@ -87,4 +97,5 @@ def load(path: Path) -> Classifier:
         preparation=preparation,
         classes=description["classes"],
         environment=description["environment"],
+        views=description.get("views", "one"),
     )

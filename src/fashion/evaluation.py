@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 CALIBRATION_BINS = 15  # equal widths of confidence, as in Guo et al., arXiv 1706.04599
+SMALLEST = 1e-12  # a probability that rounds to 0 is taken for this
 CONFUSIONS = 10  # pairs of classes reported, most frequent first
 
 
@@ -75,6 +77,45 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = [abs(correct[bins == number].sum() - confidence[bins == number].sum()) for number in range(CALIBRATION_BINS)]
     return float(sum(gaps) / len(labels))
+
+
+def negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Compute the mean of -log of the probability that the true class was given."""
+    return float(-np.log(probabilities[np.arange(len(labels)), labels].clip(SMALLEST)).mean())
+
+
+def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Find what to divide logits by so that confidence fits accuracy (Guo et al., arXiv 1706.04599).
+
+    labels: N class numbers. probabilities: N x classes. To be fitted on validation, and never on test, images.
+    """
+    found = minimize_scalar(
+        lambda log: negative_log_likelihood(labels, at_temperature(probabilities, np.exp(log))),
+        bounds=(-3, 3),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Give the probabilities, N x classes, that follow when logits are divided by `temperature`."""
+    scaled = np.log(probabilities.astype(np.float64).clip(SMALLEST)) / temperature
+    powers = np.exp(scaled - scaled.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def calibration(
+    val_labels: np.ndarray, validation: np.ndarray, test_labels: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Fit a temperature on validation, and give calibration error and log-likelihood on test before and after."""
+    temperature = fit_temperature(val_labels, validation)
+    figures: dict[str, Any] = {"temperature": temperature}
+    for when, probabilities in (("before", test), ("after", at_temperature(test, temperature))):
+        figures[when] = {
+            "expected_calibration_error": calibration_error(test_labels, probabilities),
+            "negative_log_likelihood": negative_log_likelihood(test_labels, probabilities),
+        }
+    return figures
 
 
 def confusions(labels: np.ndarray, predicted: np.ndarray, classes: list[str]) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ MANY_CHANNELS = 128  # from here on the gradient by matrix product is faster, se
 class ChannelsLast(nn.Module):
     """Lay the feature maps out as NHWC in memory; values and shape (N x C x H x W) stay.
 
-    A convolution with one input channel hands back NCHW however its input lies, and everything after it follows:
-    max pooling is then 25 times slower in bf16 on a CPU.
+    A convolution with one input channel hands back NCHW however its input lies, and everything after it follows. In
+    bf16 on Zen 4, one thread, max pooling of 256x32x30x30 then takes 78 + 14 ms, forward and back, against 8 + 48,
+    and whole networks take 1.6 to 2.8 times as long, also those of 6 or 8 channels.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -23,6 +24,9 @@ class ChannelsLast(nn.Module):
 
 class Conv2d(nn.Conv2d):
     """A convolution, stride 1, no padding, whose weights' gradient is one matrix product where that is faster."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel)  # no more: the gradient below knows no stride and no padding
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.in_channels < MANY_CHANNELS or maps.device.type != "cpu" or not torch.is_grad_enabled():

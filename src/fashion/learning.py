@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +10,10 @@ from fashion import families
 from fashion.checkpoint import Classifier
 from fashion.device import environment, pick_device, pick_precision, prepare_to_compute
 from fashion.inputs import Preparation
-from fashion.settings.system import System, TrainSettings
+from fashion.settings.system import System, TrainSettings, Views
 from fashion.training import Examples, Trainer
+
+LOOKED_AT = 5000  # images, for families whose networks start from what images are like
 
 
 @dataclass
@@ -39,11 +40,11 @@ def learn(
     *,
     classes: list[str],
     callbacks: Callbacks,
-    arguments: dict[str, Any] | None = None,
+    views: Views = "one",
 ) -> tuple[Classifier, list[dict]]:
     """Train `system` and give it with the history, a row an epoch.
 
-    arguments: of the family, where they are more than `system.arguments`.
+    views: see `FinalModel`.
     Raises ValueError when the family's layers do not fit the images.
     """
     prepare_to_compute(settings.threads)
@@ -53,9 +54,10 @@ def learn(
     # Three independent streams from one seed: weights, then dropout (torch's own), then order.
     weights_seed, dropout_seed, order_seed = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
     torch.manual_seed(weights_seed)
-    arguments = arguments if arguments is not None else system.arguments
-    model = families.build(system.family, arguments, image_size=system.input.size, num_classes=len(classes))
+    model = families.build(system.family, system.arguments, image_size=system.input.size, num_classes=len(classes))
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if isinstance(model, families.LooksAtImages):
+        model.look_at(preparation(torch.tensor(train.images[:LOOKED_AT], device=device)))
     torch.manual_seed(dropout_seed)
     trainer = Trainer(
         model=model,
@@ -69,7 +71,9 @@ def learn(
         on_epoch=callbacks.on_epoch,
     )
     history = trainer.fit(system.phases, max_epochs=settings.max_epochs)
-    classifier = Classifier(model, system.family, arguments, preparation, classes, environment(dtype, device))
+    classifier = Classifier(
+        model, system.family, system.arguments, preparation, classes, environment(dtype, device), views
+    )
     return classifier, history
 
 

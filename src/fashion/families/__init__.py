@@ -2,14 +2,15 @@
 
 Besides its own arguments, every `build` takes `image_size` (pixels a side) and `num_classes`, maps float images
 of shape N x 1 x image_size x image_size to logits of shape N x num_classes, and raises ValueError when the layers do
-not fit the image.
+not fit the image. A network may be one that `LooksAtImages` of the training set
+before it learns.
 """
 
 import ast
 import functools
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import create_model
 
@@ -17,11 +18,19 @@ from fashion.settings import fields
 from fashion.settings.fields import Strict
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 FOLDER = Path(__file__).parent
 ANNOTATIONS = {**vars(fields), "Literal": Literal}  # the names that a signature may use
 GIVEN = ("image_size", "num_classes")  # follow from the data; never written in params.yaml
+
+
+@runtime_checkable
+class LooksAtImages(Protocol):
+    """A network that starts from what images are like."""
+
+    def look_at(self, images: "Tensor") -> None:
+        """Set what depends on images, N x 1 x image_size x image_size as the network gets them."""
 
 
 def names() -> list[str]:

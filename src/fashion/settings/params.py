@@ -47,13 +47,26 @@ def check(content: dict[str, Any], *, source: str) -> Params:
         if system.family not in families.names():
             unknown = f"unknown family {system.family!r}"
             raise InputError(f"{source}: {where}.family: {unknown}{suggest(system.family, families.names())}")
-        arguments = dict(system.arguments)
         if isinstance(system, FinalModel):
-            if "dropout" in arguments:
-                raise InputError(f"{source}: model.arguments.dropout: set model.dropout instead")
-            arguments["dropout"] = system.dropout
-        parse(families.schema(system.family), arguments, source=source, where=f"{where}.arguments")
+            check_sizes(system, source=source)
+        else:
+            parse(families.schema(system.family), system.arguments, source=source, where=f"{where}.arguments")
         if system.baseline is not None and system.baseline not in params.variants:
             unknown = f"unknown variant {system.baseline!r}"
             raise InputError(f"{source}: {where}.baseline: {unknown}{suggest(system.baseline, params.variants)}")
     return params
+
+
+def check_sizes(model: FinalModel, *, source: str) -> None:
+    """Check the arguments of the final model at each of its sizes."""
+    if model.size not in model.sizes:
+        raise InputError(f"{source}: model.size: unknown size {model.size!r}{suggest(model.size, model.sizes)}")
+    for name, size in model.sizes.items():
+        where = f"model.sizes.{name}.arguments" if size.arguments else "model.arguments"
+        if "dropout" in {*model.arguments, *size.arguments}:
+            raise InputError(f"{source}: {where}.dropout: set model.dropout instead")
+        for phase in size.max_epochs:
+            if phase not in model.phases:
+                unknown = f"unknown phase {phase!r}"
+                raise InputError(f"{source}: model.sizes.{name}.max_epochs: {unknown}{suggest(phase, model.phases)}")
+        parse(families.schema(model.family), model.at_size(name).arguments, source=source, where=where)

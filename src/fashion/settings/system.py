@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from fashion.settings.fields import Count, Index, NonNegative, Positive, Rate, Strict
+from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positive, Rate, Strict
 
 FINAL = "final"  # what the final model is called among the variants
 
 Images = Literal["split", "augmented"]
+Views = Literal["one", "six"]
 Scaling = Literal["pixels", "unit", "standard"]
 
 
@@ -23,20 +24,56 @@ class InputSettings(Strict):
     scaling: Scaling
 
 
-class Phase(Strict):
-    """One stretch of a training: an optimiser, how its rate goes, and when to stop.
+class Augmentation(Strict):
+    """Random changes to each image of a batch.
 
-    schedule: `constant`, or `linear`: the rate falls with each batch, from lr to 0 at the end of the budget.
+    shift: by up to so many pixels each way. flip: left to right, in every second epoch. cutout: pixels a side of a
+    square made black; 0 cuts none.
+    """
+
+    shift: Index = 0
+    flip: bool = False
+    cutout: Index = 0
+
+
+class Pruning(Strict):
+    """Leave out what is learned already (after InfoBatch, Qin et al., arXiv 2303.04947).
+
+    In each epoch but the first and the last ones, `drop` of the `easy` share of the examples, those of the lowest loss
+    when last seen, are left out at random; the other easy ones count for more, so that the gradient's mean stays.
+    full: the share of the epochs, at the end, in which nothing is left out.
+    """
+
+    easy: Fraction
+    drop: Fraction
+    full: Fraction
+
+
+class Phase(Strict):
+    """One stretch of a training: an optimiser, how its rate goes, what is done to the examples, and when to stop.
+
+    schedule: the rate's course over the budget, by the batch: `constant`; `linear`, from lr to 0; `triangle`, up to lr
+    and down to nearly 0.
+    bias_rate: biases, BatchNorm's too, learn at so many times lr, with as much less weight decay.
+    average: batches after which the weights are set to their running mean; 0 never.
     max_epochs: the budget, unless `train.max_epochs` or `finetune.max_epochs` replaces it.
-    patience: epochs without a better validation accuracy before stopping; null never stops early.
+    validate_every: epochs between validations; the last one always ends with one.
+    patience: validations without a better accuracy before stopping; null never stops early.
     """
 
     optimizer: Literal["adam", "sgd"]
     lr: Positive
-    schedule: Literal["constant", "linear"] = "constant"
+    schedule: Literal["constant", "linear", "triangle"] = "constant"
     momentum: Rate = 0.0
+    nesterov: bool = False
     weight_decay: NonNegative = 0.0
+    bias_rate: Positive = 1.0
+    label_smoothing: Rate = 0.0
+    average: Index = 0
+    augmentation: Augmentation | None = None
+    pruning: Pruning | None = None
     max_epochs: Count
+    validate_every: Count = 1
     patience: Count | None = None
 
 
@@ -82,7 +119,29 @@ class Variant(System, Listed):
     """An entry of `variants`."""
 
 
+class Size(Strict):
+    """What a size of the final model means: arguments of the family, and the budgets of phases by name."""
+
+    arguments: dict[str, Any]
+    max_epochs: dict[str, Count]
+
+
 class FinalModel(System, Listed):
-    """The entry `model`. dropout: the peak rate, handed to the family beside its arguments."""
+    """The entry `model`.
+
+    dropout: the peak rate, handed to the family beside its arguments. size: which of `sizes` to train.
+    views: `six` has the trained model judge each image six times, a pixel to and fro and mirrored.
+    """
 
     dropout: Rate
+    size: str
+    sizes: dict[str, Size]
+    views: Views = "one"
+
+    def at_size(self, size: str) -> System:
+        """Give the system that the model is at a size."""
+        arguments = {**self.arguments, **self.sizes[size].arguments, "dropout": self.dropout}
+        phases = dict(self.phases)
+        for name, epochs in self.sizes[size].max_epochs.items():
+            phases[name] = phases[name].model_copy(update={"max_epochs": epochs})
+        return self.model_copy(update={"arguments": arguments, "phases": phases})
