@@ -1,22 +1,19 @@
-"""Validate the results in git: a fresh lock, well-formed contract files, a README table that says the same.
+"""Validate the results in git: a fresh lock, well-formed contract files, pages whose tables say the same.
 
-With --write, bring the README's table up to date instead of complaining.
+With --write, bring the tables of README.md and docs/model_card.md up to date instead of complaining.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from pages import ROOT, pages, read_json
 
 from fashion.settings.params import Params, check
 from fashion.settings.parsing import load_yaml
 
-ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- results: written by .ci/validate.py --write -->\n", "<!-- end of results -->"
 COLUMNS = {
     "plots/learning_curves.csv": [
         *("variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
@@ -29,15 +26,20 @@ COLUMNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the README's table of results")
+    parser.add_argument("--write", action="store_true", help="write the tables of the pages")
     arguments = parser.parse_args()
     params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
     if arguments.write:
-        (ROOT / "README.md").write_text(with_table(params), encoding="utf-8")
+        for path, text in pages().items():
+            path.write_text(text, encoding="utf-8")
         return
     faults = [*stale_stages(), *bad_tables(params), *bad_metrics(params)]
-    if not faults and (ROOT / "README.md").read_text(encoding="utf-8") != with_table(params):
-        faults.append("README.md: the table of results is not that of metrics/; run `python .ci/validate.py --write`")
+    if not faults:
+        faults = [
+            f"{path.relative_to(ROOT)}: its tables are not those of metrics/; run `python .ci/validate.py --write`"
+            for path, text in pages().items()
+            if path.read_text(encoding="utf-8") != text
+        ]
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
@@ -104,34 +106,6 @@ def bad_metrics(params: Params) -> list[str]:
     if not faults and final["test_accuracy"] != variants["final"]["test_accuracy"]:
         faults.append("metrics/final.json: its test accuracy is not that of metrics/variants.json")
     return faults
-
-
-def read_json(name: str) -> dict[str, Any]:
-    try:
-        return json.loads((ROOT / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {name}: {error}")
-
-
-def with_table(params: Params) -> str:
-    """Give the README with the table that follows from metrics/variants.json."""
-    before, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    variants = read_json("metrics/variants.json")
-    rows = [
-        "| system | parameters | reported | validation | test | 95% interval | p against baseline | epochs |",
-        "|---|---:|---:|---:|---:|:---:|---:|---:|",
-    ]
-    for name in (*params.variants, "final"):
-        row = variants[name]
-        reported = f"{row['reported']:.4f}".rstrip("0") if row["reported"] else ""
-        accuracies = f"{row['val_accuracy']:.4f} | {row['test_accuracy']:.4f}"
-        interval = " to ".join(f"{bound:.3f}" for bound in row["test_interval"])
-        test = row["against_baseline"]
-        chance = "" if test is None else "< 0.001" if test["p_value"] < 0.001 else f"{test['p_value']:.3f}"
-        cells = [name, f"{row['parameters']:,}", reported, accuracies, interval, chance, row["epochs"]]
-        rows.append(f"| {' | '.join(map(str, cells))} |")
-    return before + BEGIN + "\n".join(rows) + "\n" + END + after
 
 
 if __name__ == "__main__":

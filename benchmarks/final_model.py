@@ -1,0 +1,175 @@
+"""Train the final model from nothing with several seeds, or several ways, one after another, and time each.
+
+  seeds  with three seeds, judged by `stages/evaluate.py`: benchmarks/seeds.json
+  study  at several widths and budgets, judged on validation images: benchmarks/study.json
+
+Both need data/split, as `dvc repro split` leaves it, and the machine to themselves; what is done is kept in the folder,
+and is not done again. They write their tables and plot into docs/final_model.md.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/final_model.md"
+SEEDS = (0, 1, 2)
+# Channels of the blocks, and epochs of the phases main and finetune.
+STUDY = [
+    ([16, 64, 64], 12, 1),
+    ([32, 128, 128], 6, 1),
+    ([32, 128, 128], 12, 1),
+    ([32, 128, 128], 28, 2),
+    ([64, 256, 256], 6, 1),
+    ([64, 256, 256], 12, 1),
+    ([64, 256, 256], 28, 2),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["seeds", "study"])
+    parser.add_argument("--folder", type=Path, default=ROOT / "logs/final_model", help="where trainings are kept")
+    arguments = parser.parse_args()
+    if not (ROOT / "data/split/train_images.npy").exists():
+        sys.exit("error: data/split: no training images; run `dvc repro split` first")
+    (seeds if arguments.what == "seeds" else study)(arguments.folder)
+
+
+def seeds(folder: Path) -> None:
+    """Train and evaluate with each seed, as the stages do."""
+    rows = []
+    for seed in SEEDS:
+        place = folder / f"seed_{seed}"
+        seconds = train(place, {"finetune": {"seed": seed}})
+        subprocess.run([sys.executable, "stages/evaluate.py", "final"], cwd=place, check=True)
+        figures = json.loads((place / "data/evaluated/final.json").read_text(encoding="utf-8"))
+        rows.append(
+            {
+                "seed": seed,
+                "seconds": round(seconds),
+                "val_accuracy": figures["val_accuracy"],
+                "test_accuracy": figures["test_accuracy"],
+            }
+        )
+        print(json.dumps(rows[-1]), flush=True)
+    results: dict[str, Any] = {"rows": rows}
+    for key in ("seconds", "val_accuracy", "test_accuracy"):
+        values = [row[key] for row in rows]
+        results[key] = {"mean": round(statistics.mean(values), 5), "deviation": round(statistics.stdev(values), 5)}
+    write("seeds", results, seeds_table(results))
+
+
+def study(folder: Path) -> None:
+    """Train each way with the first seed, and judge it on validation images."""
+    rows = []
+    for channels, main_epochs, finetune_epochs in STUDY:
+        size = {"arguments": {"channels": channels}, "max_epochs": {"main": main_epochs, "finetune": finetune_epochs}}
+        name = "_".join(map(str, [*channels, main_epochs, finetune_epochs]))
+        place = folder / name
+        seconds = train(place, {"model": {"size": "tried", "sizes": {"tried": size}}})
+        accuracy, parameters = judge(place)
+        rows.append(
+            {
+                "channels": channels,
+                "epochs": [main_epochs, finetune_epochs],
+                "parameters": parameters,
+                "seconds": round(seconds),
+                "val_accuracy": accuracy,
+            }
+        )
+        print(json.dumps(rows[-1]), flush=True)
+    write("study", rows, study_table(rows))
+
+
+def train(place: Path, changes: dict[str, dict[str, Any]]) -> float:
+    """Run the stage finetune in a folder of its own, with changes to sections; give the seconds it took."""
+    finished = place / "seconds.json"
+    if not finished.exists():
+        shutil.rmtree(place, ignore_errors=True)
+        (place / "data").mkdir(parents=True)
+        (place / "data/split").symlink_to(ROOT / "data/split")
+        for code in ("src", "stages"):
+            shutil.copytree(ROOT / code, place / code, ignore=shutil.ignore_patterns("__pycache__"))
+        yaml = YAML()
+        params = yaml.load(ROOT / "params.yaml")
+        for section, values in changes.items():
+            params[section].update(values)
+        yaml.dump(params, place / "params.yaml")
+        start = time.monotonic()
+        subprocess.run([sys.executable, "stages/finetune.py"], cwd=place, check=True)
+        finished.write_text(json.dumps(time.monotonic() - start), encoding="utf-8")
+    return float(json.loads(finished.read_text(encoding="utf-8")))
+
+
+def judge(place: Path) -> tuple[float, int]:
+    """Give the accuracy of a folder's model on validation images, and its number of parameters."""
+    from fashion.checkpoint import load
+    from fashion.device import pick_device, prepare_to_compute
+    from fashion.files import read_array
+
+    prepare_to_compute(os.cpu_count() or 1)
+    classifier = load(place / "models/final.safetensors")
+    images, labels = (read_array(ROOT / f"data/split/validation_{what}.npy") for what in ("images", "labels"))
+    guesses = classifier.probabilities(images, pick_device()).numpy().argmax(1)
+    return float(np.mean(guesses == labels)), classifier.parameters()
+
+
+def write(name: str, results: Any, text: str) -> None:
+    """Write the figures, and the text between the page's marks of that name."""
+    (ROOT / f"benchmarks/{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    begin, end = f"<!-- {name}: written by benchmarks/final_model.py -->\n", f"<!-- end of {name} -->"
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    PAGE.write_text(before + begin + text + end + rest.partition(end)[2], encoding="utf-8")
+    print(f"wrote benchmarks/{name}.json and {PAGE.relative_to(ROOT)}")
+
+
+def seeds_table(results: dict[str, Any]) -> str:
+    text = "\n| seed | training | validation | test |\n| --- | --: | --: | --: |\n"
+    for row in results["rows"]:
+        text += (
+            f"| {row['seed']} | {minutes(row['seconds'])} | {row['val_accuracy']:.4f} | {row['test_accuracy']:.4f} |\n"
+        )
+    cells = [minutes(results["seconds"]["mean"])]
+    cells += [
+        f"{results[key]['mean']:.4f} ± {results[key]['deviation']:.4f}" for key in ("val_accuracy", "test_accuracy")
+    ]
+    return text + f"| mean | {' | '.join(cells)} |\n\n"
+
+
+def study_table(rows: list[dict]) -> str:
+    text = "\n| channels | parameters | epochs | training | validation |\n| --- | --: | --: | --: | --: |\n"
+    for row in rows:
+        channels, epochs = " ".join(map(str, row["channels"])), " + ".join(map(str, row["epochs"]))
+        cells = [channels, f"{row['parameters']:,}", epochs, minutes(row["seconds"]), f"{row['val_accuracy']:.4f}"]
+        text += f"| {' | '.join(cells)} |\n"
+    return text + "\n" + chart(rows) + "\n"
+
+
+def chart(rows: list[dict]) -> str:
+    """Draw validation accuracy against minutes, as far as Mermaid can: a line over the ways, quickest first."""
+    ordered = sorted(rows, key=lambda row: row["seconds"])
+    times = ", ".join(f'"{row["seconds"] / 60:.1f}"' for row in ordered)
+    accuracies = ", ".join(f"{100 * row['val_accuracy']:.2f}" for row in ordered)
+    return (
+        '```mermaid\nxychart-beta\n  title "Validation accuracy in % by minutes of training"\n'
+        f'  x-axis "minutes" [{times}]\n  y-axis "%" 93.5 --> 95.5\n  line [{accuracies}]\n```\n'
+    )
+
+
+def minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02} min"
+
+
+if __name__ == "__main__":
+    main()
