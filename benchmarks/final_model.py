@@ -29,10 +29,10 @@ STUDY = [
     ([16, 64, 64], 12, 1),
     ([32, 128, 128], 6, 1),
     ([32, 128, 128], 12, 1),
-    ([32, 128, 128], 28, 2),
+    ([32, 128, 128], 24, 2),
     ([64, 256, 256], 6, 1),
     ([64, 256, 256], 12, 1),
-    ([64, 256, 256], 28, 2),
+    ([64, 256, 256], 24, 2),
 ]
 
 
@@ -51,7 +51,9 @@ def seeds(folder: Path) -> None:
     rows = []
     for seed in SEEDS:
         place = folder / f"seed_{seed}"
-        seconds = train(place, {"finetune": {"seed": seed}})
+        seconds = train(
+            place, {"finetune": {"seed": seed}, "train": {"threads": os.cpu_count() or 1}}
+        )  # threads: to judge faster
         subprocess.run([sys.executable, "stages/evaluate.py", "final"], cwd=place, check=True)
         figures = json.loads((place / "data/evaluated/final.json").read_text(encoding="utf-8"))
         rows.append(
