@@ -22,7 +22,7 @@ def train_system(
     """Train the system found at `where` in params.yaml; write its model and history under `name`."""
     folder = paths.DATA / system.images
     train, validation = labelled(folder, "train"), labelled(folder, "validation")
-    progress = TrainingProgress(name, len(train.labels))
+    progress = TrainingProgress(name)
     try:
         classifier, history = learn(
             system,

@@ -269,7 +269,7 @@ def test_an_input_larger_than_the_stored_images_is_refused(images: np.ndarray) -
 
 def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(train: Labelled, validation: Labelled) -> None:
     stream = io.StringIO()
-    progress = TrainingProgress("small", len(train.labels), stream)
+    progress = TrainingProgress("small", stream)
     learn(
         system(),
         settings(max_epochs=2),
@@ -287,11 +287,24 @@ def test_progress_says_that_it_goes_on_when_an_epoch_takes_minutes(monkeypatch: 
     now = [0.0]
     monkeypatch.setattr("fashion.progress.time.monotonic", lambda: now[0])
     stream = io.StringIO()
-    progress = TrainingProgress("large", 1000, stream)
+    progress = TrainingProgress("large", stream)
     for done in range(100, 600, 100):
         now[0] += 30
-        progress.on_step("adam", 0, done)
+        progress.on_step("adam", 0, done, 1000)
     assert stream.getvalue().splitlines() == ["large adam epoch 1: 30%, 210 s left in it"]
+
+
+def test_progress_counts_an_epoch_from_its_start_also_where_the_last_one_had_no_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("fashion.progress.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = TrainingProgress("large", stream)
+    for epoch, done, images in ((0, 1000, 1000), (1, 100, 600), (1, 300, 600)):
+        progress.on_step("main", epoch, done, images)
+        now[0] += 50
+    assert stream.getvalue().splitlines() == ["large main epoch 2: 50%, 50 s left in it"]
 
 
 def test_progress_is_a_bar_with_the_time_left_in_a_terminal() -> None:
@@ -300,8 +313,8 @@ def test_progress_is_a_bar_with_the_time_left_in_a_terminal() -> None:
             return True
 
     stream = Terminal()
-    progress = TrainingProgress("small", 1000, stream)
-    progress.on_step("adam", 0, 500)
+    progress = TrainingProgress("small", stream)
+    progress.on_step("adam", 0, 500, 1000)
     assert "small adam epoch 1:  50%" in stream.getvalue() or "small adam epoch 1:   0%" in stream.getvalue()
 
 

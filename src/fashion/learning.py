@@ -28,7 +28,7 @@ class Labelled:
 class Callbacks:
     """What a training tells as it goes: see `Trainer`."""
 
-    on_step: Callable[[str, int, int], None]
+    on_step: Callable[[str, int, int, int], None]
     on_epoch: Callable[[dict], None]
 
 

@@ -10,47 +10,54 @@ HEARTBEAT = 60  # seconds without an epoch's end after which a line says that wo
 
 
 class TrainingProgress:
-    """Callbacks for a `Trainer`; `images` is the number in an epoch."""
+    """Callbacks for a `Trainer`."""
 
-    def __init__(self, name: str, images: int, stream: TextIO = sys.stderr) -> None:
-        self.name, self.images, self.stream = name, images, stream
+    def __init__(self, name: str, stream: TextIO = sys.stderr) -> None:
+        self.name, self.stream = name, stream
         self.started = self.spoke = time.monotonic()
-        self.epoch_started = self.started
+        self.row_started = self.epoch_started = self.started
+        self.epoch = 0
         self.bar: tqdm | None = None
 
-    def on_step(self, phase: str, epoch: int, done: int) -> None:
+    def on_step(self, phase: str, epoch: int, done: int, images: int) -> None:
         """Move the bar, or say every minute how far the epoch is."""
+        if epoch != self.epoch:  # not each epoch ends with a validation, and so with a row
+            self.epoch, self.epoch_started = epoch, time.monotonic()
+            self.close_bar()
         if self.stream.isatty():
             if self.bar is None:
                 title = f"{self.name} {phase} epoch {epoch + 1}"
                 self.bar = tqdm(
-                    total=self.images, desc=title, unit=" images", file=self.stream, leave=False, mininterval=0.5
+                    total=images, desc=title, unit=" images", file=self.stream, leave=False, mininterval=0.5
                 )
             self.bar.update(done - self.bar.n)
         elif time.monotonic() - self.spoke > HEARTBEAT:
             elapsed = time.monotonic() - self.epoch_started
-            left = elapsed * (self.images - done) / done
-            self.say(f"{self.name} {phase} epoch {epoch + 1}: {done / self.images:.0%}, {left:.0f} s left in it")
+            left = elapsed * (images - done) / done
+            self.say(f"{self.name} {phase} epoch {epoch + 1}: {done / images:.0%}, {left:.0f} s left in it")
 
     def on_epoch(self, row: dict) -> None:
-        """Print the epoch's figures and its time."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        """Print the epoch's figures and the time since the last ones."""
+        self.close_bar()
         now = time.monotonic()
         self.say(
             f"{self.name} {row['phase']} epoch {row['epoch']}: "
             f"train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.4f}, "
             f"validation loss {row['val_loss']:.4f} accuracy {row['val_accuracy']:.4f}, "
-            f"{now - self.epoch_started:.1f} s"
+            f"{now - self.row_started:.1f} s"
         )
-        self.epoch_started = now
+        self.row_started = self.epoch_started = now
 
     def finish(self, best_accuracy: float) -> None:
         """Print the best validation accuracy and the whole time."""
         self.say(
             f"{self.name}: best validation accuracy {best_accuracy:.4f}, {time.monotonic() - self.started:.0f} s in all"
         )
+
+    def close_bar(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
 
     def say(self, text: str) -> None:
         print(text, file=self.stream, flush=True)

@@ -45,7 +45,7 @@ class Trainer:
 
     prepare: turns uint8 images into the network's input.
     order: draws the order of the batches.
-    on_step: told the name of the phase, the epoch and the number of images done in it, after each batch.
+    on_step: told the name of the phase, the epoch, how many images are done in it and of how many, after each batch.
     on_epoch: told the row of the history, after each epoch.
     """
 
@@ -56,7 +56,7 @@ class Trainer:
     batch_size: int
     order: torch.Generator
     dtype: torch.dtype
-    on_step: Callable[[str, int, int], None]
+    on_step: Callable[[str, int, int, int], None]
     on_epoch: Callable[[dict], None]
     history: list[dict] = field(default_factory=list)
     epochs_done: int = 0
@@ -156,7 +156,7 @@ class Trainer:
             total_loss += loss.detach() * len(labels)
             total_correct += (logits.detach().argmax(1) == labels).sum()
             done += len(labels)
-            self.on_step(name, epoch, done)
+            self.on_step(name, epoch, done, len(order))
         if course.augmentation:
             course.augmentation.next_epoch()
         self.epochs_done += 1
