@@ -45,7 +45,7 @@ def with_tables(path: Path, tables: dict[str, str]) -> str:
 
 def table(head: list[str], rows: list[list[str]], align: list[str]) -> str:
     lines = [head, align, *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines).replace("| :---: |", "|:---:|")
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def results(variants: dict[str, Any]) -> str:

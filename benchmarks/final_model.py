@@ -165,7 +165,7 @@ def chart(rows: list[dict]) -> str:
     accuracies = ", ".join(f"{100 * row['val_accuracy']:.2f}" for row in ordered)
     return (
         '```mermaid\nxychart-beta\n  title "Validation accuracy in % by minutes of training"\n'
-        f'  x-axis "minutes" [{times}]\n  y-axis "%" 93.5 --> 95.5\n  line [{accuracies}]\n```\n'
+        f'  x-axis "minutes" [{times}]\n  y-axis "%"\n  line [{accuracies}]\n```\n'
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import engine as bench
+import final_model
 import loops
 from fashion.settings.params import Params, check
 from fashion.settings.parsing import load_yaml
@@ -45,6 +46,17 @@ def test_the_arithmetic_of_an_image_is_counted() -> None:
     multiplications = 784 * 200 + 200 * 10
     backward = 784 * 200 + 2 * 200 * 10  # no gradient goes back to the pixels
     assert bench.flops_per_image("mlp_200") == 2 * (multiplications + backward)
+
+
+def test_the_study_of_the_final_model_is_a_table_and_a_chart_from_the_quickest_to_the_slowest() -> None:
+    rows = [
+        {"channels": [64, 256], "epochs": [24, 2], "parameters": 2000, "seconds": 1190, "val_accuracy": 0.955},
+        {"channels": [32, 128], "epochs": [6, 1], "parameters": 500, "seconds": 120, "val_accuracy": 0.945},
+    ]
+    text = final_model.study_table(rows)
+    assert "| 64 256 | 2,000 | 24 + 2 | 19:50 min | 0.9550 |\n" in text
+    assert 'x-axis "minutes" ["2.0", "19.8"]\n' in text
+    assert "line [94.50, 95.50]\n" in text
 
 
 def test_ratios_are_gathered_by_precision_and_threads() -> None:
