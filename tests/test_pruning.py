@@ -5,12 +5,13 @@ from fashion.pruning import Pruner
 from fashion.settings.system import Pruning
 
 EPOCHS = 8
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def pruner() -> Pruner:
     """Of 100 examples, whose loss is their number."""
-    pruner = Pruner(Pruning(easy=0.8, drop=0.5, full=0.25), 100, EPOCHS, torch.Generator().manual_seed(0))
+    pruner = Pruner(Pruning(easy=0.8, drop=0.5, full=0.25), 100, EPOCHS, torch.Generator().manual_seed(0), CPU)
     pruner.remember(torch.arange(100), torch.arange(100.0))
     return pruner
 

@@ -42,7 +42,7 @@ def learn(
     callbacks: Callbacks,
     views: Views = "one",
 ) -> tuple[Classifier, list[dict]]:
-    """Train `system` and give it with the history, a row an epoch.
+    """Train `system` and give it with the history, a row for each validation.
 
     views: see `FinalModel`.
     Raises ValueError when the family's layers do not fit the images.

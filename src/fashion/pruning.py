@@ -11,12 +11,14 @@ from fashion.settings.system import Pruning
 class Pruner:
     """Choose the examples of each epoch of a phase, by their losses when last seen.
 
-    examples: how many there are. epochs: of the phase. generator: of the CPU, for all draws.
+    examples: how many there are. epochs: of the phase. generator: of the CPU, for all draws. device: where losses are.
     """
 
-    def __init__(self, settings: Pruning, examples: int, epochs: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: Pruning, examples: int, epochs: int, generator: torch.Generator, device: torch.device
+    ) -> None:
         self.generator = generator
-        self.losses = torch.zeros(examples)
+        self.losses = torch.zeros(examples, device=device)
         self.easy = int(settings.easy * examples)
         self.dropped = int(settings.drop * self.easy)
         self.pruned = range(1, epochs - math.ceil(settings.full * epochs))  # the first epoch has no losses yet
@@ -32,7 +34,7 @@ class Pruner:
         """
         weights = torch.ones(len(self.losses))
         if epoch in self.pruned:
-            easy = self.losses.argsort(stable=True)[: self.easy]
+            easy = self.losses.cpu().argsort(stable=True)[: self.easy]
             easy = easy[torch.randperm(self.easy, generator=self.generator)]
             weights[easy] = self.easy / (self.easy - self.dropped)
             weights[easy[: self.dropped]] = 0
@@ -40,5 +42,5 @@ class Pruner:
         return order, weights[order]
 
     def remember(self, examples: Tensor, losses: Tensor) -> None:
-        """Keep the losses of examples just seen."""
-        self.losses[examples] = losses.detach().float().cpu()
+        """Keep the losses of examples just seen; they stay on their device, where reading them would wait for it."""
+        self.losses[examples.to(losses.device)] = losses.detach().float()

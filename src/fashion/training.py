@@ -46,7 +46,7 @@ class Trainer:
     prepare: turns uint8 images into the network's input.
     order: draws the order of the batches.
     on_step: told the name of the phase, the epoch, how many images are done in it and of how many, after each batch.
-    on_epoch: told the row of the history, after each epoch.
+    on_epoch: told the row of the history, after each validation.
     """
 
     model: nn.Module
@@ -67,7 +67,7 @@ class Trainer:
         """Train phase after phase, each from the best weights so far, and leave the model with the best of all.
 
         max_epochs: replaces what each phase says, if given.
-        Returns the history, a row an epoch. The best is the first epoch of the highest validation accuracy.
+        Returns the history, a row for each validation. The best is the first epoch of the highest validation accuracy.
         """
         for name, phase in phases.items():
             self.fit_phase(name, phase, epochs=max_epochs or phase.max_epochs)
@@ -109,7 +109,8 @@ class Trainer:
     def start(self, phase: Phase, epochs: int) -> "Course":
         """Make what a phase of so many epochs needs beside the network."""
         examples = len(self.train)
-        pruner = Pruner(phase.pruning, examples, epochs, self.order) if phase.pruning else None
+        device = self.train.labels.device
+        pruner = Pruner(phase.pruning, examples, epochs, self.order, device) if phase.pruning else None
         sizes = [pruner.size(epoch) if pruner else examples for epoch in range(epochs)]
         steps = sum(math.ceil(size / self.batch_size) for size in sizes)
         optimizer = make_optimizer(phase, self.model)

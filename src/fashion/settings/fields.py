@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Count = Annotated[int, Field(ge=1)]
-"""A positive whole number: units, channels, epochs, images."""
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+"""A positive whole number: units, channels, epochs, images. The limit tells a slip of the keyboard from a wish."""
 
-Index = Annotated[int, Field(ge=0)]
-"""A whole number from 0: a seed, a padding."""
+Index = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""A whole number from 0, of 32 bits: a seed, a padding."""
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """A probability of dropping: 0 drops nothing, 1 is excluded."""

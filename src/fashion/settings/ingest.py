@@ -26,6 +26,6 @@ class IngestSettings(Strict):
     """
 
     source: Literal["idx", "csv"]
-    pad_to: Index
+    pad_to: Annotated[Index, Field(le=1024)]
     sha256: Checksums
     mirrors: list[Annotated[str, Field(pattern="^https://")]]

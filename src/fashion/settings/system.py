@@ -100,7 +100,7 @@ class TrainSettings(Strict):
     """
 
     max_epochs: Count | None
-    threads: Count
+    threads: Annotated[Count, Field(le=1024)]
     precision: Literal["auto", "bf16", "fp32"]
     seed: Index
 
