@@ -4,10 +4,12 @@
   study  at several widths and budgets, judged on validation images: benchmarks/study.json
 
 Both need data/split, as `dvc repro split` leaves it, and the machine to themselves; what is done is kept in the folder,
-and is not done again. They write their tables and plot into docs/final_model.md.
+and is not done again as long as it would come out the same. They write their tables and plot into docs/final_model.md.
 """
 
 import argparse
+import functools
+import hashlib
 import json
 import os
 import shutil
@@ -95,23 +97,45 @@ def study(folder: Path) -> None:
 
 
 def train(place: Path, changes: dict[str, dict[str, Any]]) -> float:
-    """Run the stage finetune in a folder of its own, with changes to sections; give the seconds it took."""
-    finished = place / "seconds.json"
-    if not finished.exists():
-        shutil.rmtree(place, ignore_errors=True)
-        (place / "data").mkdir(parents=True)
-        (place / "data/split").symlink_to(ROOT / "data/split")
-        for code in ("src", "stages"):
-            shutil.copytree(ROOT / code, place / code, ignore=shutil.ignore_patterns("__pycache__"))
-        yaml = YAML()
-        params = yaml.load(ROOT / "params.yaml")
-        for section, values in changes.items():
-            params[section].update(values)
-        yaml.dump(params, place / "params.yaml")
-        start = time.monotonic()
-        subprocess.run([sys.executable, "stages/finetune.py"], cwd=place, check=True)
-        finished.write_text(json.dumps(time.monotonic() - start), encoding="utf-8")
-    return float(json.loads(finished.read_text(encoding="utf-8")))
+    """Run the stage finetune in a folder of its own, with changes to sections; give the seconds it took.
+
+    A training that the folder keeps is not done again while code, settings and images are the same.
+    """
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    for section, values in changes.items():
+        params[section].update(values)
+    made_of = fingerprint(params)
+    finished = place / "finished.json"
+    if finished.exists():
+        kept = json.loads(finished.read_text(encoding="utf-8"))
+        if kept["made_of"] == made_of:
+            return float(kept["seconds"])
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "data").mkdir(parents=True)
+    (place / "data/split").symlink_to(ROOT / "data/split")
+    for code in ("src", "stages"):
+        shutil.copytree(ROOT / code, place / code, ignore=shutil.ignore_patterns("__pycache__"))
+    yaml.dump(params, place / "params.yaml")
+    start = time.monotonic()
+    subprocess.run([sys.executable, "stages/finetune.py"], cwd=place, check=True)
+    seconds = time.monotonic() - start
+    finished.write_text(json.dumps({"seconds": seconds, "made_of": made_of}), encoding="utf-8")
+    return seconds
+
+
+def fingerprint(params: dict[str, Any]) -> str:
+    """Sum up what a training depends on, as dvc.yaml lists it: settings, code and images."""
+    stage = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["finetune"]
+    digest = hashlib.sha256()
+    for key in stage["params"]:
+        value = functools.reduce(lambda group, name: group[name], key.split("."), params)
+        digest.update(json.dumps([key, value]).encode())
+    for name in stage["deps"]:
+        name = name.replace("${model.images}", params["model"]["images"])
+        name = name.replace("${model.family}", params["model"]["family"])
+        digest.update(name.encode() + (ROOT / name).read_bytes())
+    return digest.hexdigest()
 
 
 def judge(place: Path) -> tuple[float, int]:

@@ -1,5 +1,7 @@
 """The ways that `make bench` compares do the same work."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,19 @@ def test_the_study_of_the_final_model_is_a_table_and_a_chart_from_the_quickest_t
     assert "| 64 256 | 2,000 | 24 + 2 | 19:50 min | 0.9550 |\n" in text
     assert 'x-axis "minutes" ["2.0", "19.8"]\n' in text
     assert "line [94.50, 95.50]\n" in text
+
+
+def test_a_kept_training_is_done_again_only_when_it_would_come_out_otherwise(
+    reproduced: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(final_model, "ROOT", reproduced[0])
+    place = tmp_path / "seed_0"
+    seconds = final_model.train(place, {})
+    model = (place / "models/final.safetensors").read_bytes()
+    assert model == (reproduced[0] / "models/final.safetensors").read_bytes()
+    assert final_model.train(place, {}) == seconds
+    final_model.train(place, {"finetune": {"seed": 1}})
+    assert (place / "models/final.safetensors").read_bytes() != model
 
 
 def test_ratios_are_gathered_by_precision_and_threads() -> None:
