@@ -1,4 +1,4 @@
-"""Run tasks that depend on one another side by side, the most urgent first, on any `concurrent.futures.Executor`.
+"""Run tasks that depend on one another side by side, the urgent first, on any `concurrent.futures.Executor`.
 
 Knows nothing of DVC or of this pipeline: a task is a name, what it needs, how long it will take and how many slots
 (cores) it fills.
@@ -68,14 +68,15 @@ class Schedule:
         return min(self.tasks[name].slots, self.slots)
 
     def startable(self) -> list[str]:
-        """Name the tasks to start now, the most urgent first.
+        """Name the tasks to start now: those of most slots first, and among equals the most urgent.
 
         One that is too big for what is free holds back those after it: else it would wait for ever behind small ones.
+        Were it not first, slots would stay empty until the long ones before it end.
         """
         free = self.slots - sum(map(self.size, self.running))
         chosen = []
         ready = [name for name in self.waiting if self.tasks[name].needs <= self.done.keys()]
-        for name in sorted(ready, key=lambda name: (-self.urgency[name], name)):
+        for name in sorted(ready, key=lambda name: (-self.size(name), -self.urgency[name], name)):
             if self.size(name) > free:
                 break
             free -= self.size(name)

@@ -23,6 +23,10 @@ def test_what_a_long_chain_hangs_on_comes_before_a_longer_task() -> None:
     assert plan.startable() == ["first"]
 
 
+def test_a_task_of_two_slots_comes_before_a_longer_one_of_one_slot() -> None:
+    assert schedule(task("long", 99), task("wide", 1, slots=2), task("small")).startable() == ["wide"]
+
+
 def test_a_task_of_two_slots_is_not_started_on_one_and_not_overtaken() -> None:
     plan = schedule(task("wide", 9, slots=2), task("small", 1), task("other"))
     plan.running["other"] = 0.0
