@@ -198,12 +198,13 @@ def draw(rows: list[dict], picture: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "study", "svg.fonttype": "none"}):
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.subplots()
-        for name, way in ways.items():
+        for number, (name, way) in enumerate(ways.items()):
+            place = {"xytext": (6, -10)} if number % 2 else {"xytext": (-6, 4), "horizontalalignment": "right"}
             times, accuracies = ([row["seconds"] / 60 for row in way], [row["val_accuracy"] for row in way])
             axes.plot(times, accuracies, marker="o", label=name)
             for time_, accuracy, row in zip(times, accuracies, way, strict=True):
                 epochs = " + ".join(map(str, row["epochs"]))
-                axes.annotate(epochs, (time_, accuracy), xytext=(6, -10), textcoords="offset points", fontsize=8)
+                axes.annotate(epochs, (time_, accuracy), textcoords="offset points", fontsize=8, **place)
         ticks = [1, 2, 4, 8, 16, 32]
         axes.set_xscale("log")
         axes.set_xticks(ticks, list(map(str, ticks)))
