@@ -29,7 +29,7 @@ BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench wr
 PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
 PEER_SYSTEMS = ("base_cnn", "final_cnn")
 ROUNDS, REPEATS = 2, 3
-WORK = 15e9  # floating-point operations in a repeat, about: a tenth of a second and more
+WORK = 10e9  # floating-point operations in a repeat, about: a tenth of a second and more
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def main() -> None:
 def ask(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in a fresh process, which has torch imported and nothing computed."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fashion.learning"])  # and with it torch
+    context.set_forkserver_preload(["loops", "torch.utils.flop_counter", "torch._dynamo"])  # and with them torch
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -119,7 +119,7 @@ def speed(case: Case, flops: float) -> list[float]:
 
     folder = ROOT / "tests/data"
     what = settings().variants[case.system]
-    count = what.batch_size * min(max(round(WORK / flops / what.batch_size), 2), 40)
+    count = what.batch_size * min(max(round(WORK / flops / what.batch_size), 2), 20)
     images = read_idx(folder / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
     labels = read_idx(folder / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None)
     padded = torch.nn.functional.pad(torch.tensor(images), (2, 2, 2, 2))  # 32 x 32, as ingest does
