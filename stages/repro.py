@@ -1,4 +1,4 @@
-"""Run every stage whose code, data or settings changed, side by side, the longest first.
+"""Run every stage whose code, data or settings changed, side by side: what takes several cores first, then the longest.
 
 Each stage is `dvc --wait-for-lock repro --single-item STAGE` in a process of its own, so the results are those of a
 plain `dvc repro`, and a stage that failed or was stopped is simply still to be done at the next run.
