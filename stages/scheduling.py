@@ -1,4 +1,4 @@
-"""Run tasks that depend on one another side by side, the urgent first, on any `concurrent.futures.Executor`.
+"""Run tasks side by side on any `concurrent.futures.Executor`, those of most slots first, then the most urgent.
 
 Knows nothing of DVC or of this pipeline: a task is a name, what it needs, how long it will take and how many slots
 (cores) it fills.
