@@ -17,6 +17,7 @@ from fashion import families
 from fashion.device import prepare_to_compute
 from fashion.inputs import Preparation
 from fashion.layers import ChannelsLast, Conv2d
+from fashion.pooling import MaxPool
 from fashion.settings.system import Phase, System
 from fashion.training import Examples, Trainer
 
@@ -153,15 +154,16 @@ def as_published(model: nn.Sequential) -> nn.Sequential:
     layers: list[nn.Module] = []
     pool: nn.Module | None = None
     for layer in model:
-        if pool is not None and not isinstance(layer, nn.ReLU | nn.Dropout2d):
+        if pool is not None and not isinstance(layer, nn.Dropout2d):
             layers.append(pool)
             pool = None
         if isinstance(layer, Conv2d):
             copy = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)  # type: ignore[arg-type]
             copy.load_state_dict(layer.state_dict())
             layers.append(copy)
-        elif isinstance(layer, nn.MaxPool2d):
-            pool = layer
+        elif isinstance(layer, MaxPool):
+            layers.append(nn.ReLU(inplace=True))
+            pool = nn.MaxPool2d(layer.size)
         elif not isinstance(layer, ChannelsLast):
             layers.append(layer)
     return nn.Sequential(*layers)

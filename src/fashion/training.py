@@ -137,7 +137,8 @@ class Trainer:
             order, weights = course.pruner.choose(epoch, order)
         for batch in batches(len(order), self.batch_size):
             indices = order[batch]
-            images, labels = self.train.images[indices.to(device)], self.train.labels[indices.to(device)]
+            there = indices.to(device)
+            images, labels = self.train.images.index_select(0, there), self.train.labels.index_select(0, there)
             if course.augmentation:
                 images = course.augmentation(images, indices)
             with mixed_precision(self.dtype, device):

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import nn
 
 from fashion.layers import ChannelsLast, map_size, one_for_each
+from fashion.pooling import MaxPool
 from fashion.settings.fields import Count, Index, Rate
 
 
@@ -45,9 +46,7 @@ def build(
             layers.append(ChannelsLast())
         if conv_norm[index] == "before":
             layers.append(nn.BatchNorm2d(out))
-        if pool > 1:
-            layers.append(nn.MaxPool2d(pool))
-        layers.append(nn.ReLU(inplace=True))
+        layers.append(MaxPool(pool, relu=True) if pool > 1 else nn.ReLU(inplace=True))
         if dropout:
             layers.append(nn.Dropout2d(dropout))
         if conv_norm[index] == "after":

@@ -3,6 +3,7 @@
 from torch import nn
 
 from fashion.layers import ChannelsLast, Conv2d, map_size, one_for_each
+from fashion.pooling import MaxPool
 from fashion.settings.fields import Count, Rate
 
 RAMP = (0.2, 0.6, 1.0, 1.0)  # shares of the peak rate: a peak of 0.5 gives the published .1 .3 .5 .5
@@ -31,9 +32,9 @@ def build(
         if index == 0:
             layers.append(ChannelsLast())
         layers.append(nn.BatchNorm2d(out))
-        if pool > 1:
-            layers.append(nn.MaxPool2d(pool))  # first, since the two that follow do not change which pixel is largest
-        layers += [nn.ReLU(inplace=True), nn.Dropout2d(dropout * share(index))]
+        # Pooling is first, since channel dropout does not change which pixel is largest.
+        layers.append(MaxPool(pool, relu=True) if pool > 1 else nn.ReLU(inplace=True))
+        layers.append(nn.Dropout2d(dropout * share(index)))
         width = out
     layers.append(nn.Flatten())
     width *= size**2

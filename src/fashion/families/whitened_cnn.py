@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from fashion.layers import ChannelsLast
+from fashion.pooling import MaxPool
 from fashion.settings.fields import Count, Rate
 
 PATCH = 2  # pixels a side of the patches that are whitened
@@ -33,11 +34,11 @@ def build(
     layers: list[nn.Module] = [Whitening(), ChannelsLast(), nn.GELU()]
     width, size = 2 * PATCH**2, image_size - PATCH + 1
     for out in channels:
-        layers += [Convolution(width, out), nn.MaxPool2d(2), norm(out), nn.GELU()]
+        layers += [Convolution(width, out), MaxPool(2), norm(out), nn.GELU()]
         for _ in range(convolutions - 1):
             layers += [Convolution(out, out), norm(out), nn.GELU()]
         width, size = out, size // 2
-    layers += [nn.MaxPool2d(size), nn.Flatten(), nn.Dropout(dropout), Head(width, num_classes)]
+    layers += [MaxPool(size), nn.Flatten(), nn.Dropout(dropout), Head(width, num_classes)]
     return Whitened(*layers)
 
 
