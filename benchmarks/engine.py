@@ -28,6 +28,7 @@ PAGE = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench writes -->"
 PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
 PEER_SYSTEMS = ("base_cnn", "final_cnn")
+POOLED = {"bn_cnn": (100, 6, 24), "kernel_5": (1000, 8, 24), "keras_1": (128, 16, 28), "base_cnn": (256, 32, 30)}
 ROUNDS, REPEATS = 2, 3
 WORK = 10e9  # floating-point operations in a repeat, about: a tenth of a second and more
 
@@ -82,9 +83,11 @@ def main() -> None:
         "geometric_mean": means(rows),
         "rows": rows,
         "peers": peers,
+        "pooling": [row for precision in precisions for row in ask(pooling_speed, precision)],
         "augment": ask(augment_speed),
     }
-    print(json.dumps(results["geometric_mean"]), json.dumps(results["augment"]))
+    for key in ("geometric_mean", "pooling", "augment"):
+        print(f"{key}: {json.dumps(results[key])}")
     if not arguments.systems:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
@@ -183,6 +186,37 @@ def describe(cores: int) -> dict:
     }
 
 
+def pooling_speed(precision: str) -> list[dict]:
+    """Time `MaxPool` with ReLU, forward and back, against PyTorch's, on first maps and one thread; medians of nine."""
+    import torch
+    from torch import nn
+
+    from fashion.device import prepare_to_compute
+    from fashion.pooling import MaxPool
+
+    prepare_to_compute(1)
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    rows = []
+    for system, (images, channels, size) in POOLED.items():
+        maps = torch.randn(images, channels, size, size).to(dtype).contiguous(memory_format=torch.channels_last)
+        gradient = torch.ones(images, channels, size // 2, size // 2, dtype=dtype)
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        times: dict[str, list[float]] = {"torch": [], "engine": []}
+        ways = {"torch": nn.Sequential(nn.MaxPool2d(2), nn.ReLU(inplace=True)), "engine": MaxPool(2, relu=True)}
+        for _ in range(10):
+            for name, way in ways.items():
+                leaf = maps.requires_grad_()
+                start = time.perf_counter()
+                way(leaf).backward(gradient)
+                times[name].append(time.perf_counter() - start)
+                leaf.grad = None
+        seconds = {name: statistics.median(all_[1:]) for name, all_ in times.items()}  # the first compiles
+        row = {name: round(value * 1e3, 2) for name, value in seconds.items()}
+        ratio = round(seconds["torch"] / seconds["engine"], 2)
+        rows.append({"system": system, "precision": precision, "maps": maps.shape, **row, "ratio": ratio})
+    return rows
+
+
 def augment_speed() -> dict[str, float]:
     """Time `augment` against a loop over `scipy.ndimage.zoom`, on 1,000 images; the medians of five."""
     import numpy as np
@@ -265,6 +299,12 @@ def tables(results: dict) -> str:
     for row in results["peers"]:
         text += f"| {row['peer']} | {row['system']} | {row['threads']} | {row['precision']} | {row['peer_speed']:,} "
         text += f"| {row['engine']:,} | {row['ratio']:.2f}x |\n"
+    text += "\n| first maps of | size | precision | max-pool and ReLU of PyTorch, ms | of the engine, ms | ratio |\n"
+    text += "| --- | --- | --- | --: | --: | --: |\n"
+    for row in results["pooling"]:
+        size = " x ".join(str(side) for side in row["maps"])
+        text += f"| {row['system']} | {size} | {row['precision']} | {row['torch']:.2f} | {row['engine']:.2f} "
+        text += f"| {row['ratio']:.2f}x |\n"
     augment = results["augment"]
     text += f"\n`augment`: {augment['augment']:,} images/s, a loop over `scipy.ndimage.zoom` {augment['loop']:,}: "
     return text + f"{augment['ratio']:.0f}x.\n\n"

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
-from fashion.pooling import ALONE, MaxPool
+from fashion.pooling import MaxPool
 
 
 def torchs(size: int, *, followed_by_relu: bool) -> nn.Module:
@@ -61,21 +61,6 @@ def test_what_is_not_finite_stays_visible(sign: int, followed_by_relu: bool, dty
     theirs = max_pool2d(maps, 2)
     assert torch.equal(pooled.isnan(), theirs.isnan())
     assert torch.equal(pooled.nan_to_num(), (relu(theirs) if followed_by_relu else theirs).nan_to_num())
-
-
-def test_any_number_of_threads_gives_the_same_bits() -> None:
-    maps = torch.randn((9, 16, 31, 31), generator=torch.Generator().manual_seed(0)).bfloat16()
-    assert maps.numel() > 2 * ALONE
-    before = torch.get_num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 4):
-            torch.set_num_threads(threads)
-            results.append(values_and_gradient(MaxPool(2, relu=True), maps))
-    finally:
-        torch.set_num_threads(before)
-    assert_same_bits(results[1], results[0])
-    assert_same_bits(results[2], results[0])
 
 
 def test_a_type_without_a_kernel_of_its_own_is_pooled_by_torch() -> None:

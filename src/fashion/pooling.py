@@ -4,12 +4,11 @@ PyTorch's keeps an 8-byte index for each output, fills the gradient with zeros b
 maps of few channels a number at a time. Here rows of windows go through the vector unit at once, a byte says which
 pixel won, and each gradient is written once. Figures are in docs/performance.md.
 
-Floats are compared as the integers of the same bits, which for positive ones have the same order.
+Floats are compared as the integers of the same bits, which for positive ones have the same order. One thread does it:
+it is little next to the convolutions, and on two cores a second one of ours gained nothing beside PyTorch's, which
+wait for work without sleeping.
 """
 
-import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,10 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 INTEGERS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}  # as wide as the floats
-NEGATIVE_INFINITY = {torch.bfloat16: np.int16(-(1 << 7)), torch.float32: np.int32(-(1 << 23))}  # its bits
+NEGATIVE_INFINITY = {torch.bfloat16: -(1 << 7), torch.float32: -(1 << 23)}  # its bits
 WORDS = (torch.int64, torch.int32, torch.int16)  # the wider the word, the fewer the copies
 LARGEST = 15  # pixels a side of a window: its pixels are counted in a byte
 TOGETHER = 256  # values: as many rows of windows as have them take one loop, and stay in the first cache
-ALONE = 1 << 16  # values under which more than one thread is not worth waking, some 10 µs
 
 
 class MaxPool(nn.Module):
@@ -57,9 +55,8 @@ class Pooling(torch.autograd.Function):
         winners = torch.empty(pooled.numel(), dtype=torch.uint8)
         maps = maps.contiguous(memory_format=torch.channels_last)
         ctx.shape, ctx.size = (images, channels, height, width), size
-        below = NEGATIVE_INFINITY[maps.dtype]
-        arguments = (words(maps), integers(pooled), winners.numpy(), ctx.shape, size, relu, below)
-        in_threads(pool, images * (height // size), arguments)
+        lowest = NEGATIVE_INFINITY[maps.dtype]
+        pool(words(maps), integers(pooled), winners.numpy(), ctx.shape, size, relu, lowest)
         ctx.save_for_backward(winners)
         return pooled
 
@@ -68,8 +65,7 @@ class Pooling(torch.autograd.Function):
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
         (winners,) = ctx.saved_tensors
         of_maps = channels_last(gradient, ctx.shape)
-        rows = ctx.shape[0] * gradient.shape[2]
-        in_threads(unpool, rows, (integers(gradient), winners.numpy(), words(of_maps), ctx.shape, ctx.size))
+        unpool(integers(gradient), winners.numpy(), words(of_maps), ctx.shape, ctx.size)
         return of_maps, None, None
 
 
@@ -89,22 +85,7 @@ def words(maps: Tensor) -> np.ndarray:
     return maps.permute(0, 2, 3, 1).view(-1).view(word).numpy()
 
 
-def in_threads(kernel: Callable[..., None], rows: int, arguments: tuple) -> None:
-    """Let as many threads as PyTorch has share the rows of windows; no sum is made, so the bits stay the same."""
-    threads = min(torch.get_num_threads(), rows) if arguments[0].size >= ALONE else 1
-    ends = [rows * thread // threads for thread in range(threads + 1)]
-    others = [helpers(threads).submit(kernel, *arguments, *ends[i : i + 2]) for i in range(threads - 1)]
-    kernel(*arguments, *ends[-2:])
-    for other in others:
-        other.result()
-
-
-@functools.cache
-def helpers(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads - 1, thread_name_prefix="pooling")
-
-
-@njit(nogil=True, cache=True)
+@njit(cache=True)
 def pool(
     maps: np.ndarray,
     pooled: np.ndarray,
@@ -113,18 +94,16 @@ def pool(
     size: int,
     relu: bool,
     negative_infinity: int,
-    first: int,
-    last: int,
 ) -> None:
-    """Write the maxima of the windows in rows `first` to `last`, and which pixel of its window each is.
+    """Write the maxima of the windows, and which pixel of its window each is.
 
     maps: words; pooled: integers; winners: bytes, size * size where ReLU leaves nothing.
     Indices are unsigned so that no loop asks whether they count from the end, which would keep it from being
     vectorised.
     """
-    _, channels, height, width = shape
+    images, channels, height, width = shape
     integer = pooled.dtype.type
-    zero, sign = integer(0), integer(pooled.itemsize * 8 - 1)
+    zero, sign, below = integer(0), integer(pooled.itemsize * 8 - 1), integer(negative_infinity)
     greatest = integer(~(1 << (pooled.itemsize * 8 - 1)))
     down, across = height // size, width // size
     values = across * channels
@@ -134,8 +113,8 @@ def pool(
     copied = pixels.view(maps.dtype)
     best = np.empty(together * values, pooled.dtype)
     winner = np.empty(together * values, pooled.dtype)
-    for start in range(first, last, together):
-        rows = min(together, last - start)
+    for start in range(0, images * down, together):
+        rows = min(together, images * down - start)
         best[:] = zero if relu else ~greatest
         winner[:] = integer(size * size) if relu else zero
         for pixel in range(size * size):
@@ -150,7 +129,7 @@ def pool(
             if relu:
                 for at in range(rows * values):
                     value = pixels[at]
-                    is_nan = value > negative_infinity and value < zero
+                    is_nan = value > below and value < zero
                     value = greatest if is_nan else value
                     better = value > best[at]
                     best[at] = value if better else best[at]
@@ -158,7 +137,7 @@ def pool(
             else:
                 for at in range(rows * values):
                     value = pixels[at]
-                    is_nan = value > negative_infinity and value < zero
+                    is_nan = value > below and value < zero
                     pixels[at] = greatest if is_nan else value ^ ((value >> sign) & greatest)
                 for at in range(rows * values):
                     better = pixels[at] > best[at]
@@ -169,21 +148,19 @@ def pool(
             winners[np.uint64(start * values + at)] = np.uint8(winner[at])
 
 
-@njit(nogil=True, cache=True)
+@njit(cache=True)
 def unpool(
     gradient: np.ndarray,
     winners: np.ndarray,
     of_maps: np.ndarray,
     shape: tuple[int, int, int, int],
     size: int,
-    first: int,
-    last: int,
 ) -> None:
-    """Write the gradient of the maps under the windows in rows `first` to `last`, and what no window covers.
+    """Write the gradient of the maps, which is 0 where a pixel did not win or no window covers it.
 
     gradient: integers; of_maps: words.
     """
-    _, channels, height, width = shape
+    images, channels, height, width = shape
     zero, nothing = gradient.dtype.type(0), of_maps.dtype.type(0)
     down, across = height // size, width // size
     values = across * channels
@@ -191,8 +168,8 @@ def unpool(
     together = max(1, TOGETHER // values)
     pixels = np.empty(together * values, gradient.dtype)
     copied = pixels.view(of_maps.dtype)
-    for start in range(first, last, together):
-        rows = min(together, last - start)
+    for start in range(0, images * down, together):
+        rows = min(together, images * down - start)
         for pixel in range(size * size):
             this = np.uint8(pixel)
             for at in range(rows * values):
