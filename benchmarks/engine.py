@@ -98,7 +98,10 @@ def main() -> None:
 def ask(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in a fresh process, which has torch imported and nothing computed."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["loops", "torch.utils.flop_counter", "torch._dynamo"])  # and with them torch
+    # With them torch, Numba and the compiled kernels' code: what each process would otherwise import anew.
+    context.set_forkserver_preload(
+        ["loops", "fashion.families.ramped_cnn", "torch.utils.flop_counter", "torch._dynamo"]
+    )
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -191,25 +194,26 @@ def pooling_speed(precision: str) -> list[dict]:
     import torch
     from torch import nn
 
+    import loops
     from fashion.device import prepare_to_compute
     from fashion.pooling import MaxPool
 
     prepare_to_compute(1)
-    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    dtype = loops.DTYPES[precision]
     rows = []
     for system, (images, channels, size) in POOLED.items():
         maps = torch.randn(images, channels, size, size).to(dtype).contiguous(memory_format=torch.channels_last)
+        maps.requires_grad_()
         gradient = torch.ones(images, channels, size // 2, size // 2, dtype=dtype)
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         times: dict[str, list[float]] = {"torch": [], "engine": []}
         ways = {"torch": nn.Sequential(nn.MaxPool2d(2), nn.ReLU(inplace=True)), "engine": MaxPool(2, relu=True)}
         for _ in range(10):
             for name, way in ways.items():
-                leaf = maps.requires_grad_()
                 start = time.perf_counter()
-                way(leaf).backward(gradient)
+                way(maps).backward(gradient)
                 times[name].append(time.perf_counter() - start)
-                leaf.grad = None
+                maps.grad = None
         seconds = {name: statistics.median(all_[1:]) for name, all_ in times.items()}  # the first compiles
         row = {name: round(value * 1e3, 2) for name, value in seconds.items()}
         ratio = round(seconds["torch"] / seconds["engine"], 2)

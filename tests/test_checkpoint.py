@@ -63,6 +63,15 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> N
         load(path)
 
 
+def test_a_model_whose_layers_are_not_todays_is_refused_with_the_way_out(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    classifier.model.append(torch.nn.Linear(10, 10))
+    save(classifier, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="made by another version of the family cnn; `dvc repro` trains it again"):
+        load(tmp_path / "model.safetensors")
+
+
 def test_a_missing_model_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`dvc repro` trains it"):
         load(tmp_path / "model.safetensors")

@@ -88,7 +88,13 @@ def load(path: Path) -> Classifier:
         image_size=preparation.size,
         num_classes=len(description["classes"]),
     )
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        family = description["family"]
+        raise InputError(
+            f"{path}: made by another version of the family {family}; `dvc repro` trains it again"
+        ) from None
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Classifier(
         model=model,
