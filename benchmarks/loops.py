@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from fashion import families
 from fashion.device import prepare_to_compute
 from fashion.inputs import Preparation
-from fashion.layers import ChannelsLast, Conv2d
+from fashion.layers import ChannelsLast, Conv2d, Dropout
 from fashion.pooling import MaxPool
 from fashion.settings.system import Phase, System
 from fashion.training import Examples, Trainer
@@ -158,9 +158,12 @@ def as_published(model: nn.Sequential) -> nn.Sequential:
             layers.append(pool)
             pool = None
         if isinstance(layer, Conv2d):
-            copy = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)  # type: ignore[arg-type]
+            kernel, padding = layer.kernel_size[0], int(layer.padding[0])
+            copy = nn.Conv2d(layer.in_channels, layer.out_channels, kernel, padding=padding)
             copy.load_state_dict(layer.state_dict())
             layers.append(copy)
+        elif isinstance(layer, Dropout):
+            layers.append(nn.Dropout(layer.p))
         elif isinstance(layer, MaxPool):
             layers.append(nn.ReLU(inplace=True))
             pool = nn.MaxPool2d(layer.size)

@@ -2,26 +2,39 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashion.layers import Conv2d
+from fashion.layers import Conv2d, Dropout
 
 
-@pytest.mark.parametrize(("channels", "kernel", "size"), [(128, 2, 7), (256, 4, 6), (64, 2, 9)])
-def test_a_convolution_has_torchs_values_and_gradients(channels: int, kernel: int, size: int) -> None:
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "kernel", "padding", "size"),
+    [
+        *[(128, 16, 2, 0, 7), (256, 16, 4, 0, 6), (64, 32, 2, 0, 9), (64, 32, 3, 1, 9)],
+        *[(8, 12, 3, 2, 12), (8, 12, 4, 2, 12), (32, 64, 3, 3, 9), (128, 16, 3, 2, 6)],  # larger than it was
+        *[(8, 12, 5, 0, 12), (8, 12, 6, 2, 12), (8, 12, 8, 2, 12)],  # few channels
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_convolution_has_torchs_values_and_gradients(
+    inputs: int, outputs: int, kernel: int, padding: int, size: int, dtype: torch.dtype
+) -> None:
     torch.manual_seed(0)
-    maps = torch.randn(6, channels, size, size)
-    theirs = nn.Conv2d(channels, 16, kernel)
-    ours = Conv2d(channels, 16, kernel)
+    maps = torch.randn(6, inputs, size, size)
+    theirs = nn.Conv2d(inputs, outputs, kernel, padding=padding)
+    ours = Conv2d(inputs, outputs, kernel, padding)
     ours.load_state_dict(theirs.state_dict())
 
     def values_and_gradients(layer: nn.Module) -> list[Tensor]:
         leaf = maps.clone().requires_grad_()
-        out = layer(leaf)
-        (out**2).mean().backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            out = layer(leaf)
+        (out.float() ** 2).sum().backward()
         assert leaf.grad is not None
         return [out.detach(), leaf.grad, *[weight.grad for weight in layer.parameters() if weight.grad is not None]]
 
-    for ours_, theirs_ in zip(values_and_gradients(ours), values_and_gradients(theirs), strict=True):
-        torch.testing.assert_close(ours_, theirs_, rtol=1e-4, atol=1e-5)
+    rounding = 1e-5 if dtype == torch.float32 else 2e-2
+    for mine, torchs in zip(values_and_gradients(ours), values_and_gradients(theirs), strict=True):
+        assert mine.dtype == torchs.dtype
+        assert (mine - torchs).abs().max() <= rounding * torchs.abs().max()
 
 
 def test_a_convolution_computes_in_bf16_under_autocast_and_keeps_its_gradients_in_fp32() -> None:
@@ -32,3 +45,45 @@ def test_a_convolution_computes_in_bf16_under_autocast_and_keeps_its_gradients_i
     out.float().mean().backward()
     assert out.dtype == torch.bfloat16
     assert {weight.grad.dtype for weight in layer.parameters() if weight.grad is not None} == {torch.float32}
+
+
+def test_dropout_drops_its_rate_and_makes_up_for_it() -> None:
+    torch.manual_seed(0)
+    values = torch.full((300, 1001), 2.0, dtype=torch.bfloat16)
+    out = Dropout(0.25)(values)
+    assert out.unique().tolist() == [0.0, pytest.approx(2 / 0.75, rel=0.01)]
+    assert (out == 0).float().mean().item() == pytest.approx(0.25, abs=0.005)
+
+
+def test_dropout_drops_each_value_by_itself() -> None:
+    torch.manual_seed(0)
+    dropped = (Dropout(0.5)(torch.ones(4000, 8)) == 0).float()
+    together = torch.corrcoef(dropped.T) - torch.eye(8)
+    assert together.abs().max() < 0.1
+
+
+def test_dropout_lets_gradients_through_where_it_keeps_values() -> None:
+    torch.manual_seed(0)
+    values = torch.ones(50, 20, requires_grad=True)
+    out = Dropout(0.5)(values)
+    out.sum().backward()
+    assert values.grad is not None
+    assert values.grad.equal(out.detach())
+
+
+def test_dropout_drops_the_same_with_the_same_seed() -> None:
+    def draw(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return Dropout(0.5)(torch.ones(64, 64))
+
+    assert draw(1).equal(draw(1))
+    assert not draw(1).equal(draw(2))
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_dropout_of_nothing_or_of_all_is_exact(rate: float) -> None:
+    assert Dropout(rate)(torch.ones(40, 40)).unique().tolist() == [1 - rate]
+
+
+def test_dropout_leaves_values_alone_when_a_network_is_used() -> None:
+    assert Dropout(0.5).eval()(torch.ones(40, 40)).eq(1).all()

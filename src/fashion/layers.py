@@ -1,13 +1,15 @@
 """Building blocks and checks that more than one family uses."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 MANY_CHANNELS = 128  # from here on the gradient by matrix product is faster, see UnfoldedGradient
+FEW_CHANNELS = 16  # up to here the maps' gradient is faster from a padded gradient, see WrittenPadding
 
 
 class ChannelsLast(nn.Module):
@@ -22,17 +24,58 @@ class ChannelsLast(nn.Module):
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution, stride 1, no padding, whose weights' gradient is one matrix product where that is faster."""
+    """A convolution of stride 1 that avoids the slow ways of oneDNN when it trains on a CPU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__(inputs, outputs, kernel)  # no more: the gradient below knows no stride and no padding
+    def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0) -> None:
+        super().__init__(inputs, outputs, kernel, padding=padding)  # no more: the gradients below know no stride
 
     def forward(self, maps: Tensor) -> Tensor:
-        if self.in_channels < MANY_CHANNELS or maps.device.type != "cpu" or not torch.is_grad_enabled():
+        if maps.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(maps)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else maps.dtype
+        (kernel, _), (padding, _) = self.kernel_size, (int(side) for side in self.padding)
+        unfold = self.in_channels >= MANY_CHANNELS and padding == 0
+        shrinks = maps.requires_grad and self.out_channels <= FEW_CHANNELS and dtype == torch.bfloat16
+        written = padding if 2 * padding >= kernel else 0
+        of_gradient = max(kernel // 2 - padding, 0) if shrinks else 0
+        if not (unfold or written or of_gradient):
+            return super().forward(maps)
         assert self.bias is not None
-        return UnfoldedGradient.apply(maps.to(dtype), self.weight.to(dtype), self.bias.to(dtype))
+        maps, weight, bias = maps.to(dtype), self.weight.to(dtype), self.bias.to(dtype)
+        if unfold:
+            return UnfoldedGradient.apply(maps, weight, bias)
+        return WrittenPadding.apply(maps, weight, bias, padding, written, of_gradient)
+
+
+class WrittenPadding(torch.autograd.Function):
+    """A convolution of which some padding is written out: oneDNN is slow where padding makes a map larger.
+
+    written: of the padding, before the values and the weights' gradient are computed.
+    of_gradient: put around the values' gradient before that of the maps, which are larger, is computed. With more than
+    16 values a pixel it does not pay.
+
+    On Zen 4 in bf16, one thread, 1,000 maps of 12x12, 8 -> 12 channels, padding 2: with a kernel of 3, the values take
+    4.0 ms in place of 6.2, the weights' gradient 3.7 in place of 16.1; with one of 7, the maps' 11.6 in place of 16.2.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor, padding: int, written: int, of_gradient: int
+    ) -> Tensor:
+        padded = pad(maps, [written] * 4)
+        ctx.padding, ctx.written, ctx.of_gradient = padding, written, of_gradient
+        ctx.save_for_backward(maps, padded, weight)
+        return conv2d(padded, weight, bias, padding=padding - written)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, (maps, padded, weight) = gradients[0], ctx.saved_tensors
+        of_maps = None
+        if ctx.needs_input_grad[0]:
+            wide = pad(gradient, [ctx.of_gradient] * 4)
+            of_maps, _, _ = convolution_backward(wide, maps, weight, ctx.padding + ctx.of_gradient, of="maps")
+        _, of_weight, of_bias = convolution_backward(gradient, padded, weight, ctx.padding - ctx.written, of="weights")
+        return of_maps, of_weight, of_bias, None, None, None
 
 
 class UnfoldedGradient(torch.autograd.Function):
@@ -55,14 +98,39 @@ class UnfoldedGradient(torch.autograd.Function):
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
         of_maps = None
         if ctx.needs_input_grad[0]:
-            of_maps = torch.ops.aten.convolution_backward(
-                gradient, maps, weight, [outputs], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False]
-            )[0]
+            of_maps, _, _ = convolution_backward(gradient, maps, weight, 0, of="maps")
         patches = maps.unfold(2, kernel, 1).unfold(3, kernel, 1).permute(0, 2, 3, 4, 5, 1)
         rows = gradient.permute(0, 2, 3, 1).reshape(-1, outputs)
         of_weight = rows.t() @ patches.reshape(len(rows), -1)
         of_weight = of_weight.view(outputs, kernel, kernel, inputs).permute(0, 3, 1, 2)
         return of_maps, of_weight, rows.sum(0)
+
+
+class Dropout(nn.Dropout):
+    """Dropout whose random numbers have 16 bits.
+
+    PyTorch draws one of 53 bits for each value. 256 x 512 values in bf16 on Zen 4: 1.28 ms against 0.19. The rate is
+    rounded to 1/65536.
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or self.p in (0, 1) or values.device.type != "cpu":
+            return super().forward(values)
+        drawn = torch.empty(math.ceil(values.numel() / 4), dtype=torch.int64).random_(-(2**63), None)  # 4 x 16 bits
+        drawn = drawn.view(torch.int16)[: values.numel()].view(values.shape)
+        kept = torch.empty_like(values)
+        torch.ge(drawn, round(self.p * 2**16) - 2**15, out=kept)
+        return values * kept.mul_(1 / (1 - self.p))
+
+
+def convolution_backward(
+    gradient: Tensor, maps: Tensor, weight: Tensor, padding: int, *, of: Literal["maps", "weights"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute oneDNN's gradient of a convolution's maps, or those of its weight and bias; in their places of three."""
+    wanted = [of == "maps", of == "weights", of == "weights"]
+    return torch.ops.aten.convolution_backward(
+        gradient, maps, weight, [len(weight)], [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1, wanted
+    )
 
 
 def map_size(size: int, *, kernel: int, padding: int = 0, pool: int = 1, layer: str) -> int:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-from fashion.layers import ChannelsLast, map_size, one_for_each
+from fashion.layers import ChannelsLast, Conv2d, map_size, one_for_each
 from fashion.pooling import MaxPool
 from fashion.settings.fields import Count, Index, Rate
 
@@ -41,7 +41,7 @@ def build(
     width, size = 1, image_size
     for index, (out, kernel, padding, pool) in enumerate(zip(channels, kernels, paddings, pools, strict=True)):
         size = map_size(size, kernel=kernel, padding=padding, pool=pool, layer=f"convolution {index + 1}")
-        layers.append(nn.Conv2d(width, out, kernel, padding=padding))
+        layers.append(Conv2d(width, out, kernel, padding))
         if index == 0:
             layers.append(ChannelsLast())
         if conv_norm[index] == "before":

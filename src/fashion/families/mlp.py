@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from fashion.layers import one_for_each
+from fashion.layers import Dropout, one_for_each
 from fashion.settings.fields import Count, Rate
 
 
@@ -25,7 +25,7 @@ def build(
             layers.append(nn.BatchNorm1d(units))
         layers.append(nn.ReLU(inplace=True))
         if dropout:
-            layers.append(nn.Dropout(dropout[index]))
+            layers.append(Dropout(dropout[index]))
         width = units
     layers.append(nn.Linear(width, num_classes))
     return nn.Sequential(*layers)
