@@ -10,6 +10,7 @@ from fashion.learning import Callbacks, Labelled, learn
 from fashion.progress import TrainingProgress
 from fashion.settings.system import InputSettings, Phase, System, TrainSettings
 from fashion.training import (
+    Adam,
     Examples,
     RunningMean,
     Trainer,
@@ -192,6 +193,24 @@ def test_biases_learn_at_their_own_rate_with_as_much_less_decay() -> None:
     assert [weights["lr"], weights["weight_decay"]] == [0.1, 0.01]
     assert [biases["lr"], biases["weight_decay"]] == pytest.approx([0.4, 0.0025])
     assert [len(group["params"][0].shape) for group in (weights, biases)] == [2, 1]
+
+
+def test_adam_takes_the_steps_of_torchs_to_the_bit() -> None:
+    phase = Phase(optimizer="adam", lr=0.01, weight_decay=0.1, bias_rate=4, max_epochs=1)
+
+    def learn_with(optimizer_of: type[torch.optim.Adam]) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        model = nn.Linear(40, 7)
+        groups = make_optimizer(phase, model).param_groups
+        optimizer = optimizer_of([{**group, "fused": True} for group in groups])
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randn(9, 40)).exp().sum().backward()
+            optimizer.step()
+        return [*model.parameters(), *[state["step"] for state in optimizer.state.values()]]
+
+    for ours, theirs in zip(learn_with(Adam), learn_with(torch.optim.Adam), strict=True):
+        assert ours.equal(theirs)
 
 
 def test_a_running_mean_follows_at_first_and_keeps_most_of_itself_at_the_end() -> None:

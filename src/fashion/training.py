@@ -152,7 +152,8 @@ class Trainer:
             loss.backward()
             course.optimizer.step()
             course.schedule.step()
-            course.optimizer.zero_grad()
+            for weight in self.model.parameters():
+                weight.grad = None
             if course.average:
                 course.average.step()
             total_loss += loss.detach() * len(labels)
@@ -246,6 +247,40 @@ def six_views(images: Tensor) -> list[tuple[float, Tensor]]:
     return [(share / 2, view) for share, plain in moved for view in (plain, plain.flip(2))]
 
 
+class Adam(torch.optim.Adam):
+    """Adam whose step on a CPU goes straight to PyTorch's fused kernel, with the same bits.
+
+    What `torch.optim` does beside it takes 0.15 to 0.25 ms a step, 3 to 4% of that of a perceptron of 600,000 weights.
+    """
+
+    def step(self, closure: Any = None) -> Any:
+        on_cpu = all(weight.device.type == "cpu" for group in self.param_groups for weight in group["params"])
+        if not self.state or closure is not None or not on_cpu:
+            return super().step(closure)  # it makes the state, too
+        with torch.no_grad():
+            for group in self.param_groups:
+                weights = [weight for weight in group["params"] if weight.grad is not None]
+                states = [self.state[weight] for weight in weights]
+                steps = [state["step"] for state in states]
+                torch._foreach_add_(steps, 1)
+                torch._fused_adam_(
+                    weights,
+                    [weight.grad for weight in weights],
+                    [state["exp_avg"] for state in states],
+                    [state["exp_avg_sq"] for state in states],
+                    [],
+                    steps,
+                    lr=group["lr"],
+                    beta1=group["betas"][0],
+                    beta2=group["betas"][1],
+                    weight_decay=group["weight_decay"],
+                    eps=group["eps"],
+                    amsgrad=False,
+                    maximize=False,
+                )
+        return None
+
+
 def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
     """Make the phase's optimiser; fused kernels update all weights in one call."""
     lr, decay, times = phase.lr, phase.weight_decay, phase.bias_rate
@@ -255,7 +290,7 @@ def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
     if biases:
         groups.append({"params": biases, "lr": lr * times, "weight_decay": decay / times})
     if phase.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=lr, weight_decay=decay, fused=True)
+        return Adam(groups, lr=lr, weight_decay=decay, fused=True)
     return torch.optim.SGD(
         groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True
     )
