@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion.files import read_array, replacing, write_array, write_json, write_rows
+from fashion.files import read_array, replacing, write_array, write_array_in_parts, write_json, write_rows
 
 
 def test_an_array_is_read_back_from_the_file_without_loading_it(tmp_path: Path, images: np.ndarray) -> None:
@@ -11,6 +11,13 @@ def test_an_array_is_read_back_from_the_file_without_loading_it(tmp_path: Path, 
     read = read_array(tmp_path / "new" / "images.npy")
     assert isinstance(read, np.memmap)
     np.testing.assert_array_equal(read, images)
+
+
+def test_an_array_written_in_parts_has_the_bytes_of_one_written_whole(tmp_path: Path, images: np.ndarray) -> None:
+    write_array(tmp_path / "whole.npy", images)
+    parts = (images[start : start + 100] for start in range(0, len(images), 100))
+    write_array_in_parts(tmp_path / "parts.npy", parts, shape=images.shape)
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:

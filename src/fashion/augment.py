@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.ndimage
+from numba import njit
 
 COPIES = 4
 SMALLEST_CROP = 8  # pixels a side that a zoom must keep
@@ -10,24 +11,20 @@ SMALLEST_CROP = 8  # pixels a side that a zoom must keep
 def augment(images: np.ndarray, *, crop: int) -> np.ndarray:
     """Give 4 copies of each image, kept together: original, flip, zoom, flipped zoom.
 
+    A zoom cuts `crop` pixels off each side and blows the rest up to size by nearest neighbour, equal to
+    `scipy.ndimage.zoom(order=0)` of each cropped image.
+
     images: uint8 of N x H x W. Returns uint8 of 4N x H x W. ValueError when the crop leaves under 8 pixels.
     """
     size = images.shape[-1]
-    pixels = np.arange(size**2).reshape(size, size)
-    zoomed = zoom_sources(size, crop=crop)
-    return gather(images, np.stack([pixels, pixels[:, ::-1], zoomed, zoomed[:, ::-1]])).reshape(-1, size, size)
-
-
-def zoom(images: np.ndarray, *, crop: int) -> np.ndarray:
-    """Cut `crop` pixels off each side and blow the rest up to size by nearest neighbour.
-
-    Equal to `scipy.ndimage.zoom(order=0)` of each cropped image. ValueError when the crop leaves under 8 pixels.
-    """
-    return gather(images, zoom_sources(images.shape[-1], crop=crop))
+    sources = zoom_sources(size, crop=crop)
+    copies = np.empty((len(images) * COPIES, size, size), np.uint8)
+    fill(np.ascontiguousarray(images).reshape(-1), sources, copies.reshape(-1))
+    return copies
 
 
 def zoom_sources(size: int, *, crop: int) -> np.ndarray:
-    """Give, for each pixel of a zoomed image of size x size, the number of the pixel it is taken from, or -1 for none.
+    """Give, for each pixel along a side of a zoomed image, the number of the pixel it is taken from, or -1 for none.
 
     ValueError when the crop leaves under 8 pixels.
     """
@@ -37,20 +34,7 @@ def zoom_sources(size: int, *, crop: int) -> np.ndarray:
             f"at most {(size - SMALLEST_CROP) // 2} may be cut off"
         )
     sources = nearest(size - 2 * crop, size)
-    rows = crop + sources
-    there = sources >= 0
-    return np.where(there[:, None] & there, rows[:, None] * size + rows, -1)
-
-
-def gather(images: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """Put images together from pixels of their own, by number; 0 where a source is -1. N x the shape of `sources`.
-
-    One gather for all copies: bytes go straight to their places.
-    """
-    gathered = np.take(images.reshape(len(images), -1), sources, axis=1, mode="wrap")
-    if (sources < 0).any():
-        gathered[:, sources < 0] = 0
-    return gathered
+    return np.where(sources >= 0, crop + sources, -1)
 
 
 def nearest(source: int, target: int) -> np.ndarray:
@@ -61,3 +45,35 @@ def nearest(source: int, target: int) -> np.ndarray:
     """
     positions = np.arange(1, source + 1)
     return scipy.ndimage.zoom(positions, target / source, order=0) - 1
+
+
+@njit(cache=True)
+def fill(images: np.ndarray, sources: np.ndarray, copies: np.ndarray) -> None:
+    """Write the four copies of each image, all as rows of pixels.
+
+    Indices are unsigned so that no loop asks whether they count from the end, which would keep it from being
+    vectorised.
+    """
+    size = len(sources)
+    pixels, last = size**2, size - 1
+    held, missing = np.maximum(sources, 0).astype(np.uint64), np.nonzero(sources < 0)[0]
+    zoomed = np.empty(pixels, np.uint8)
+    for image in range(images.size // pixels):
+        start, original = image * pixels, COPIES * image * pixels
+        flip, zoom, both = original + pixels, original + 2 * pixels, original + 3 * pixels
+        for at in range(pixels):
+            copies[np.uint64(original + at)] = images[np.uint64(start + at)]
+        for row in range(size):
+            source, target = np.uint64(start) + held[row] * np.uint64(size), np.uint64(row * size)
+            for at in range(size):
+                zoomed[target + np.uint64(at)] = images[source + held[np.uint64(at)]]
+        for line in missing:
+            for at in range(size):
+                zoomed[line * size + at] = zoomed[at * size + line] = 0
+        for at in range(pixels):
+            copies[np.uint64(zoom + at)] = zoomed[np.uint64(at)]
+        for row in range(0, pixels, size):
+            for at in range(size):
+                copies[np.uint64(flip + row + at)] = images[np.uint64(start + row + last - at)]
+            for at in range(size):
+                copies[np.uint64(both + row + at)] = zoomed[np.uint64(row + last - at)]

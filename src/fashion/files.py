@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,15 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy, without pickling."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def write_array_in_parts(path: Path, parts: Iterable[np.ndarray], *, shape: tuple[int, ...]) -> None:
+    """Write bytes, a part after the other, as one array of `shape`, with one part in memory at a time."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(part.data)
 
 
 def read_array(path: Path) -> np.ndarray:
