@@ -33,11 +33,11 @@ class Conv2d(nn.Conv2d):
         if maps.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(maps)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else maps.dtype
-        (kernel, _), (padding, _) = self.kernel_size, (int(side) for side in self.padding)
+        kernel, padding = self.kernel_size[0], int(self.padding[0])
         unfold = self.in_channels >= MANY_CHANNELS and padding == 0
-        shrinks = maps.requires_grad and self.out_channels <= FEW_CHANNELS and dtype == torch.bfloat16
         written = padding if 2 * padding >= kernel else 0
-        of_gradient = max(kernel // 2 - padding, 0) if shrinks else 0
+        few = self.out_channels <= FEW_CHANNELS and maps.requires_grad and dtype == torch.bfloat16
+        of_gradient = max(kernel // 2 - padding, 0) if few else 0
         if not (unfold or written or of_gradient):
             return super().forward(maps)
         assert self.bias is not None
