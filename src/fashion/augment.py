@@ -6,6 +6,7 @@ from numba import njit
 
 COPIES = 4
 SMALLEST_CROP = 8  # pixels a side that a zoom must keep
+WORD = 8  # neighbouring pixels that are copied at a time
 
 
 def augment(images: np.ndarray, *, crop: int) -> np.ndarray:
@@ -51,22 +52,46 @@ def nearest(source: int, target: int) -> np.ndarray:
 def fill(images: np.ndarray, sources: np.ndarray, copies: np.ndarray) -> None:
     """Write the four copies of each image, all as rows of pixels.
 
+    A row of a zoom is runs of neighbours, the last pixel of each taken twice. Eight pixels are copied at a time, also
+    where the run is shorter: what is too much is written over by the next one, or is beyond the end.
+
     Indices are unsigned so that no loop asks whether they count from the end, which would keep it from being
     vectorised.
     """
     size = len(sources)
     pixels, last = size**2, size - 1
-    held, missing = np.maximum(sources, 0).astype(np.uint64), np.nonzero(sources < 0)[0]
-    zoomed = np.empty(pixels, np.uint8)
+    held, missing = np.maximum(sources, 0), np.nonzero(sources < 0)[0]
+    starts = [0]
+    for column in range(1, size):
+        if held[column] != held[column - 1] + 1 or column - starts[-1] == WORD:
+            starts.append(column)
+    targets = np.array(starts)
+    begins = held[targets]
+    # No more is read than there is, and where a start moves back, so does its place: the run is the whole row then.
+    beyond = np.maximum(begins + WORD - size, 0) if held[0] == 0 else np.zeros_like(begins)
+    targets, begins = targets - beyond, begins - beyond
+    zoomed = np.empty(pixels + WORD, np.uint8)
     for image in range(images.size // pixels):
         start, original = image * pixels, COPIES * image * pixels
         flip, zoom, both = original + pixels, original + 2 * pixels, original + 3 * pixels
         for at in range(pixels):
             copies[np.uint64(original + at)] = images[np.uint64(start + at)]
         for row in range(size):
-            source, target = np.uint64(start) + held[row] * np.uint64(size), np.uint64(row * size)
-            for at in range(size):
-                zoomed[target + np.uint64(at)] = images[source + held[np.uint64(at)]]
+            for run in range(len(targets)):
+                source = np.uint64(start + held[row] * size + begins[run])
+                target = np.uint64(row * size + targets[run])
+                eight = (
+                    images[source],
+                    images[source + np.uint64(1)],
+                    images[source + np.uint64(2)],
+                    images[source + np.uint64(3)],
+                    images[source + np.uint64(4)],
+                    images[source + np.uint64(5)],
+                    images[source + np.uint64(6)],
+                    images[source + np.uint64(7)],
+                )
+                for at in range(WORD):
+                    zoomed[target + np.uint64(at)] = eight[at]
         for line in missing:
             for at in range(size):
                 zoomed[line * size + at] = zoomed[at * size + line] = 0
