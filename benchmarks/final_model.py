@@ -37,6 +37,8 @@ STUDY = [
     ([64, 256, 256], 6, 1),
     ([64, 256, 256], 12, 1),
     ([64, 256, 256], 24, 2),
+    ([64, 256, 256], 36, 2),
+    ([96, 384, 384], 12, 1),
 ]
 
 
@@ -210,7 +212,7 @@ def draw(rows: list[dict], picture: Path) -> None:
         axes.set_xticks(ticks, list(map(str, ticks)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(1, 32)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=2))
         axes.set_xlabel("minutes of training")
         axes.set_ylabel("validation accuracy, six views")
         axes.grid(alpha=0.3)
