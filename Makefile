@@ -5,13 +5,16 @@ DONE := $(VENV)/.installed
 SHELL := /bin/bash
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test lint bench
+.PHONY: help repro relock test lint bench
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 repro: $(DONE) ## Set up, then run all stages that changed, side by side on all cores (JOBS=n: on n)
 	@python stages/repro.py $(if $(JOBS),--jobs $(JOBS))
+
+relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
+	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
 test: $(DONE) ## Set up, then run the tests
 	@pytest

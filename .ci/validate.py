@@ -33,7 +33,7 @@ def main() -> None:
         for path, text in pages().items():
             path.write_text(text, encoding="utf-8")
         return
-    faults = [*stale_stages(), *bad_tables(params), *bad_metrics(params)]
+    faults = [*stale_stages(ROOT), *bad_tables(params), *bad_metrics(params)]
     if not faults:
         faults = [
             f"{path.relative_to(ROOT)}: its tables are not those of metrics/; run `python .ci/validate.py --write`"
@@ -47,15 +47,22 @@ def main() -> None:
     print(f"validated: dvc.lock is fresh, and the results of {len(params.variants) + 1} systems are there")
 
 
-def stale_stages() -> list[str]:
+def stale_stages(root: Path) -> list[str]:
     """Ask DVC which stages would run; it exits with 0 when some would, and needs no data to tell."""
     command = [str(Path(sys.executable).with_name("dvc")), "repro", "--dry", "--allow-missing"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
     faults = [f"dvc.lock: {line}" for line in lines if "Running stage" in line or line.startswith("ERROR")]
     if done.returncode != 0 and not faults:
         faults.append(f"dvc.lock: `dvc repro --dry` exits with {done.returncode}")
-    return [*faults, "dvc.lock: not fresh; run `dvc repro` and commit what it writes"] if faults else []
+    return (
+        [
+            *faults,
+            "dvc.lock: not fresh; run `make repro`, or `make relock` after a refactoring, and commit what it writes",
+        ]
+        if faults
+        else []
+    )
 
 
 def bad_tables(params: Params) -> list[str]:

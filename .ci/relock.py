@@ -1,0 +1,220 @@
+"""Renew what dvc.lock says of code, after a refactoring that changes no result.
+
+Every stage of a base commit and of the working tree runs on the small real sample, on the inputs of the base: all
+systems with their published layers, a few batches each, in every precision that this machine has. A stage that writes
+the same bytes from both gets the command, paths and checksums of its code renewed in dvc.lock; no checksum of an output
+or of data is touched, and none of them need be there. A stage whose bytes, settings or data differ is named and left
+stale. The sample is small: what only more images reach, such as a limit on how many are looked at, it does not see.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dvc.dependency.param import ParamsDependency
+from dvc.repo import Repo
+from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.utils.serialize import dump_yaml, loads_yaml
+from sample import Sample, Scripts, short
+from tqdm import tqdm
+from validate import ROOT, stale_stages
+
+from fashion.device import has_bf16, pick_device
+from fashion.errors import InputError
+from fashion.files import replacing
+
+LOOKED_BACK = 30  # commits at most, in search of a fresh lock
+CODE = ("src/", "stages/")  # all else that a stage depends on is data
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", metavar="COMMIT", help="compare with it (default: the last one whose lock is fresh)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="stages at a time")
+    arguments = parser.parse_args()
+    try:
+        if not stale_stages(ROOT):
+            print("dvc.lock is fresh: nothing to renew")
+            return 0
+        with tempfile.TemporaryDirectory() as folder:
+            base = fresh(arguments.base, Path(folder)) if arguments.base else last_fresh_commit(Path(folder))
+            print(f"base: {git('log', '-1', '--format=%h %s', base).strip()}", flush=True)
+            tried = state_of_tree()
+            differences = compare(base, Path(folder), arguments.jobs or 1)
+            if state_of_tree() != tried:
+                raise InputError("the working tree changed meanwhile; run it again")
+        renewed, stale = renew(base, differences)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; dvc.lock is as it was", file=sys.stderr)
+        return 130
+    for name, reason in stale.items():
+        print(f"stale: {name}: {reason}")
+    print(f"dvc.lock: {len(renewed)} stages renewed, {len(stale)} left stale")
+    return 1 if stale else 0
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise InputError(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def last_fresh_commit(folder: Path) -> str:
+    """Search the history for the last commit whose lock is that of its code."""
+    for commit in git("rev-list", "--first-parent", f"--max-count={LOOKED_BACK}", "HEAD").split():
+        if not stale_stages(checkout(commit, folder / commit)):
+            return commit
+    raise InputError(f"none of the last {LOOKED_BACK} commits has a fresh dvc.lock; name one with --base")
+
+
+def fresh(commit: str, folder: Path) -> str:
+    """Give the commit back if its lock is fresh."""
+    if stale_stages(checkout(commit, folder / "base")):
+        raise InputError(f"{commit}: its dvc.lock is not fresh, so it is no measure; name another --base, or none")
+    return commit
+
+
+def checkout(commit: str, folder: Path) -> Path:
+    """Put the files of a commit into a folder."""
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True)
+    if archive.returncode != 0:
+        raise InputError(f"{commit}: no such commit")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    return folder
+
+
+def copy_of_working_tree(folder: Path) -> Path:
+    """Put what git tracks and what it does not ignore, as it is now, into a folder."""
+    for name in git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+def state_of_tree() -> str:
+    """Name the working tree as it is: its files, tracked or not, by their content."""
+    names = git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+    there = [name for name in names if name and (ROOT / name).is_file()]
+    digests = [hashlib.md5((ROOT / name).read_bytes()).hexdigest() for name in there]
+    return str(sorted(zip(there, digests, strict=True)))
+
+
+def compare(base: str, folder: Path, jobs: int) -> dict[str, str]:
+    """Run all stages of both; give why a stage of the working tree is not the base's, for those that are not."""
+    device = pick_device()
+    pairs = [
+        (
+            Sample(checkout(base, folder / f"before_{precision}"), precision),
+            Sample(copy_of_working_tree(folder / f"after_{precision}"), precision),
+        )
+        for precision in ("fp32", *(["bf16"] if has_bf16(device) else []))
+    ]
+    differences: dict[str, str] = {}
+    stages = sum(len(tree.stages) for pair in pairs for tree in pair)
+    with Scripts(jobs) as scripts, tqdm(total=stages, unit="stage", mininterval=1) as bar:
+        for before, after in pairs:
+
+            def run_before(name: str, before: Sample = before) -> None:
+                fault = before.run(name, scripts)
+                if fault:
+                    raise InputError(f"the base commit's {name} fails on the sample: {fault}")
+                bar.update()
+
+            def run_after(name: str, before: Sample = before, after: Sample = after) -> None:
+                difference = one_difference(name, before, after, scripts)
+                if difference:
+                    differences.setdefault(name, difference)
+                    if name in before.stages:
+                        after.take_outputs(name, before)  # so that each stage is judged by itself
+                bar.update()
+
+            before.run_all(run_before, jobs)
+            after.run_all(run_after, jobs)
+    return differences
+
+
+def one_difference(name: str, before: Sample, after: Sample, scripts: Scripts) -> str | None:
+    """Run a stage of the working tree, and say what is not as before."""
+    if name not in before.stages:
+        return "new"
+    fault = after.run(name, scripts)
+    if fault:
+        return f"fails on the sample: {fault}"
+    there, here = before.outputs(name), after.outputs(name)
+    new = sorted(here.keys() - there.keys())
+    if new:
+        return f"writes a new file: {new[0]}"
+    changed = [path for path, checksum in here.items() if checksum != there[path]]
+    return f"other bytes on the sample: {', '.join(changed)}" if changed else None
+
+
+def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Renew entries of the locks; give the stages renewed, and those left stale with the reason."""
+    entries = base_entries(base)
+    renewed: dict[Path, dict[str, Any]] = {}
+    stale = {}
+    with Repo(str(ROOT)) as repo, repo.lock:
+        stages = list(repo.index.stages)
+        for stage in stages:
+            name, lock = short(stage), Path(stage.path).with_suffix(".lock")
+            if not stage.changed(allow_missing=True, upstream=stages):
+                continue
+            reason = differences.get(name) or fault_of_entry(stage, entries.get(name, {}))
+            if reason:
+                stale[name] = reason
+            else:
+                renewed.setdefault(lock, {})[name] = to_single_stage_lockfile(stage)
+        for lock, new in renewed.items():
+            content: dict[str, Any] = loads_yaml(lock.read_text(encoding="utf-8"), typ="rt") if lock.exists() else {}
+            content = {"schema": "2.0", "stages": {}} | content
+            known = {short(stage) for stage in stages if Path(stage.path).with_suffix(".lock") == lock}
+            kept = {name: entry for name, entry in content["stages"].items() if name in known}
+            with replacing(lock) as temporary:
+                dump_yaml(str(temporary), {**content, "stages": {**kept, **new}})
+    return sorted(name for new in renewed.values() for name in new), stale
+
+
+def base_entries(base: str) -> dict[str, Any]:
+    """Read what the base's locks say of each stage."""
+    names = [name for name in git("ls-tree", "-r", "--name-only", base).split("\n") if Path(name).name == "dvc.lock"]
+    entries: dict[str, Any] = {}
+    for name in names:
+        entries |= loads_yaml(git("show", f"{base}:{name}")).get("stages", {})
+    return entries
+
+
+def fault_of_entry(stage: Any, entry: dict[str, Any]) -> str | None:
+    """Give a stage an entry's checksums, and those of its code as it is now; say what else is not as in the entry."""
+    StageLoader.fill_from_lock(stage, entry)
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            changed = [key for keys in dep.status().values() for key in keys]
+            if changed:
+                return f"other settings: {', '.join(changed)}"
+        elif dep.def_path.startswith(CODE):
+            dep.save()
+        elif not dep.hash_info:
+            return f"other data: {dep.def_path}"
+        elif dep.exists and dep.status():
+            return f"other data in {dep.def_path}"
+    unknown = [out.def_path for out in stage.outs if not out.hash_info]
+    return f"writes another file: {unknown[0]}" if unknown else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
