@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fashion.files import with_section
+
 ROOT = Path(__file__).parents[1]
 ALIGNED_RIGHT = "---:"
 
@@ -36,10 +38,7 @@ def with_tables(path: Path, tables: dict[str, str]) -> str:
     """Give a page's text with these tables between the marks of their names."""
     text = path.read_text(encoding="utf-8")
     for name, content in tables.items():
-        begin, end = f"<!-- {name}: written by .ci/validate.py --write -->\n", f"<!-- end of {name} -->"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        text = before + begin + content + end + after
+        text = with_section(text, name, content)
     return text
 
 

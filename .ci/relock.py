@@ -27,7 +27,7 @@ from sample import Sample, Scripts, short
 from tqdm import tqdm
 from validate import ROOT, stale_stages
 
-from fashion.device import has_bf16, pick_device
+from fashion.classifier.device import has_bf16, pick_device
 from fashion.errors import InputError
 from fashion.files import replacing
 

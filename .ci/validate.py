@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from pages import ROOT, pages, read_json
 
-from fashion.settings.params import Params, check
+from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 
 COLUMNS = {

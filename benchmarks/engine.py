@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fashion.settings.params import Params, check
+from fashion.files import with_section
+from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results.json"
 PAGE = ROOT / "docs/performance.md"
-BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench writes -->"
 PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
 PEER_SYSTEMS = ("base_cnn", "final_cnn")
 POOLED = {"bn_cnn": (100, 6, 24), "kernel_5": (1000, 8, 24), "keras_1": (128, 16, 28), "base_cnn": (256, 32, 30)}
@@ -90,8 +90,7 @@ def main() -> None:
         print(f"{key}: {json.dumps(results[key])}")
     if not arguments.systems:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(before + BEGIN + tables(results) + END + rest.partition(END)[2], encoding="utf-8")
+        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "bench", tables(results)), encoding="utf-8")
         print(f"wrote {RESULTS.relative_to(ROOT)} and the tables of {PAGE.relative_to(ROOT)}")
 
 
@@ -100,7 +99,7 @@ def ask(function: Callable[..., Any], *arguments: Any) -> Any:
     context = multiprocessing.get_context("forkserver")
     # With them torch, Numba and the compiled kernels' code: what each process would otherwise import anew.
     context.set_forkserver_preload(
-        ["loops", "fashion.families.ramped_cnn", "torch.utils.flop_counter", "torch._dynamo"]
+        ["loops", "fashion.networks.families.ramped_cnn", "torch.utils.flop_counter", "torch._dynamo"]
     )
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
@@ -121,7 +120,7 @@ def speed(case: Case, flops: float) -> list[float]:
     import torch
 
     import loops
-    from fashion.idx import read_idx
+    from fashion.sources.idx import read_idx
 
     folder = ROOT / "tests/data"
     what = settings().variants[case.system]
@@ -160,7 +159,7 @@ def describe(cores: int) -> dict:
     """Describe the machine, and measure the peak of a matrix product of 2048 x 2048."""
     import torch
 
-    from fashion.device import has_bf16
+    from fashion.classifier.device import has_bf16
 
     peak: dict[str, dict[str, int]] = {}
     for precision, dtype in {"bf16": torch.bfloat16, "fp32": torch.float32}.items():
@@ -195,8 +194,8 @@ def pooling_speed(precision: str) -> list[dict]:
     from torch import nn
 
     import loops
-    from fashion.device import prepare_to_compute
-    from fashion.pooling import MaxPool
+    from fashion.classifier.device import prepare_to_compute
+    from fashion.networks.building.pooling import MaxPool
 
     prepare_to_compute(1)
     dtype = loops.DTYPES[precision]
@@ -229,8 +228,8 @@ def augment_speed() -> dict[str, float]:
     import numpy as np
     import scipy.ndimage
 
-    from fashion.augment import augment
-    from fashion.idx import read_idx
+    from fashion.images.copies import augment
+    from fashion.sources.idx import read_idx
 
     images = read_idx(ROOT / "tests/data/train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
     images = np.tile(np.pad(images, ((0, 0), (2, 2), (2, 2))), (3, 1, 1))[:1000]

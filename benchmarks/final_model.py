@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
+from fashion.files import with_section
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/final_model.md"
 PICTURE = PAGE.with_suffix(".svg")
@@ -139,14 +141,16 @@ def fingerprint(params: dict[str, Any]) -> str:
     for name in stage["deps"]:
         name = name.replace("${model.images}", params["model"]["images"])
         name = name.replace("${model.family}", params["model"]["family"])
-        digest.update(name.encode() + (ROOT / name).read_bytes())
+        place = ROOT / name
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
     return digest.hexdigest()
 
 
 def judge(place: Path) -> tuple[float, int]:
     """Give the accuracy of a folder's model on validation images, and its number of parameters."""
-    from fashion.checkpoint import load
-    from fashion.device import pick_device, prepare_to_compute
+    from fashion.classifier.device import pick_device, prepare_to_compute
+    from fashion.classifier.file import load
     from fashion.files import read_array
 
     prepare_to_compute(os.cpu_count() or 1)
@@ -159,9 +163,7 @@ def judge(place: Path) -> tuple[float, int]:
 def write(name: str, results: Any, text: str) -> None:
     """Write the figures, and the text between the page's marks of that name."""
     (ROOT / f"benchmarks/{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    begin, end = f"<!-- {name}: written by benchmarks/final_model.py -->\n", f"<!-- end of {name} -->"
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    PAGE.write_text(before + begin + text + end + rest.partition(end)[2], encoding="utf-8")
+    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
     print(f"wrote benchmarks/{name}.json and {PAGE.relative_to(ROOT)}")
 
 

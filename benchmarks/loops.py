@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from fashion import families
-from fashion.device import prepare_to_compute
-from fashion.inputs import Preparation
-from fashion.layers import ChannelsLast, Conv2d, Dropout
-from fashion.pooling import MaxPool
+from fashion.classifier.device import prepare_to_compute
+from fashion.classifier.preparation import Preparation
+from fashion.networks.building import families
+from fashion.networks.building.layers import ChannelsLast, Conv2d, Dropout
+from fashion.networks.building.pooling import MaxPool
 from fashion.settings.system import Phase, System
-from fashion.training import Examples, Trainer
+from fashion.training.trainer import Examples, Trainer
 
 Epoch = Callable[[], object]
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -36,9 +36,13 @@ def first_phase(what: System) -> Phase:
     return next(iter(what.phases.values()))
 
 
+def preparation(what: System, images: Tensor) -> Preparation:
+    return Preparation.of(images.numpy(), size=what.input.size, scaling=what.input.scaling)
+
+
 def prepared(what: System, images: Tensor) -> Tensor:
     """Scale all images beforehand, as the write-ups do."""
-    return Preparation.of(what.input, images.numpy())(images)
+    return preparation(what, images)(images)
 
 
 def engine(what: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
@@ -47,7 +51,7 @@ def engine(what: System, images: Tensor, labels: Tensor, threads: int, precision
     phase = first_phase(what)
     trainer = Trainer(
         model=model,
-        prepare=Preparation.of(what.input, images.numpy()),
+        prepare=preparation(what, images),
         train=Examples(images, labels),
         validation=Examples(images, labels),
         batch_size=what.batch_size,

@@ -12,10 +12,11 @@ import statistics
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from fashion.files import with_section
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/precision.json"
 PAGE = ROOT / "docs/performance.md"
-BEGIN, END = "<!-- written by benchmarks/precision.py -->\n", "<!-- end of what benchmarks/precision.py writes -->"
 SYSTEMS = ("mlp_200", "kernel_5", "keras_1")  # the quickest of each kind: 15 minutes in all on 2 cores
 SEEDS = (0, 1, 2)
 PRECISIONS = ("bf16", "fp32")
@@ -36,17 +37,16 @@ def main() -> None:
         for (system, precision), values in rows.items()
     ]
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table(results) + END + rest.partition(END)[2], encoding="utf-8")
+    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "precision", table(results)), encoding="utf-8")
     print(f"wrote {RESULTS.relative_to(ROOT)} and the table of {PAGE.relative_to(ROOT)}")
 
 
 def train(name: str, precision: str, seed: int) -> float:
     """Train one system as its stage does, but for precision and seed; give the best validation accuracy."""
     from fashion.files import read_array
-    from fashion.learning import Callbacks, Labelled, learn
-    from fashion.settings.params import check
+    from fashion.params import check
     from fashion.settings.parsing import load_yaml
+    from fashion.training.learning import Callbacks, Labelled, learn
 
     params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
     variant = params.variants[name]

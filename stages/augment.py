@@ -4,10 +4,10 @@ import numpy as np
 
 import paths
 from entry import run
-from fashion.augment import COPIES, augment
 from fashion.errors import InputError
 from fashion.files import read_array, write_array, write_array_in_parts
-from fashion.settings.params import Params
+from fashion.images.copies import COPIES, augment
+from fashion.params import Params
 
 TOGETHER = 1000  # images: their copies take the same memory again and again, which is half the time or less
 

@@ -1,7 +1,7 @@
 """Check params.yaml, as every stage does before it starts; `make repro` does so before all of them."""
 
 from entry import run
-from fashion.settings.params import Params
+from fashion.params import Params
 
 
 def main(params: Params) -> None:

@@ -7,11 +7,12 @@ import pandas as pd
 
 import paths
 from entry import run
-from fashion.comparison import accuracies_to_plot, curves_to_plot, learning_curves, variants_table
-from fashion.evaluation import roc_curves
 from fashion.files import read_array, write_json, write_text
-from fashion.settings.params import Params
-from fashion.settings.system import FINAL, FinalModel, Variant
+from fashion.params import Params
+from fashion.results.comparison import accuracies_to_plot, learning_curves, variants_table
+from fashion.results.scores import roc_curves
+from fashion.settings.fields import FINAL
+from fashion.settings.system import FinalModel, Variant
 
 
 def main(params: Params) -> None:
@@ -23,11 +24,9 @@ def main(params: Params) -> None:
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     correct = {name: read_array(paths.probabilities(name)).argmax(1) == labels for name in systems}
     table = variants_table(scores, about, correct, final=FINAL)
-    curves = learning_curves({name: pd.read_csv(paths.history(name)) for name in systems})
     write_json(paths.METRICS / "variants.json", table)
     write_json(paths.METRICS / "final.json", scores[FINAL])
-    write_table("learning_curves", curves)
-    write_table("curves", curves_to_plot(curves, groups))
+    write_table("learning_curves", learning_curves({name: pd.read_csv(paths.history(name)) for name in systems}))
     write_table("accuracies", accuracies_to_plot(table, groups))
 
     probabilities = read_array(paths.probabilities(FINAL))

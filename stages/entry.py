@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the code beside this file, wherever a copy of it runs
 
 from fashion.errors import InputError
-from fashion.settings.params import check
+from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
 PARAMS = Path("params.yaml")

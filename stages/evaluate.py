@@ -11,13 +11,14 @@ import torch
 
 import paths
 from entry import run
-from fashion.checkpoint import Classifier, load
-from fashion.device import pick_device, prepare_to_compute
-from fashion.evaluation import calibration, score
+from fashion.classifier.classifier import Classifier
+from fashion.classifier.device import pick_device, prepare_to_compute
+from fashion.classifier.file import load
 from fashion.files import read_array, write_array, write_json
-from fashion.robustness import changed
-from fashion.settings.params import Params
-from fashion.settings.system import FINAL
+from fashion.images.robustness import changed
+from fashion.params import Params
+from fashion.results.scores import calibration, score
+from fashion.settings.fields import FINAL
 
 CHANGED = 2000  # test images whose changed copies are judged; with all, the final model would take ten minutes
 

@@ -3,8 +3,8 @@
 import paths
 from entry import run
 from fashion.files import write_array
-from fashion.ingest import ingest
-from fashion.settings.params import Params
+from fashion.params import Params
+from fashion.sources.ingest import ingest
 
 
 def main(params: Params) -> None:

@@ -4,11 +4,11 @@ import pandas as pd
 
 import paths
 from entry import run
-from fashion.checkpoint import load
-from fashion.device import pick_device, prepare_to_compute
+from fashion.classifier.device import pick_device, prepare_to_compute
+from fashion.classifier.file import load
 from fashion.files import read_array, write_text
-from fashion.settings.params import Params
-from fashion.settings.system import FINAL
+from fashion.params import Params
+from fashion.settings.fields import FINAL
 
 
 def main(params: Params) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import entry
 from fashion.errors import InputError
-from fashion.settings.params import Params, check
+from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 
 if TYPE_CHECKING:

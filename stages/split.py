@@ -3,8 +3,8 @@
 import paths
 from entry import run
 from fashion.files import read_array, write_array
-from fashion.settings.params import Params
-from fashion.split import split
+from fashion.images.split import split
+from fashion.params import Params
 
 
 def main(params: Params) -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clone import DATA, make_clone, run
-from fashion.idx import read_idx
+from fashion.sources.idx import read_idx
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which the processes that they start inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

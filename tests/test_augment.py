@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from fashion.augment import augment
+from fashion.images.copies import augment
 
 
 def zooms(images: np.ndarray, *, crop: int) -> np.ndarray:

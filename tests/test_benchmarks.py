@@ -6,7 +6,7 @@ import torch
 
 import engine as bench
 import loops
-from fashion.settings.params import Params, check
+from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 
 PARAMS: Params = check(load_yaml(bench.ROOT / "params.yaml"), source="params.yaml")

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fashion import families
-from fashion.checkpoint import Classifier, load, save
+from fashion.classifier.classifier import Classifier
+from fashion.classifier.file import load, save
+from fashion.classifier.prediction import predict_logits
+from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
-from fashion.inputs import Preparation
-from fashion.settings.system import Views
-from fashion.training import predict_logits
+from fashion.networks.building import families
+from fashion.settings.fields import Views
 
 
 @pytest.fixture

@@ -2,7 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion.comparison import CURVE_COLUMNS, accuracies_to_plot, curves_to_plot, learning_curves, variants_table
+from fashion.results.comparison import (
+    CURVE_COLUMNS,
+    accuracies_to_plot,
+    learning_curves,
+    variants_table,
+)
 
 HISTORY = pd.DataFrame(
     {
@@ -34,13 +39,6 @@ def test_learning_curves_have_a_row_for_each_epoch_of_each_variant() -> None:
     curves = learning_curves({"base": HISTORY, "wide": HISTORY})
     assert list(curves.columns) == CURVE_COLUMNS
     assert curves["variant"].tolist() == ["base", "base", "wide", "wide"]
-
-
-def test_plotted_curves_keep_training_and_validation_apart_and_name_the_group() -> None:
-    plotted = curves_to_plot(learning_curves({"wide": HISTORY}), GROUPS)
-    validation = plotted[plotted["data"] == "validation"]
-    assert validation["loss"].tolist() == [0.6, 0.5]
-    assert set(plotted["group"]) == {"base"}
 
 
 def test_the_table_keeps_what_is_compared_and_adds_baseline_and_reported_figure() -> None:

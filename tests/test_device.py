@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fashion.device import has_bf16, mixed_precision, pick_device, pick_precision
+from fashion.classifier.device import has_bf16, mixed_precision, pick_device, pick_precision
 from fashion.errors import InputError
 
 CPU = torch.device("cpu")

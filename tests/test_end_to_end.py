@@ -71,7 +71,7 @@ def test_a_learning_rate_runs_that_variant_its_evaluation_and_compare(project: P
 
 
 def test_editing_a_family_runs_its_variants_alone(project: Path) -> None:
-    with (project / "src/fashion/families/mlp.py").open("a") as file:
+    with (project / "src/fashion/networks/families/mlp.py").open("a") as file:
         file.write("# edited\n")
     dry = stages_run(run(project, "dvc", "repro", "--dry"))
     assert {name for name in dry if name.startswith(("train", "finetune"))} == {"train@base", "train@mlp_200"}

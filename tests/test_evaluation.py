@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fashion.evaluation import (
+from fashion.results.scores import (
     at_temperature,
     calibration,
     calibration_error,

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fashion import families
-from fashion.families.ramped_cnn import RAMP
-from fashion.inputs import Preparation
-from fashion.settings.params import Params, check
+from fashion.classifier.preparation import Preparation
+from fashion.networks.building import families
+from fashion.networks.families.ramped_cnn import RAMP
+from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 from fashion.settings.system import Variant
-from fashion.training import make_optimizer
+from fashion.training.optimizers import make_optimizer
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,7 +67,7 @@ def test_a_published_system_has_its_parameters_gives_ten_logits_and_learns(
     assert sum(weights.numel() for weights in model.parameters()) == PUBLISHED[name]
 
     padded = np.pad(images[:50], ((0, 0), (2, 2), (2, 2)))
-    inputs = Preparation.of(system.input, padded)(torch.from_numpy(padded))
+    inputs = Preparation.of(padded, size=system.input.size, scaling=system.input.scaling)(torch.from_numpy(padded))
     targets = torch.from_numpy(labels[:50].astype(np.int64))
     assert model(inputs).shape == (50, 10)
 
@@ -122,7 +122,9 @@ def test_filters_linear_layer_and_shifts_of_a_whitened_network_are_trained_and_n
 def test_the_final_model_learns_at_each_size(size: str, params: Params, images: np.ndarray, labels: np.ndarray) -> None:
     torch.manual_seed(0)
     model = families.build("whitened_cnn", params.model.at_size(size).arguments, image_size=28, num_classes=10)
-    inputs = Preparation.of(params.model.input, images)(torch.from_numpy(images[:50]))
+    inputs = Preparation.of(images, size=params.model.input.size, scaling=params.model.input.scaling)(
+        torch.from_numpy(images[:50])
+    )
     model.look_at(inputs)  # type: ignore[operator]
     targets = torch.from_numpy(labels[:50].astype(np.int64))
     optimizer = make_optimizer(params.model.phases["main"], model)

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import DATA
 from fashion.errors import InputError
-from fashion.fetch import DEBIAN_FOLDER, fetch
+from fashion.sources.fetch import DEBIAN_FOLDER, fetch
 
 NAMES = ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion.files import read_array, replacing, write_array, write_array_in_parts, write_json, write_rows
+from fashion.files import read_array, replacing, with_section, write_array, write_array_in_parts, write_json, write_rows
 
 
 def test_an_array_is_read_back_from_the_file_without_loading_it(tmp_path: Path, images: np.ndarray) -> None:
@@ -38,3 +38,10 @@ def test_a_number_that_json_does_not_know_is_not_written(tmp_path: Path) -> None
 def test_rows_become_csv_with_their_keys_as_header(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.csv", [{"epoch": 1, "loss": 0.1}, {"epoch": 2, "loss": 1e-17}])
     assert (tmp_path / "rows.csv").read_bytes() == b"epoch,loss\n1,0.1\n2,1e-17\n"
+
+
+def test_a_section_of_a_page_is_made_anew_between_its_marks_and_the_rest_stays() -> None:
+    page = "# Page\n<!-- speed: written by make bench -->\nold\n<!-- end of speed -->\nafter <!-- end of other -->\n"
+    assert with_section(page, "speed", "n\\1w\n") == page.replace("old", "n\\1w")
+    with pytest.raises(ValueError, match="no marks of other"):
+        with_section(page, "other", "new")

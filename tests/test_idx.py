@@ -8,7 +8,7 @@ import pytest
 
 from conftest import DATA
 from fashion.errors import InputError
-from fashion.idx import read_idx
+from fashion.sources.idx import read_idx
 
 LABELS = "t10k-labels-idx1-ubyte.gz"
 

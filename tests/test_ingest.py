@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from conftest import DATA
-from fashion import ingest as ingesting
 from fashion.errors import InputError
-from fashion.ingest import ingest, pad
 from fashion.settings.ingest import IngestSettings
+from fashion.sources import ingest as ingesting
+from fashion.sources.ingest import ingest, pad
 
 
 def settings(**changes: object) -> IngestSettings:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashion.layers import Conv2d, Dropout
+from fashion.networks.building.layers import Conv2d, Dropout
 
 
 @pytest.mark.parametrize(

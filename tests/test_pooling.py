@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
-from fashion.pooling import MaxPool
+from fashion.networks.building.pooling import MaxPool
 
 
 def torchs(size: int, *, followed_by_relu: bool) -> nn.Module:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from fashion.pruning import Pruner
 from fashion.settings.system import Pruning
+from fashion.training.pruning import Pruner
 
 EPOCHS = 8
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashion.random_augment import RandomAugmentation
+from fashion.images.random_changes import RandomAugmentation
 from fashion.settings.system import Augmentation
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fashion.robustness import changed, contrast, noise, rotate, shift
+from fashion.images.robustness import changed, contrast, noise, rotate, shift
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fashion.errors import InputError
-from fashion.settings.params import check
+from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
 ROOT = Path(__file__).parents[1]

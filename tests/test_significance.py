@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fashion.significance import accuracy_interval, mcnemar
+from fashion.results.significance import accuracy_interval, mcnemar
 
 
 def right(*ranges: tuple[int, int]) -> np.ndarray:

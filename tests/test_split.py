@@ -3,8 +3,8 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from fashion.errors import InputError
+from fashion.images.split import split
 from fashion.settings.split import SplitSettings
-from fashion.split import split
 
 
 def settings(**changes: object) -> SplitSettings:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fashion.errors import InputError
-from fashion.table import read_labelled, read_unlabelled
+from fashion.sources.table import read_labelled, read_unlabelled
 
 
 def table(images: np.ndarray, **columns: object) -> pd.DataFrame:

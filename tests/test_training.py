@@ -5,22 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from fashion.inputs import Preparation, crop
-from fashion.learning import Callbacks, Labelled, learn
-from fashion.progress import TrainingProgress
-from fashion.settings.system import InputSettings, Phase, System, TrainSettings
-from fashion.training import (
-    Adam,
-    Examples,
-    RunningMean,
-    Trainer,
-    batches,
-    evaluate,
-    make_optimizer,
-    make_schedule,
-    predict_logits,
-    six_views,
-)
+from fashion.classifier.prediction import predict_logits, six_views
+from fashion.classifier.preparation import Preparation, crop
+from fashion.settings.system import Phase, System, TrainSettings
+from fashion.training.learning import Callbacks, Labelled, learn
+from fashion.training.optimizers import RunningMean, make_optimizer, make_schedule
+from fashion.training.progress import TrainingProgress
+from fashion.training.trainer import Examples, Trainer, batches, evaluate
 
 CLASSES = [str(number) for number in range(10)]
 
@@ -195,24 +186,6 @@ def test_biases_learn_at_their_own_rate_with_as_much_less_decay() -> None:
     assert [len(group["params"][0].shape) for group in (weights, biases)] == [2, 1]
 
 
-def test_adam_takes_the_steps_of_torchs_to_the_bit() -> None:
-    phase = Phase(optimizer="adam", lr=0.01, weight_decay=0.1, bias_rate=4, max_epochs=1)
-
-    def learn_with(optimizer_of: type[torch.optim.Adam]) -> list[torch.Tensor]:
-        torch.manual_seed(0)
-        model = nn.Linear(40, 7)
-        groups = make_optimizer(phase, model).param_groups
-        optimizer = optimizer_of([{**group, "fused": True} for group in groups])
-        for _ in range(5):
-            optimizer.zero_grad()
-            model(torch.randn(9, 40)).exp().sum().backward()
-            optimizer.step()
-        return [*model.parameters(), *[state["step"] for state in optimizer.state.values()]]
-
-    for ours, theirs in zip(learn_with(Adam), learn_with(torch.optim.Adam), strict=True):
-        assert ours.equal(theirs)
-
-
 def test_a_running_mean_follows_at_first_and_keeps_most_of_itself_at_the_end() -> None:
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(0.0)
@@ -265,13 +238,13 @@ def test_predictions_do_not_depend_on_the_cut_into_batches(images: np.ndarray) -
 
 @pytest.mark.parametrize(("scaling", "low", "high"), [("pixels", 0, 255), ("unit", 0, 1)])
 def test_scaling_maps_grey_levels(images: np.ndarray, scaling: str, low: float, high: float) -> None:
-    prepared = Preparation.of(InputSettings(size=28, scaling=scaling), images)(torch.from_numpy(images))  # type: ignore[arg-type]
+    prepared = Preparation.of(images, size=28, scaling=scaling)(torch.from_numpy(images))  # type: ignore[arg-type]
     assert prepared.shape == (400, 1, 28, 28)
     assert (prepared.min().item(), prepared.max().item()) == (low, high)
 
 
 def test_standard_scaling_makes_the_training_images_mean_0_and_deviation_1(images: np.ndarray) -> None:
-    prepared = Preparation.of(InputSettings(size=24, scaling="standard"), images)(torch.from_numpy(images))
+    prepared = Preparation.of(images, size=24, scaling="standard")(torch.from_numpy(images))
     assert prepared.mean().item() == pytest.approx(0, abs=1e-5)
     assert prepared.std().item() == pytest.approx(1, abs=1e-5)
 
@@ -283,7 +256,7 @@ def test_cropping_takes_the_margin_off_again(images: np.ndarray) -> None:
 
 def test_an_input_larger_than_the_stored_images_is_refused(images: np.ndarray) -> None:
     with pytest.raises(ValueError, match="input.size: 32 is more than the stored 28 pixels"):
-        Preparation.of(InputSettings(size=32, scaling="unit"), images)
+        Preparation.of(images, size=32, scaling="unit")
 
 
 def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(train: Labelled, validation: Labelled) -> None:
@@ -304,7 +277,7 @@ def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(train: Labelled,
 
 def test_progress_says_that_it_goes_on_when_an_epoch_takes_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("fashion.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("fashion.training.progress.time.monotonic", lambda: now[0])
     stream = io.StringIO()
     progress = TrainingProgress("large", stream)
     for done in range(100, 600, 100):
@@ -317,7 +290,7 @@ def test_progress_counts_an_epoch_from_its_start_also_where_the_last_one_had_no_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("fashion.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("fashion.training.progress.time.monotonic", lambda: now[0])
     stream = io.StringIO()
     progress = TrainingProgress("large", stream)
     for epoch, done, images in ((0, 1000, 1000), (1, 100, 600), (1, 300, 600)):

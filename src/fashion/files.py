@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,3 +63,14 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with line ends as given."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def with_section(text: str, name: str, content: str) -> str:
+    """Give a page's text with `content` between its marks `<!-- NAME: ... -->` and `<!-- end of NAME -->`.
+
+    ValueError where the page has no such marks.
+    """
+    marks = re.search(rf"(?P<begin><!-- {name}: [^\n]*-->\n).*(?P<end><!-- end of {name} -->)", text, re.DOTALL)
+    if marks is None:
+        raise ValueError(f"no marks of {name}")
+    return text[: marks.end("begin")] + content + text[marks.start("end") :]

@@ -4,13 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positive, Rate, Strict
-
-FINAL = "final"  # what the final model is called among the variants
+from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positive, Rate, Scaling, Strict, Views
 
 Images = Literal["split", "augmented"]
-Views = Literal["one", "six"]
-Scaling = Literal["pixels", "unit", "standard"]
 
 
 class InputSettings(Strict):

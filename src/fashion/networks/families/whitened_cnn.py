@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from fashion.layers import ChannelsLast
-from fashion.pooling import MaxPool
+from fashion.networks.building.layers import ChannelsLast
+from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Rate
 
 PATCH = 2  # pixels a side of the patches that are whitened

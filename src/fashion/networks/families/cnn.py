@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import nn
 
-from fashion.layers import ChannelsLast, Conv2d, map_size, one_for_each
-from fashion.pooling import MaxPool
+from fashion.networks.building.layers import ChannelsLast, Conv2d, map_size, one_for_each
+from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Index, Rate
 
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from fashion.layers import Dropout, one_for_each
+from fashion.networks.building.layers import Dropout, one_for_each
 from fashion.settings.fields import Count, Rate
 
 

@@ -3,21 +3,18 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import LRScheduler
 
-from fashion.device import mixed_precision
-from fashion.pruning import Pruner
-from fashion.random_augment import RandomAugmentation
-from fashion.settings.system import Phase, Views
-
-TRIANGLE = ((0, 0.23, 1), (0.2, 1, 0.07))  # shares of the budget, and of lr there; as in arXiv 2404.00498
-EVALUATION_BATCH = 1000  # images; no gradients are kept, so memory allows more than in training
+from fashion.classifier.device import mixed_precision
+from fashion.classifier.prediction import predict_logits
+from fashion.images.random_changes import RandomAugmentation
+from fashion.settings.system import Phase
+from fashion.training.optimizers import RunningMean, make_optimizer, make_schedule
+from fashion.training.pruning import Pruner
 
 
 @dataclass
@@ -175,28 +172,7 @@ class Course:
     label_smoothing: float = 0.0
     augmentation: RandomAugmentation | None = None
     pruner: Pruner | None = None
-    average: "RunningMean | None" = None
-
-
-class RunningMean:
-    """Pull the weights to their own running mean every few batches, ever more as a phase goes on.
-
-    As `Lookahead` in Keller Jordan, arXiv 2404.00498: of the old mean, .95^5 is kept at the end, and little before.
-    """
-
-    def __init__(self, model: nn.Module, *, every: int, steps: int) -> None:
-        self.every, self.steps, self.done = every, steps, 0
-        self.weights = [value for value in model.state_dict().values() if value.is_floating_point()]
-        self.means = [value.clone() for value in self.weights]
-
-    def step(self) -> None:
-        """Count a batch, and average if it is time."""
-        self.done += 1
-        if self.done % self.every == 0:
-            kept = 0.95**5 * (self.done / self.steps) ** 3
-            with torch.no_grad():
-                torch._foreach_lerp_(self.means, self.weights, 1 - kept)
-                torch._foreach_copy_(self.weights, self.means)
+    average: RunningMean | None = None
 
 
 def batches(examples: int, size: int) -> list[slice]:
@@ -217,91 +193,3 @@ def evaluate(
     loss = cross_entropy(logits, examples.labels)
     accuracy = (logits.argmax(1) == examples.labels).float().mean()
     return Score(loss.item(), accuracy.item())
-
-
-@torch.inference_mode()
-def predict_logits(
-    model: nn.Module,
-    prepare: Callable[[Tensor], Tensor],
-    images: Tensor,
-    dtype: torch.dtype = torch.float32,
-    views: Views = "one",
-) -> Tensor:
-    """Compute float32 logits of N x classes for uint8 images of N x H x W, in big batches; the mean over the views."""
-    model.eval()
-    logits = []
-    for batch in images.split(EVALUATION_BATCH):
-        seen = [(1.0, batch)] if views == "one" else six_views(batch)
-        with mixed_precision(dtype, images.device):
-            logits.append(sum(share * model(prepare(view)).float() for share, view in seen))
-    return torch.cat(logits)
-
-
-def six_views(images: Tensor) -> list[tuple[float, Tensor]]:
-    """Give images N x H x W as they are, a pixel up and left, and a pixel down and right, each also mirrored.
-
-    Each with its share in the mean, as in arXiv 2404.00498.
-    """
-    padded = pad(images, (1, 1, 1, 1))
-    moved = [(0.5, images), (0.25, padded[:, 2:, 2:]), (0.25, padded[:, :-2, :-2])]
-    return [(share / 2, view) for share, plain in moved for view in (plain, plain.flip(2))]
-
-
-class Adam(torch.optim.Adam):
-    """Adam whose step on a CPU goes straight to PyTorch's fused kernel, with the same bits.
-
-    Without what `torch.optim` does beside it, steps of small networks are 1 to 2% faster. `_fused_adam_` is no public
-    function: the pinned torch has it.
-    """
-
-    def step(self, closure: Any = None) -> Any:
-        on_cpu = all(weight.device.type == "cpu" for group in self.param_groups for weight in group["params"])
-        if not self.state or closure is not None or not on_cpu:
-            return super().step(closure)  # it makes the state, too
-        with torch.no_grad():
-            for group in self.param_groups:
-                weights = [weight for weight in group["params"] if weight.grad is not None]
-                states = [self.state[weight] for weight in weights]
-                steps = [state["step"] for state in states]
-                torch._foreach_add_(steps, 1)
-                torch._fused_adam_(
-                    weights,
-                    [weight.grad for weight in weights],
-                    [state["exp_avg"] for state in states],
-                    [state["exp_avg_sq"] for state in states],
-                    [],
-                    steps,
-                    lr=group["lr"],
-                    beta1=group["betas"][0],
-                    beta2=group["betas"][1],
-                    weight_decay=group["weight_decay"],
-                    eps=group["eps"],
-                    amsgrad=False,
-                    maximize=False,
-                )
-        return None
-
-
-def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
-    """Make the phase's optimiser; fused kernels update all weights in one call."""
-    lr, decay, times = phase.lr, phase.weight_decay, phase.bias_rate
-    weights = [parameter for parameter in model.parameters() if times == 1 or parameter.ndim > 1]
-    biases = [parameter for parameter in model.parameters() if times != 1 and parameter.ndim == 1]
-    groups: list[dict[str, Any]] = [{"params": weights}]
-    if biases:
-        groups.append({"params": biases, "lr": lr * times, "weight_decay": decay / times})
-    if phase.optimizer == "adam":
-        return Adam(groups, lr=lr, weight_decay=decay, fused=True)
-    return torch.optim.SGD(
-        groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True
-    )
-
-
-def make_schedule(phase: Phase, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
-    """Make what sets the learning rate after each of so many steps."""
-    shares: dict[str, Callable[[int], float]] = {
-        "constant": lambda _: 1.0,
-        "linear": lambda step: max(1 - step / steps, 0.0),
-        "triangle": lambda step: float(np.interp(step / steps, *TRIANGLE)),
-    }
-    return LambdaLR(optimizer, shares[phase.schedule])

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from fashion.layers import ChannelsLast, Conv2d, map_size, one_for_each
-from fashion.pooling import MaxPool
+from fashion.networks.building.layers import ChannelsLast, Conv2d, map_size, one_for_each
+from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Rate
 
 RAMP = (0.2, 0.6, 1.0, 1.0)  # shares of the peak rate: a peak of 0.5 gives the published .1 .3 .5 .5

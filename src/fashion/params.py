@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fashion import families
 from fashion.errors import InputError
+from fashion.networks.building import families
 from fashion.settings.augment import AugmentSettings
-from fashion.settings.fields import Strict
+from fashion.settings.fields import FINAL, Strict
 from fashion.settings.ingest import IngestSettings
 from fashion.settings.parsing import parse, suggest
 from fashion.settings.split import SplitSettings
-from fashion.settings.system import FINAL, FinalModel, TrainSettings, Variant
+from fashion.settings.system import FinalModel, TrainSettings, Variant
 
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fashion import families
-from fashion.checkpoint import Classifier
-from fashion.device import environment, pick_device, pick_precision, prepare_to_compute
-from fashion.inputs import Preparation
-from fashion.settings.system import System, TrainSettings, Views
-from fashion.training import Examples, Trainer
+from fashion.classifier.classifier import Classifier
+from fashion.classifier.device import environment, pick_device, pick_precision, prepare_to_compute
+from fashion.classifier.preparation import Preparation
+from fashion.networks.building import families
+from fashion.settings.fields import Views
+from fashion.settings.system import System, TrainSettings
+from fashion.training.trainer import Examples, Trainer
 
 LOOKED_AT = 5000  # images, for families whose networks start from what images are like
 
@@ -50,7 +51,7 @@ def learn(
     prepare_to_compute(settings.threads)
     device = pick_device()
     dtype = pick_precision(settings.precision, device)
-    preparation = Preparation.of(system.input, train.images)
+    preparation = Preparation.of(train.images, size=system.input.size, scaling=system.input.scaling)
     # Three independent streams from one seed: weights, then dropout (torch's own), then order.
     weights_seed, dropout_seed, order_seed = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
     torch.manual_seed(weights_seed)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion.significance import accuracy_interval, mcnemar
+from fashion.results.significance import accuracy_interval, mcnemar
 
 CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
 TABLE_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
@@ -34,15 +34,6 @@ def variants_table(
 def learning_curves(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Stack the histories, long form, a row an epoch of a variant."""
     return pd.concat([history.assign(variant=name) for name, history in histories.items()])[CURVE_COLUMNS]
-
-
-def curves_to_plot(curves: pd.DataFrame, groups: dict[str, str]) -> pd.DataFrame:
-    """Give a row for each epoch and each of training and validation, with the variant's group, to plot by colour."""
-    parts = []
-    for data, prefix in (("training", "train"), ("validation", "val")):
-        part = curves[["variant", "phase", "epoch"]].assign(group=curves["variant"].map(groups), data=data)
-        parts.append(part.assign(loss=curves[f"{prefix}_loss"], accuracy=curves[f"{prefix}_accuracy"]))
-    return pd.concat(parts)[["group", "variant", "data", "phase", "epoch", "loss", "accuracy"]]
 
 
 def accuracies_to_plot(table: dict[str, dict[str, Any]], groups: dict[str, str]) -> pd.DataFrame:

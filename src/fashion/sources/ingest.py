@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from fashion.errors import InputError
-from fashion.fetch import DEBIAN_FOLDER, fetch
-from fashion.idx import read_idx
 from fashion.settings.ingest import Checksums, IngestSettings
-from fashion.table import read_labelled, read_unlabelled
+from fashion.sources.fetch import DEBIAN_FOLDER, fetch
+from fashion.sources.idx import read_idx
+from fashion.sources.table import read_labelled, read_unlabelled
 
 IDX_FILES = {
     "train-images-idx3-ubyte": 3,

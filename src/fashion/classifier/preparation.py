@@ -5,8 +5,7 @@ from typing import Self, TypeVar
 import numpy as np
 from torch import Tensor
 
-from fashion.settings.fields import Count, Strict
-from fashion.settings.system import InputSettings
+from fashion.settings.fields import Count, Scaling, Strict
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
@@ -19,17 +18,17 @@ class Preparation(Strict):
     std: float
 
     @classmethod
-    def of(cls, settings: InputSettings, train_images: np.ndarray) -> Self:
+    def of(cls, train_images: np.ndarray, *, size: int, scaling: Scaling) -> Self:
         """Measure what the scaling needs on the training images, uint8 of N x H x W."""
         stored = train_images.shape[-1]
-        if settings.size > stored:
-            raise ValueError(f"input.size: {settings.size} is more than the stored {stored} pixels a side")
-        if settings.scaling == "pixels":
-            return cls(size=settings.size, mean=0.0, std=1.0)
-        if settings.scaling == "unit":
-            return cls(size=settings.size, mean=0.0, std=255.0)
-        cropped = crop(train_images, settings.size)
-        return cls(size=settings.size, mean=float(cropped.mean()), std=float(cropped.std()))
+        if size > stored:
+            raise ValueError(f"input.size: {size} is more than the stored {stored} pixels a side")
+        if scaling == "pixels":
+            return cls(size=size, mean=0.0, std=1.0)
+        if scaling == "unit":
+            return cls(size=size, mean=0.0, std=255.0)
+        cropped = crop(train_images, size)
+        return cls(size=size, mean=float(cropped.mean()), std=float(cropped.std()))
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn uint8 images of N x H x W into floats of N x 1 x size x size."""

@@ -2,8 +2,7 @@
 
 Besides its own arguments, every `build` takes `image_size` (pixels a side) and `num_classes`, maps float images
 of shape N x 1 x image_size x image_size to logits of shape N x num_classes, and raises ValueError when the layers do
-not fit the image. A network may be one that `LooksAtImages` of the training set
-before it learns.
+not fit the image. A network may be one that `LooksAtImages` of the training set before it learns.
 """
 
 import ast
@@ -20,7 +19,7 @@ from fashion.settings.fields import Strict
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "families"
 ANNOTATIONS = {**vars(fields), "Literal": Literal}  # the names that a signature may use
 GIVEN = ("image_size", "num_classes")  # follow from the data; never written in params.yaml
 
@@ -57,5 +56,5 @@ def schema(family: str) -> type[Strict]:
 
 def build(family: str, arguments: dict[str, Any], *, image_size: int, num_classes: int) -> "nn.Module":
     """Build a network of the family; ValueError when its layers do not fit the image."""
-    module = importlib.import_module(f"fashion.families.{family}")
+    module = importlib.import_module(f"fashion.networks.families.{family}")
     return module.build(**arguments, image_size=image_size, num_classes=num_classes)

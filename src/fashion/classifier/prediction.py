@@ -1,0 +1,40 @@
+"""What a trained network says of images: logits, over one view of each or several."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from fashion.classifier.device import mixed_precision
+from fashion.settings.fields import Views
+
+BATCH = 1000  # images; no gradients are kept, so memory allows more than in training
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: nn.Module,
+    prepare: Callable[[Tensor], Tensor],
+    images: Tensor,
+    dtype: torch.dtype = torch.float32,
+    views: Views = "one",
+) -> Tensor:
+    """Compute float32 logits of N x classes for uint8 images of N x H x W, in big batches; the mean over the views."""
+    model.eval()
+    logits = []
+    for batch in images.split(BATCH):
+        seen = [(1.0, batch)] if views == "one" else six_views(batch)
+        with mixed_precision(dtype, images.device):
+            logits.append(sum(share * model(prepare(view)).float() for share, view in seen))
+    return torch.cat(logits)
+
+
+def six_views(images: Tensor) -> list[tuple[float, Tensor]]:
+    """Give images N x H x W as they are, a pixel up and left, and a pixel down and right, each also mirrored.
+
+    Each with its share in the mean, as in arXiv 2404.00498.
+    """
+    padded = pad(images, (1, 1, 1, 1))
+    moved = [(0.5, images), (0.25, padded[:, 2:, 2:]), (0.25, padded[:, :-2, :-2])]
+    return [(share / 2, view) for share, plain in moved for view in (plain, plain.flip(2))]

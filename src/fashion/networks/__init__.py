@@ -1,0 +1,1 @@
+"""Networks: `families`, a file each, and what it takes to build any of them."""

@@ -1,0 +1,1 @@
+"""Model families, a file each; `fashion.networks.building.families` says what is in one."""

@@ -1,0 +1,1 @@
+"""Raw files to arrays: what lies in `data/raw`, found or fetched, read and checked."""

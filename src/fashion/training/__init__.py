@@ -1,0 +1,1 @@
+"""From settings and arrays to a trained classifier and the history of its training."""

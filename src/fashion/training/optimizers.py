@@ -1,0 +1,59 @@
+"""What moves the weights: optimisers, the course of their learning rate, and running means."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from fashion.settings.system import Phase
+
+TRIANGLE = ((0, 0.23, 1), (0.2, 1, 0.07))  # shares of the budget, and of lr there; as in arXiv 2404.00498
+
+
+def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
+    """Make the phase's optimiser; fused kernels update all weights in one call."""
+    lr, decay, times = phase.lr, phase.weight_decay, phase.bias_rate
+    weights = [parameter for parameter in model.parameters() if times == 1 or parameter.ndim > 1]
+    biases = [parameter for parameter in model.parameters() if times != 1 and parameter.ndim == 1]
+    groups: list[dict[str, Any]] = [{"params": weights}]
+    if biases:
+        groups.append({"params": biases, "lr": lr * times, "weight_decay": decay / times})
+    if phase.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=lr, weight_decay=decay, fused=True)
+    return torch.optim.SGD(
+        groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True
+    )
+
+
+def make_schedule(phase: Phase, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
+    """Make what sets the learning rate after each of so many steps."""
+    shares: dict[str, Callable[[int], float]] = {
+        "constant": lambda _: 1.0,
+        "linear": lambda step: max(1 - step / steps, 0.0),
+        "triangle": lambda step: float(np.interp(step / steps, *TRIANGLE)),
+    }
+    return LambdaLR(optimizer, shares[phase.schedule])
+
+
+class RunningMean:
+    """Pull the weights to their own running mean every few batches, ever more as a phase goes on.
+
+    As `Lookahead` in Keller Jordan, arXiv 2404.00498: of the old mean, .95^5 is kept at the end, and little before.
+    """
+
+    def __init__(self, model: nn.Module, *, every: int, steps: int) -> None:
+        self.every, self.steps, self.done = every, steps, 0
+        self.weights = [value for value in model.state_dict().values() if value.is_floating_point()]
+        self.means = [value.clone() for value in self.weights]
+
+    def step(self) -> None:
+        """Count a batch, and average if it is time."""
+        self.done += 1
+        if self.done % self.every == 0:
+            kept = 0.95**5 * (self.done / self.steps) ** 3
+            with torch.no_grad():
+                torch._foreach_lerp_(self.means, self.weights, 1 - kept)
+                torch._foreach_copy_(self.weights, self.means)
