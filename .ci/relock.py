@@ -151,7 +151,7 @@ def compare(base: str, folder: Path, jobs: int) -> dict[str, str]:
 def one_difference(name: str, before: Sample, after: Sample, scripts: Scripts) -> str | None:
     """Run a stage of the working tree, and say what is not as before."""
     if name not in before.stages:
-        return "new"
+        return None  # nothing to compare it with: it is left stale
     fault = after.run(name, scripts)
     if fault:
         return f"fails on the sample: {fault}"
@@ -174,7 +174,8 @@ def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, 
             name, lock = short(stage), Path(stage.path).with_suffix(".lock")
             if not stage.changed(allow_missing=True, upstream=stages):
                 continue
-            reason = differences.get(name) or fault_of_entry(stage, entries.get(name, {}))
+            reason = fault_of_entry(stage, entries[name]) if name in entries else "new"
+            reason = reason or differences.get(name)
             if reason:
                 stale[name] = reason
             else:

@@ -1,0 +1,97 @@
+"""`make relock`: what alters a result is told from what does not, and the lock says of code what is true."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clone import edit_params, run, stages_run
+from fashion.settings.parsing import load_yaml
+
+MOVED = "src/fashion/images/random_changes.py"
+TO = "src/fashion/images/of_a_batch.py"
+
+
+def entries(folder: Path) -> dict[str, dict]:
+    return load_yaml(folder / "dvc.lock")["stages"] | load_yaml(folder / "stages/dvc.lock")["stages"]
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text, file
+    file.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def relocked(
+    reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, dict], Path, str]:
+    """The lock before, a project after a move and four changes that alter results, relocked, and what was said."""
+    folder = shutil.copytree(reproduced[0], tmp_path_factory.mktemp("relocked") / "project")
+    before = entries(folder)
+    run(folder, "git", "mv", MOVED, TO)
+    replace(folder / "dvc.yaml", MOVED, TO)
+    replace(folder / "src/fashion/training/trainer.py", "images.random_changes", "images.of_a_batch")
+    cnn = folder / "src/fashion/networks/families/cnn.py"
+    replace(cnn, "nn.BatchNorm1d(units)", "nn.BatchNorm1d(units, eps=1e-3)")  # an epsilon, for keras_2 alone
+    replace(folder / "src/fashion/networks/families/mlp.py", "batch_norm: bool = False", "batch_norm: bool = True")
+    replace(folder / "src/fashion/images/robustness.py", "seed: int = 0", "seed: int = 1")
+    edit_params(folder, lambda params: params["variants"]["kernel_3"].update(batch_size=50))
+    for name in ("models", "data/split", "data/augmented", "data/evaluated"):
+        shutil.rmtree(folder / name)  # outputs need not be there
+    output = run(folder, "python", ".ci/relock.py", status=1)
+    return before, folder, output
+
+
+def test_what_alters_bytes_or_settings_is_named_and_left_stale(relocked: tuple[dict[str, dict], Path, str]) -> None:
+    _, _, output = relocked
+    said = dict(line.removeprefix("stale: ").split(": ", 1) for line in output.splitlines() if line.startswith("stale"))
+    default = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("base", "mlp_200")}
+    epsilon = {"train@keras_2", "evaluate@keras_2"}
+    assert set(said) == default | epsilon | {"evaluate@final", "train@kernel_3", "compare"}
+    assert said["train@keras_2"].startswith("other bytes on the sample: models/keras_2.safetensors")
+    assert said["evaluate@final"] == "other bytes on the sample: data/evaluated/final.json"
+    assert said["compare"] == "other settings: variants"
+    assert said["train@kernel_3"] == "other settings: variants.kernel_3.batch_size"
+
+
+def test_a_stage_of_the_same_bytes_has_its_code_renewed_and_nothing_else(
+    relocked: tuple[dict[str, dict], Path, str],
+) -> None:
+    before, folder, _ = relocked
+    after = entries(folder)
+    paths = [dep["path"] for dep in after["train@base_cnn"]["deps"]]
+    assert TO in paths
+    assert MOVED not in paths
+    code = ("src/", "stages/")
+    for name, entry in before.items():
+        for key in ("cmd", "params", "outs"):
+            assert after[name][key] == entry[key]
+        data = [[dep for dep in lock["deps"] if not dep["path"].startswith(code)] for lock in (entry, after[name])]
+        assert data[0] == data[1]
+
+
+def test_a_stage_left_stale_is_still_as_it_was_in_the_lock(relocked: tuple[dict[str, dict], Path, str]) -> None:
+    before, folder, _ = relocked
+    assert entries(folder)["train@keras_2"] == before["train@keras_2"]
+    would_run = stages_run(run(folder, "dvc", "repro", "--dry", "--allow-missing", status=None))
+    assert "train@base_cnn" not in would_run
+
+
+def test_a_changed_seed_leaves_all_trainings_stale_and_no_more(project: Path) -> None:
+    replace(
+        project / "src/fashion/training/learning.py", "SeedSequence(settings.seed)", "SeedSequence(settings.seed + 1)"
+    )
+    output = run(project, "python", ".ci/relock.py", status=1)
+    stale = {line.split(": ")[1] for line in output.splitlines() if line.startswith("stale: ")}
+    assert {name.partition("@")[0] for name in stale} == {"train", "finetune"}
+
+
+def test_a_fresh_lock_is_left_alone(project: Path) -> None:
+    assert run(project, "python", ".ci/relock.py") == "dvc.lock is fresh: nothing to renew\n"
+
+
+def test_a_base_that_is_no_commit_is_refused_in_a_line(project: Path) -> None:
+    with (project / "src/fashion/files.py").open("a") as file:
+        file.write("# a comment\n")
+    assert run(project, "python", ".ci/relock.py", "--base", "nothing", status=2) == "error: nothing: no such commit\n"
