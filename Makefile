@@ -5,7 +5,12 @@ DONE := $(VENV)/.installed
 SHELL := /bin/bash
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro relock test lint bench
+# Not hashed, nor pinned but for torch itself: each index has its own build of it, with or without what CUDA needs.
+UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
+	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
+
+.PHONY: help repro relock test lint bench requirements
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -29,13 +34,20 @@ bench: $(DONE) ## Compare the training engine with a plain loop and with other l
 		|| echo "left out, as they cannot be installed: skorch, lightning"
 	@python benchmarks/engine.py
 
-$(DONE): requirements.txt pyproject.toml
+requirements: $(DONE) ## Compile requirements.txt from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
+	@python -m pip install --disable-pip-version-check --quiet uv==0.13.9
+	@python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --quiet $(UPGRADE) \
+		--constraint requirements-torch.txt $(addprefix --no-emit-package ,$(UNHASHED)) \
+		--custom-compile-command 'make requirements' --output-file requirements.txt
+
+$(DONE): requirements.txt requirements-torch.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: $$($(PYTHON) --version) is too old; name another, 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Setting up $(VENV) (once, a few minutes): torch, DVC and all that requirements.txt pins"
 	@$(PYTHON) -m venv $(VENV) \
 		|| { echo "error: no virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
-	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --requirement requirements.txt
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes --requirement requirements.txt
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --requirement requirements-torch.txt
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 	@echo "Set up. For dvc and python by hand: source $(VENV)/bin/activate"
