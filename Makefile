@@ -16,7 +16,8 @@ help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 repro: $(DONE) ## Set up, then run all stages that changed, side by side on all cores (JOBS=n: on n)
-	@python stages/repro.py $(if $(JOBS),--jobs $(JOBS))
+	@python stages/check.py >/dev/null
+	@python -m abreast repro --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS))
 
 relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
 	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))

@@ -3,13 +3,10 @@
 Nothing here can change what a stage writes, so no stage lists it as a dependency.
 """
 
-import _thread
 import argparse
 import inspect
-import os
 import shutil
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +17,6 @@ from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
 PARAMS = Path("params.yaml")
-RUNNER = "FASHION_RUNNER"  # set by stages/repro.py for the stages that it runs
 LOCKS = (Path("dvc.lock"), Path("stages/dvc.lock"))
 CACHE = Path(".dvc/cache/files/md5")
 
@@ -36,8 +32,6 @@ def run(main: Callable[..., None]) -> None:
         parser.add_argument(name)
     arguments = vars(parser.parse_args())
     stage = "@".join([Path(sys.argv[0]).stem, *arguments.values()])
-    if RUNNER in os.environ:
-        threading.Thread(target=stop_with_the_runner, daemon=True).start()
     try:
         main(check(load_yaml(PARAMS), source=str(PARAMS)), **arguments)
     except InputError as error:
@@ -48,15 +42,6 @@ def run(main: Callable[..., None]) -> None:
         put_back_outputs(stage)
         print(f"{stage}: interrupted; nothing written", file=sys.stderr)
         sys.exit(130)
-
-
-def stop_with_the_runner() -> None:
-    """Wait for the end of standard input, a pipe from stages/repro.py, and then stop as on Ctrl-C.
-
-    The pipe ends when the runner does, even if it was killed: no training is left behind without anyone to end it.
-    """
-    os.read(0, 1)
-    _thread.interrupt_main()
 
 
 def put_back_outputs(stage: str) -> None:

@@ -32,9 +32,11 @@ FINAL = "stages/dvc.yaml:evaluate@final"
 SYSTEMS = ("base", "base_cnn", "keras_2", "kernel_3", "kernel_4", "kernel_5", "mlp_200", "two_layer_cnn", "final")
 
 
-def run(folder: Path, *command: str, status: int | None = 0) -> str:
+def run(folder: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
     """Run a command in a project; give what it printed, and require its exit status if one is named."""
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=200
+    )
     output = done.stdout + done.stderr
     assert status is None or done.returncode == status, output
     return output

@@ -1,5 +1,6 @@
 """Real images for all tests: 400 training and 100 test images of Fashion-MNIST, 10 classes alike."""
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -30,9 +31,12 @@ def labels() -> NDArray[np.uint8]:
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed."""
-    folder = tmp_path_factory.mktemp("project")
+    folder = tmp_path_factory.mktemp("reproduced") / "project"
+    folder.mkdir()
     make_clone(folder)
-    output = run(folder, "python", "stages/repro.py", "--jobs", "8")
+    watch = os.pathsep.join([str(Path(__file__).parent / "watch"), os.environ.get("PYTHONPATH", "")])
+    watched = {"PYTHONPATH": watch, "OPENED": str(folder.parent / "opened")}
+    output = run(folder, "python", "-m", "abreast", "repro", "--jobs", "8", environment=watched)
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message=Reproduce")
     return folder, output

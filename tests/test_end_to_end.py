@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clone import ENVIRONMENT, FINAL, SYSTEMS, checksums, edit_params, run, stages_run, train_for_ever
+from fashion.settings.parsing import load_yaml
 
 MINE = (
     "{family: mlp, arguments: {hidden: [32]}, images: split, input: {size: 28, scaling: unit}, batch_size: 50, "
@@ -70,11 +71,18 @@ def test_a_learning_rate_runs_that_variant_its_evaluation_and_compare(project: P
     assert "train@base' is cached" in output, "going back costs no training"
 
 
-def test_editing_a_family_runs_its_variants_alone(project: Path) -> None:
+def test_editing_a_family_makes_its_own_systems_stale_alone(project: Path) -> None:
     with (project / "src/fashion/networks/families/mlp.py").open("a") as file:
         file.write("# edited\n")
-    dry = stages_run(run(project, "dvc", "repro", "--dry"))
-    assert {name for name in dry if name.startswith(("train", "finetune"))} == {"train@base", "train@mlp_200"}
+    each = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("base", "mlp_200")}
+    assert stages_run(run(project, "dvc", "repro", "--dry")) == each
+
+
+def test_editing_an_optimiser_makes_all_trainings_stale_and_no_evaluation_or_prediction(project: Path) -> None:
+    with (project / "src/fashion/training/optimizers.py").open("a") as file:
+        file.write("# edited\n")
+    trainings = {f"train@{name}" for name in SYSTEMS if name != "final"} | {"finetune"}
+    assert stages_run(run(project, "dvc", "repro", "--dry")) == trainings
 
 
 def test_an_experiment_with_another_dropout_trains_the_final_model_alone_and_shows_in_every_comparison(
@@ -192,3 +200,19 @@ def test_an_interrupted_training_keeps_the_old_model_and_goes_on_next_time(proje
     assert checksums(project) == before
     run(project, "git", "checkout", "params.yaml")
     assert stages_run(run(project, "dvc", "repro")) == set()
+
+
+def test_a_stage_opens_no_result_that_dvc_yaml_does_not_name_for_it(reproduced: tuple[Path, str]) -> None:
+    folder, _ = reproduced
+    entries = load_yaml(folder / "dvc.lock")["stages"] | load_yaml(folder / "stages/dvc.lock")["stages"]
+    named = {
+        (name, key): [item["path"] for item in entry.get(key, [])]
+        for name, entry in entries.items()
+        for key in ("deps", "outs")
+    }
+    opened = {tuple(line.split(" ", 2)) for line in (folder.parent / "opened").read_text().splitlines()}
+    assert {stage for stage, _, _ in opened} == set(entries)
+    for stage, how, path in opened:
+        written = re.sub(r"/\.(.+)\.\d+\.part$", r"/\1", path)
+        places = named[stage, "outs" if how == "w" else "deps"]
+        assert any(written == place or written.startswith(f"{place}/") for place in places), f"{stage}: {path}"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from live import View, duration, last_line
-from scheduling import Schedule, Task
+from abreast.live import View, duration, last_line
+from abreast.scheduling import Schedule, Task
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(8, "8 s"), (65.4, "1:05 min"), (7390, "2:03:10 h")])

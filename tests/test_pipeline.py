@@ -155,7 +155,6 @@ USED = {
     "compare": {"pandas", "sklearn"},
     "predict": {"torch", "pandas"},
     "check": set(),
-    "repro": set(),
 }
 
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scheduling import Schedule, Task, run_all
+from abreast.scheduling import Schedule, Task, run_all
 
 
 def task(name: str, seconds: float = 1, *needs: str, slots: int = 1) -> Task:

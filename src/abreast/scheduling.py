@@ -1,6 +1,6 @@
 """Run tasks side by side on any `concurrent.futures.Executor`, those of most slots first, then the most urgent.
 
-Knows nothing of DVC or of this pipeline: a task is a name, what it needs, how long it will take and how many slots
+Knows nothing of DVC: a task is a name, what it needs, how long it will take and how many slots
 (cores) it fills.
 """
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from scheduling import Schedule
+from abreast.scheduling import Schedule
 
 HEARTBEAT = 60  # seconds of silence after which a line says what runs
 
@@ -68,7 +68,7 @@ class View:
         table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
         now = time.monotonic()
         for name, since in self.schedule.running.items():
-            said = last_line(self.logs[name]).removeprefix(name.partition("@")[2] or "final").lstrip(": ")
+            said = last_line(self.logs[name]).removeprefix(name.partition("@")[2]).lstrip(": ")
             table.add_row(Text(name, "bold"), duration(now - since), Text(said, "dim"))
         table.add_row(Text("all", "bold"), duration(now - self.started), self.summary())
         return table

@@ -1,0 +1,1 @@
+"""Run the stages of any DVC project side by side."""

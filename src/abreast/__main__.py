@@ -1,0 +1,7 @@
+"""`python -m abreast` is `abreast`."""
+
+import sys
+
+from abreast.command import main
+
+sys.exit(main())

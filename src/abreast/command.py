@@ -1,0 +1,100 @@
+"""The command `abreast`."""
+
+import argparse
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from abreast.durations import known_durations
+from abreast.errors import AbreastError
+
+DESCRIPTION = "Run the stages of a DVC project side by side, each by `dvc repro --single-item`."
+REPRO = """Run every stage that changed, and what depends on it, as many at a time as there are cores.
+
+A stage says in dvc.yaml how many cores it fills: `meta: {cores: 2}`; without that it is one. Stages of most cores start
+first, then those that the longest chain of work hangs on, by how long they took before. What comes out is what
+`dvc repro` gives, to the byte of dvc.lock. A stage that fails stops only what needs it. Logs and
+durations are in logs/.
+
+Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command with arguments, by default those of the command line; give the exit status."""
+    # A shell that starts this in the background has it ignore Ctrl-C, which stages would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    wanted = parser().parse_args(arguments)
+    try:
+        return repro(wanted)
+    except AbreastError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted. What was done is kept; the next run goes on from there.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="abreast", description=DESCRIPTION)
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    repro = commands.add_parser(
+        "repro",
+        help="run what changed, side by side",
+        description=REPRO,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    repro.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: dvc.yaml)")
+    repro.add_argument("-j", "--jobs", type=at_least_one, default=cores(), metavar="N", help="cores to fill (all)")
+    repro.add_argument("-f", "--force", action="store_true", help="run stages that did not change, too")
+    repro.add_argument("--downstream", action="store_true", help="run the targets and what depends on them")
+    repro.add_argument(
+        "--grace",
+        type=int,
+        default=20,
+        metavar="SECONDS",
+        help="what a stopped stage has to tidy up, then it is killed (20)",
+    )
+    repro.add_argument("--dry", action="store_true", help="list what would run, and run nothing")
+    repro.add_argument(
+        "--durations",
+        type=Path,
+        metavar="FILE",
+        help="seconds of stages, as {name: seconds}, for a first run",
+    )
+    return whole
+
+
+def repro(wanted: argparse.Namespace) -> int:
+    """Run what is to run; give the exit status."""
+    if wanted.durations and not wanted.durations.is_file():
+        raise AbreastError(f"{wanted.durations}: no such file; it was named by --durations")
+    reference = known_durations(wanted.durations) if wanted.durations else {}
+    from abreast.graph import plan  # DVC takes half a second to import: not for --help
+
+    work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream)
+    if not work.stages:
+        print("Everything is up to date.")
+        return 0
+    if wanted.dry:
+        for stage in work.stages:
+            print(f"{stage.name}: {stage.command}")
+        return 0
+    from abreast.running import Run
+
+    with ThreadPoolExecutor(wanted.jobs) as executor:
+        return Run(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace).to_the_end(executor)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number

@@ -1,0 +1,86 @@
+"""Ask DVC which stages there are, what each needs, and what is to run."""
+
+import functools
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.utils.serialize import LOADERS
+
+from abreast.errors import AbreastError
+from abreast.order import Ignores, Locks
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that is to run.
+
+    name: as `dvc repro` takes it, from the project's root. needs: the stages to run before it. cores: that it fills.
+    ignores: files in folders that it depends on, to be put in order before.
+    """
+
+    name: str
+    command: str
+    needs: frozenset[str]
+    cores: int
+    ignores: Ignores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run, in the order in which `dvc repro` would, and the locks that it will change."""
+
+    stages: list[Stage]
+    locks: Locks
+
+
+def plan(targets: list[str], *, force: bool = False, downstream: bool = False) -> Plan:
+    """Take what changed and all that hangs on it, as `dvc repro TARGET...` does; go to the project's root.
+
+    With `force`, take what did not change, too. AbreastError where DVC finds a fault.
+    """
+    LOADERS[".yaml"] = functools.cache(LOADERS[".yaml"])  # DVC reads params.yaml anew for each stage, 40 ms a time
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its findings are ours to report
+    try:
+        with Repo() as repo, repo.lock:
+            wanted = collect_stages(repo, targets or ["dvc.yaml"])
+            os.chdir(repo.root_dir)
+            graph = get_active_graph(repo.index.graph)  # in which frozen stages need nothing
+            affected: list[Any] = []
+            for step in plan_repro(graph, wanted, downstream=downstream):  # each after those that it needs
+                if force or not set(affected).isdisjoint(graph.successors(step)) or step.changed():
+                    affected.append(step)
+            stages = [stage_of(step, affected[:place], repo) for place, step in enumerate(affected)]
+            locks = Locks.of(affected)
+    except DvcException as error:
+        raise AbreastError(" ".join(str(error).split())) from None
+    return Plan(stages, locks)
+
+
+def stage_of(step: Any, before: list[Any], repo: Repo) -> Stage:
+    """Take what is needed of one of DVC's stages; `before` it, `dvc repro` would run these.
+
+    A frozen stage, too, waits for those whose outputs it reads, so that it finds what it would find after `dvc repro`.
+    """
+    needs = set(repo.index.graph.successors(step)) & set(before)
+    return Stage(
+        step.addressing,
+        step.cmd if isinstance(step.cmd, str) else "; ".join(step.cmd or []),
+        frozenset(need.addressing for need in needs),
+        cores(step),
+        Ignores.of(step, [need for need in before if need in needs]),
+    )
+
+
+def cores(step: Any) -> int:
+    """Read how many cores a stage says it fills."""
+    said = step.meta.get("cores", 1) if isinstance(step.meta, dict) else 1
+    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
+        file = Path(step.path).relative_to(step.repo.root_dir)
+        raise AbreastError(f"{file}: {step.name}: meta.cores: {said!r} is not a whole number from 1")
+    return said

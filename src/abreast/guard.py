@@ -1,0 +1,61 @@
+"""Run a command, here `dvc repro` of one stage, for as long as standard input stays open.
+
+Standard input is a pipe from the runner, which ends when the runner closes it or dies, however it does. Then the
+stage's command is stopped, and never DVC: interrupted while it writes dvc.lock, in place, it would leave a part of it
+that still parses. DVC sees that the command failed, or that it had ended before, tidies up and ends by itself.
+
+Arguments: seconds that a stopped command has to tidy up, then the command. To be run with -S -E, and importing little:
+it stands before each stage.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+PATIENCE = 60  # more seconds after which DVC itself is killed: it hangs
+LOOK = 0.2  # seconds between two looks for commands that DVC has started meanwhile
+
+
+def main() -> int:
+    process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
+    threading.Thread(target=stop_at_the_end, args=(process, int(sys.argv[1])), daemon=True).start()
+    return process.wait()
+
+
+def stop_at_the_end(process: subprocess.Popen, grace: int) -> None:
+    """Wait for the end of standard input, and stop what runs."""
+    while os.read(0, 1):
+        pass
+    stop(process, grace)
+
+
+def stop(process: subprocess.Popen, grace: int) -> None:
+    """Interrupt what DVC runs, kill it if that does not help, and wait for DVC's own end."""
+    import site
+
+    site.main()  # -S has left it out, and psutil is found through it
+    import psutil
+
+    started = time.monotonic()
+    interrupted: set[psutil.Process] = set()
+    while process.poll() is None:
+        waited = time.monotonic() - started
+        if waited > grace + PATIENCE:
+            process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if waited > grace:
+                        child.kill()
+                    elif child not in interrupted:
+                        interrupted.add(child)
+                        child.send_signal(signal.SIGINT)
+        time.sleep(LOOK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,316 @@
+"""`abreast repro` beside `dvc repro`, on small projects: the same bytes in every lock and every result."""
+
+import re
+import shutil
+import signal
+import subprocess
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from clone import ENVIRONMENT, run
+
+JOIN = """
+import pathlib, sys
+*sources, target = map(pathlib.Path, sys.argv[1:])
+files = [file for source in sources for file in (sorted(source.rglob("*.txt")) if source.is_dir() else [source])]
+target.parent.mkdir(parents=True, exist_ok=True)
+target.write_text("".join(file.read_text() for file in files) + target.name + "\\n")
+"""
+PROJECTS = {
+    "foreach and matrix": {
+        "dvc.yaml": """
+            stages:
+              each:
+                foreach: ${letters}
+                do:
+                  cmd: python join.py in.txt each/${key}.txt
+                  deps: [in.txt]
+                  params: ["letters.${key}"]
+                  outs: ["each/${key}.txt"]
+              cross:
+                matrix: {letter: [a, b], number: [1, 2]}
+                cmd: python join.py each/${item.letter}.txt cross/${key}.txt
+                deps: ["each/${item.letter}.txt"]
+                outs: ["cross/${key}.txt"]
+            """,
+        "params.yaml": "letters: {c: 1, a: 2, b: 3}",
+    },
+    "several dvc.yaml files": {
+        "dvc.yaml": "stages: {last: {cmd: python join.py more/b.txt last.txt, deps: [more/b.txt], outs: [last.txt]}}",
+        "more/dvc.yaml": """
+            stages:
+              b: {cmd: python ../join.py a.txt b.txt, deps: [a.txt], outs: [b.txt]}
+              a: {cmd: python ../join.py ../in.txt a.txt, deps: [../in.txt], outs: [a.txt]}
+            """,
+    },
+    "wdir": {
+        "dvc.yaml": """
+            stages:
+              there:
+                wdir: some/where
+                cmd: python ../../join.py ../../in.txt out.txt
+                deps: [../../in.txt]
+                outs: [out.txt]
+              here: {cmd: python join.py some/where/out.txt here.txt, deps: [some/where/out.txt], outs: [here.txt]}
+            """,
+        "some/where/kept.txt": "",
+    },
+    "a stage without outputs": {
+        "dvc.yaml": """
+            stages:
+              b: {cmd: cat in.txt, deps: [in.txt]}
+              a: {cmd: python join.py in.txt a.txt, deps: [in.txt], outs: [a.txt]}
+            """,
+    },
+    "always_changed": {
+        "dvc.yaml": """
+            stages:
+              b: {cmd: python join.py in.txt b.txt, always_changed: true, outs: [b.txt]}
+              a: {cmd: python join.py b.txt a.txt, deps: [b.txt], outs: [a.txt]}
+            """,
+    },
+    "frozen": {
+        "dvc.yaml": """
+            stages:
+              a: {cmd: python join.py in.txt a.txt, deps: [in.txt], outs: [a.txt]}
+              c: {cmd: python join.py b.txt c.txt, deps: [b.txt], outs: [c.txt]}
+              b: {cmd: python join.py a.txt b.txt, deps: [a.txt], outs: [b.txt], frozen: true}
+            """,
+        "b.txt": "made by hand\n",
+    },
+    "a list of commands": {
+        "dvc.yaml": """
+            stages:
+              b:
+                cmd: ["python join.py in.txt one.txt", "python join.py one.txt b.txt"]
+                deps: [in.txt]
+                outs: [one.txt, b.txt]
+              a: {cmd: python join.py in.txt a.txt, deps: [in.txt], outs: [a.txt]}
+            """,
+    },
+    "another stage's folder": {
+        "dvc.yaml": """
+            stages:
+              all: {cmd: python join.py parts all.txt, deps: [parts], outs: [all.txt]}
+              two: {cmd: python join.py in.txt parts/two.txt, deps: [in.txt], outs: [parts/two.txt]}
+              one: {cmd: python join.py in.txt parts/one.txt, deps: [in.txt], outs: [parts/one.txt]}
+            """,
+    },
+    "metrics and params": {
+        "dvc.yaml": """
+            stages:
+              b:
+                cmd: python join.py in.txt b.json
+                deps: [in.txt]
+                params: [letters]
+                metrics: [b.json: {cache: false}]
+              a: {cmd: python join.py in.txt a.txt, deps: [in.txt], outs: [a.txt: {cache: false, persist: true}]}
+            """,
+        "params.yaml": "letters: {c: 1, a: 2, b: 3}",
+    },
+}
+
+
+def make(folder: Path, files: dict[str, str]) -> Path:
+    """Make a DVC project with these files, join.py and in.txt."""
+    for name, text in {"join.py": JOIN, "in.txt": "in\n", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(textwrap.dedent(text))
+    run(folder, "git", "init", "--quiet")
+    run(folder, "dvc", "init", "--quiet")
+    return folder
+
+
+def results(folder: Path) -> dict[str, list[bytes]]:
+    """Give the lines of all files but those of git, DVC and the runner's own.
+
+    DVC adds to .gitignore as stages end, so there the order of lines does not count.
+    """
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    own = (".git/", ".dvc/", "logs/")
+    lines = {str(path.relative_to(folder)): path.read_bytes().splitlines(keepends=True) for path in files}
+    return {
+        place: sorted(text) if place.endswith(".gitignore") else text
+        for place, text in lines.items()
+        if not place.startswith(own)
+    }
+
+
+def abreast(folder: Path, *arguments: str, status: int = 0) -> str:
+    return run(folder, "python", "-m", "abreast", "repro", *arguments, status=status)
+
+
+def entries(folder: Path) -> list[str]:
+    if not (folder / "dvc.lock").exists():
+        return []
+    return list(YAML(typ="safe").load(folder / "dvc.lock")["stages"])
+
+
+def ran(output: str) -> set[str]:
+    return set(re.findall(r"^(.+): done in ", output, re.MULTILINE))
+
+
+@pytest.mark.parametrize("feature", PROJECTS)
+def test_it_agrees_with_dvc_repro_to_the_byte_at_first_and_after_a_change(feature: str, tmp_path: Path) -> None:
+    plain = make(tmp_path / "plain", PROJECTS[feature])
+    ours = shutil.copytree(plain, tmp_path / "ours")
+    for content in ("in\n", "changed\n"):
+        for folder in (plain, ours):
+            (folder / "in.txt").write_text(content)
+        run(plain, "dvc", "repro")
+        abreast(ours, "-j", "4")
+        assert results(ours) == results(plain)
+
+
+def test_it_agrees_with_dvc_repro_on_dvc_files(tmp_path: Path) -> None:
+    files = {
+        "data.txt": "data\n",
+        "dvc.yaml": """
+            stages:
+              b: {cmd: python join.py data.txt b.txt, deps: [data.txt], outs: [b.txt]}
+              a: {cmd: python join.py data.txt a.txt, deps: [data.txt], outs: [a.txt]}
+            """,
+    }
+    plain = make(tmp_path / "plain", files)
+    run(plain, "dvc", "add", "--quiet", "data.txt")
+    ours = shutil.copytree(plain, tmp_path / "ours")
+    for folder in (plain, ours):
+        (folder / "data.txt").unlink()
+        (folder / "data.txt").write_text("other data\n")
+    run(plain, "dvc", "repro")
+    abreast(ours, "-j", "4")
+    assert results(ours) == results(plain)
+
+
+def slow(seconds: float, count: int, **more: str) -> dict[str, str]:
+    """Write a project of so many stages that wait and then write; `more` adds to those that it names."""
+    wait = f"import sys, time\ntime.sleep({seconds})\nopen(sys.argv[1], 'w').write('x')\n"
+    lines = [
+        f"  {name}: {{cmd: python wait.py {name}.txt, deps: [in.txt], outs: [{name}.txt]{more.get(name, '')}}}\n"
+        for name in (f"s{number}" for number in range(count))
+    ]
+    return {"wait.py": wait, "dvc.yaml": "stages:\n" + "".join(lines)}
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    command = ["python", "-m", "abreast", "repro", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_a_stage_that_fills_two_cores_runs_alone_on_two(tmp_path: Path) -> None:
+    folder = make(tmp_path, slow(1.0, 3, s1=", meta: {cores: 2}"))
+    output = abreast(folder, "-j", "2")
+    lines = [line for line in output.splitlines() if re.match(r"s\d: (started|done)", line)]
+    assert [line.split(";")[0].split(" in ")[0] for line in lines[:2]] == ["s1: started", "s1: done"]
+
+
+def test_cores_that_are_no_number_are_refused_in_a_line(tmp_path: Path) -> None:
+    folder = make(tmp_path, slow(0, 2, s1=", meta: {cores: two}"))
+    assert abreast(folder, status=2) == "error: dvc.yaml: s1: meta.cores: 'two' is not a whole number from 1\n"
+
+
+def test_a_project_is_run_from_its_targets_up_down_by_force_or_not_at_all(tmp_path: Path) -> None:
+    files = {
+        "dvc.yaml": """
+            stages:
+              a: {cmd: python join.py in.txt a.txt, deps: [in.txt], outs: [a.txt]}
+              b: {cmd: python join.py a.txt b.txt, deps: [a.txt], outs: [b.txt]}
+              c:
+                foreach: [x, y]
+                do: {cmd: "python join.py b.txt c${item}.txt", deps: [b.txt], outs: ["c${item}.txt"]}
+            """
+    }
+    folder = make(tmp_path, files)
+    assert abreast(folder, "--dry", "b") == "a: python join.py in.txt a.txt\nb: python join.py a.txt b.txt\n"
+    assert not (folder / "a.txt").exists()
+    assert ran(abreast(folder, "b")) == {"a", "b"}
+    assert ran(abreast(folder, "c")) == {"c@x", "c@y"}
+    assert abreast(folder) == "Everything is up to date.\n"
+    (folder / "in.txt").write_text("changed\n")
+    assert ran(abreast(folder, "--downstream", "b")) == set()
+    assert ran(abreast(folder, "--force", "--downstream", "b")) == {"b", "c@x", "c@y"}
+    assert ran(abreast(folder, "--force", "a")) == {"a"}
+    assert "error: Stage 'd' not found inside 'dvc.yaml' file" in abreast(folder, "d", status=2)
+
+
+def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
+    output = abreast(tmp_path, status=2)
+    assert output.startswith("error: you are not inside of a DVC repository")
+    assert len(output.splitlines()) == 1
+
+
+def test_a_failing_stage_stops_what_needs_it_alone(tmp_path: Path) -> None:
+    files = {
+        "dvc.yaml": """
+            stages:
+              bad: {cmd: echo it broke; false, deps: [in.txt], outs: [bad.txt]}
+              after: {cmd: python join.py bad.txt after.txt, deps: [bad.txt], outs: [after.txt]}
+              good: {cmd: python join.py in.txt good.txt, deps: [in.txt], outs: [good.txt]}
+            """
+    }
+    folder = make(tmp_path, files)
+    output = abreast(folder, status=1)
+    assert "bad failed. The end of logs/bad.log:" in output
+    assert "  it broke" in output
+    assert "1 stages done, 1 failed, 1 not run since they need those" in output
+    assert entries(folder) == ["good"]
+
+
+def at_work(folder: Path) -> list[int]:
+    return [process.pid for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (signal.SIGKILL, -9)}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_stopped_at_any_moment_it_leaves_no_process_and_loses_no_entry(stop: str, tmp_path: Path) -> None:
+    """Fourteen stages that end within moments of each other, so that DVC writes its lock most of the time."""
+    number, status = STOPS[stop]
+    folder = make(tmp_path, slow(0.1, 14))
+    before: list[str] = []
+    for wait in (3, 4):
+        with start(folder, "-j", "3") as process:
+            time.sleep(wait)
+            process.send_signal(number)
+            assert process.wait(90) == status
+        wait_for(lambda: not at_work(folder))
+        there = entries(folder)
+        finished = {log.stem for log in folder.glob("logs/s*.log") if "Updating lock file" in log.read_text()}
+        assert finished | set(before) <= set(there)
+        assert there[: len(before)] == before
+        before = there
+    abreast(folder, "-j", "3")
+    assert len(entries(folder)) == 14
+    assert run(folder, "dvc", "status") == "Data and pipelines are up to date.\n"
+
+
+def test_a_stage_that_does_not_heed_ctrl_c_is_killed_and_a_second_one_breaks_nothing_off(tmp_path: Path) -> None:
+    stubborn = """
+        import signal, time
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("here", flush=True)
+        time.sleep(300)
+        """
+    dvc = "stages: {s: {cmd: python stubborn.py, deps: [in.txt]}}"
+    folder = make(tmp_path, {"stubborn.py": stubborn, "dvc.yaml": dvc})
+    log = folder / "logs/s.log"
+    with start(folder, "--grace", "3") as process:
+        wait_for(lambda: log.exists() and "here" in log.read_text())
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(1)
+        assert process.wait(60) == 130
+    assert not at_work(folder)
