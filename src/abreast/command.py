@@ -15,8 +15,7 @@ REPRO = """Run every stage that changed, and what depends on it, as many at a ti
 
 A stage says in dvc.yaml how many cores it fills: `meta: {cores: 2}`; without that it is one. Stages of most cores start
 first, then those that the longest chain of work hangs on, by how long they took before. What comes out is what
-`dvc repro` gives, to the byte of dvc.lock. A stage that fails stops only what needs it. Logs and
-durations are in logs/.
+`dvc repro` gives, to the byte of dvc.lock. A stage that fails stops only what needs it. Logs and durations: logs/.
 
 Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
 """
@@ -81,7 +80,7 @@ def repro(wanted: argparse.Namespace) -> int:
         return 0
     if wanted.dry:
         for stage in work.stages:
-            print(f"{stage.name}: {stage.command}")
+            print(f"{stage.name}: {stage.command or 'its data changed'}")
         return 0
     from abreast.running import Run
 
