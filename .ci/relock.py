@@ -139,8 +139,8 @@ def compare(base: str, folder: Path, jobs: int) -> dict[str, str]:
                 difference = one_difference(name, before, after, scripts)
                 if difference:
                     differences.setdefault(name, difference)
-                    if name in before.stages:
-                        after.take_outputs(name, before)  # so that each stage is judged by itself
+                    if (former := before.known_as(after.stages[name])) is not None:
+                        after.take_outputs(former, before)  # so that each stage is judged by itself
                 bar.update()
 
             before.run_all(run_before, jobs)
@@ -150,12 +150,13 @@ def compare(base: str, folder: Path, jobs: int) -> dict[str, str]:
 
 def one_difference(name: str, before: Sample, after: Sample, scripts: Scripts) -> str | None:
     """Run a stage of the working tree, and say what is not as before."""
-    if name not in before.stages:
+    former = before.known_as(after.stages[name])
+    if former is None:
         return None  # nothing to compare it with: it is left stale
     fault = after.run(name, scripts)
     if fault:
         return f"fails on the sample: {fault}"
-    there, here = before.outputs(name), after.outputs(name)
+    there, here = before.outputs(former), after.outputs(name)
     new = sorted(here.keys() - there.keys())
     if new:
         return f"writes a new file: {new[0]}"
@@ -174,7 +175,9 @@ def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, 
             name, lock = short(stage), Path(stage.path).with_suffix(".lock")
             if not stage.changed(allow_missing=True, upstream=stages):
                 continue
-            reason = fault_of_entry(stage, entries[name]) if name in entries else "new"
+            written = tuple(sorted(out.def_path for out in stage.outs))
+            entry = entries.get(name) or next((old for old in entries.values() if outs_of(old) == written), None)
+            reason = fault_of_entry(stage, entry) if entry else "new"
             reason = reason or differences.get(name)
             if reason:
                 stale[name] = reason
@@ -188,6 +191,10 @@ def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, 
             with replacing(lock) as temporary:
                 dump_yaml(str(temporary), {**content, "stages": {**kept, **new}})
     return sorted(name for new in renewed.values() for name in new), stale
+
+
+def outs_of(entry: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(out["path"] for out in entry.get("outs", [])))
 
 
 def base_entries(base: str) -> dict[str, Any]:

@@ -60,11 +60,16 @@ class Sample:
                     stage.cmd if isinstance(stage.cmd, str) else " && ".join(stage.cmd),
                     Path(stage.wdir),
                     frozenset(short(need) for need in graph.successors(stage)),
-                    tuple(str(Path(out.fs_path).relative_to(root)) for out in stage.outs),
+                    tuple(sorted(str(Path(out.fs_path).relative_to(root)) for out in stage.outs)),
                 )
                 for stage in graph
             ]
         self.stages = {stage.name: stage for stage in found}
+
+    def known_as(self, stage: Stage) -> str | None:
+        """Find another checkout's stage here, by its name, else by what it writes."""
+        same = (name for name, here in self.stages.items() if here.outs == stage.outs)
+        return stage.name if stage.name in self.stages else next(same, None)
 
     def run(self, name: str, scripts: "Scripts") -> str | None:
         """Run a stage; give the last line that it said if it failed."""

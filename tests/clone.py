@@ -28,7 +28,6 @@ CHECKSUMS = {
     "test_images": "a00ee5887647dabdc9c4649e4ae047789fe0d67ca86f5ba6c760341c1bd06de7",
     "test_labels": "9ef533be234460a50861815334f1c44c72453b670823aae2199cb1a147b836c5",
 }
-FINAL = "stages/dvc.yaml:evaluate@final"
 SYSTEMS = ("base", "base_cnn", "keras_2", "kernel_3", "kernel_4", "kernel_5", "mlp_200", "two_layer_cnn", "final")
 
 
@@ -83,7 +82,7 @@ def checksums(folder: Path) -> dict[str, int]:
 def make_clone(folder: Path) -> None:
     """Copy what git knows, but no results; put the sample's data there."""
     listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
-    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "stages/dvc.lock", "benchmarks/durations.json")
+    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "benchmarks/durations.json")
     for file in filter(None, listed):
         if (ROOT / file).is_file() and not file.startswith(results):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)

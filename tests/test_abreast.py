@@ -281,9 +281,9 @@ def test_stopped_at_any_moment_it_leaves_no_process_and_loses_no_entry(stop: str
     number, status = STOPS[stop]
     folder = make(tmp_path, slow(0.1, 14))
     before: list[str] = []
-    for wait in (3, 4):
+    for begun in (4, 9):
         with start(folder, "-j", "3") as process:
-            time.sleep(wait)
+            wait_for(lambda begun=begun: len(list(folder.glob("logs/s*.log"))) >= begun)
             process.send_signal(number)
             assert process.wait(90) == status
         wait_for(lambda: not at_work(folder))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from clone import ENVIRONMENT, FINAL, SYSTEMS, checksums, edit_params, run, stages_run, train_for_ever
+from clone import ENVIRONMENT, SYSTEMS, checksums, edit_params, run, stages_run, train_for_ever
 from fashion.settings.parsing import load_yaml
 
 MINE = (
@@ -22,8 +22,8 @@ MINE = (
 
 def test_a_clone_reproduces_every_stage_and_leaves_the_contract_files(reproduced: tuple[Path, str]) -> None:
     folder, output = reproduced
-    stages = {"ingest", "split", "augment", "finetune", "compare", "predict"}
-    stages |= {f"{stage}@{name}" for stage in ("train", "evaluate") for name in SYSTEMS if name != "final"} | {FINAL}
+    stages = {"ingest", "split", "augment", "finetune", "evaluate_final", "compare", "predict"}
+    stages |= {f"{stage}@{name}" for stage in ("train", "evaluate") for name in SYSTEMS if name != "final"}
     assert set(re.findall(r"^(.+): done in ", output, re.MULTILINE)) == stages
     variants = json.loads((folder / "metrics/variants.json").read_text())
     assert set(variants) == set(SYSTEMS)
@@ -89,7 +89,7 @@ def test_an_experiment_with_another_dropout_trains_the_final_model_alone_and_sho
     project: Path,
 ) -> None:
     output = run(project, "dvc", "exp", "run", "--name", "less-dropout", "-S", "model.dropout=0.3")
-    assert stages_run(output) == {"finetune", FINAL, "compare", "predict"}
+    assert stages_run(output) == {"finetune", "evaluate_final", "compare", "predict"}
     assert re.search(r"model\.dropout\s+0\.0\s+0\.3", run(project, "dvc", "params", "diff"))
     assert "final.val_accuracy" in run(project, "dvc", "metrics", "diff", "--all")
     assert "less-dropout" in run(project, "dvc", "exp", "show", "--csv")
@@ -204,7 +204,7 @@ def test_an_interrupted_training_keeps_the_old_model_and_goes_on_next_time(proje
 
 def test_a_stage_opens_no_result_that_dvc_yaml_does_not_name_for_it(reproduced: tuple[Path, str]) -> None:
     folder, _ = reproduced
-    entries = load_yaml(folder / "dvc.lock")["stages"] | load_yaml(folder / "stages/dvc.lock")["stages"]
+    entries = load_yaml(folder / "dvc.lock")["stages"]
     named = {
         (name, key): [item["path"] for item in entry.get(key, [])]
         for name, entry in entries.items()

@@ -13,7 +13,7 @@ TO = "src/fashion/images/of_a_batch.py"
 
 
 def entries(folder: Path) -> dict[str, dict]:
-    return load_yaml(folder / "dvc.lock")["stages"] | load_yaml(folder / "stages/dvc.lock")["stages"]
+    return load_yaml(folder / "dvc.lock")["stages"]
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -26,12 +26,13 @@ def replace(file: Path, old: str, new: str) -> None:
 def relocked(
     reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, dict], Path, str]:
-    """The lock before, a project after a move and four changes that alter results, relocked, and what was said."""
+    """The lock before; a project after a move, a new name and four changes of results, relocked; what was said."""
     folder = shutil.copytree(reproduced[0], tmp_path_factory.mktemp("relocked") / "project")
     before = entries(folder)
     run(folder, "git", "mv", MOVED, TO)
     replace(folder / "dvc.yaml", MOVED, TO)
     replace(folder / "src/fashion/training/trainer.py", "images.random_changes", "images.of_a_batch")
+    replace(folder / "dvc.yaml", "\n  split:\n", "\n  divide:\n")
     cnn = folder / "src/fashion/networks/families/cnn.py"
     replace(cnn, "nn.BatchNorm1d(units)", "nn.BatchNorm1d(units, eps=1e-3)")  # an epsilon, for keras_2 alone
     replace(folder / "src/fashion/networks/families/mlp.py", "batch_norm: bool = False", "batch_norm: bool = True")
@@ -48,9 +49,9 @@ def test_what_alters_bytes_or_settings_is_named_and_left_stale(relocked: tuple[d
     said = dict(line.removeprefix("stale: ").split(": ", 1) for line in output.splitlines() if line.startswith("stale"))
     default = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("base", "mlp_200")}
     epsilon = {"train@keras_2", "evaluate@keras_2"}
-    assert set(said) == default | epsilon | {"evaluate@final", "train@kernel_3", "compare"}
-    assert said["train@keras_2"].startswith("other bytes on the sample: models/keras_2.safetensors")
-    assert said["evaluate@final"] == "other bytes on the sample: data/evaluated/final.json"
+    assert set(said) == default | epsilon | {"evaluate_final", "train@kernel_3", "compare"}
+    assert said["train@keras_2"] == "other bytes on the sample: data/histories/keras_2.csv, models/keras_2.safetensors"
+    assert said["evaluate_final"] == "other bytes on the sample: data/evaluated/final.json"
     assert said["compare"] == "other settings: variants"
     assert said["train@kernel_3"] == "other settings: variants.kernel_3.batch_size"
 
@@ -64,6 +65,7 @@ def test_a_stage_of_the_same_bytes_has_its_code_renewed_and_nothing_else(
     assert TO in paths
     assert MOVED not in paths
     code = ("src/", "stages/")
+    after["split"] = after.pop("divide")
     for name, entry in before.items():
         for key in ("cmd", "params", "outs"):
             assert after[name][key] == entry[key]

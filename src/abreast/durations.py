@@ -36,5 +36,5 @@ def expected(name: str, known: dict[str, float]) -> float:
 
 
 def group(name: str) -> str:
-    """Give what a stage does: train of train@base, evaluate of more/dvc.yaml:evaluate@final."""
+    """Give what a stage does: train of train@base, evaluate of more/dvc.yaml:evaluate@base."""
     return name.rpartition(":")[2].partition("@")[0]

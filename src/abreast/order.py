@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml, loads_yaml
+
+from abreast.errors import AbreastError
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,4 @@ def entries(path: Path) -> dict[str, Any]:
     try:
         return loads_yaml(path.read_text(encoding="utf-8")).get("stages", {})
     except Exception as error:  # whatever the parser says
-        raise DvcException(f"{path}: not valid YAML: {error}") from None
+        raise AbreastError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from None
