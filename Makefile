@@ -10,6 +10,10 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
 	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
+# On a GPU two stages at a time, one computing while the other starts or writes: each has a share of its memory.
+GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
+JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
+
 .PHONY: help repro relock test lint bench requirements
 
 help: ## List the commands

@@ -2,7 +2,7 @@
 
 A stage of the sample takes a second or two, of which imports were two thirds.
 
-Reads lines of JSON from standard input, [folder, log, script, argument...], and answers each with an exit status.
+Reads lines of JSON from standard input, [stage, folder, log, script, argument...]; answers each with an exit status.
 """
 
 import contextlib
@@ -23,9 +23,10 @@ def main() -> None:
         with contextlib.suppress(ImportError):  # the script will say so if it needs it
             importlib.import_module(name)
     for line in sys.stdin:
-        folder, log, *command = json.loads(line)
+        stage, folder, log, *command = json.loads(line)
         child = os.fork()
         if child == 0:
+            os.environ["DVC_STAGE"] = stage
             run(folder, log, command)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

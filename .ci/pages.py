@@ -9,6 +9,7 @@ from fashion.files import with_section
 
 ROOT = Path(__file__).parents[1]
 ALIGNED_RIGHT = "---:"
+BAR = "\\|"  # in a cell
 
 
 def pages() -> dict[Path, str]:
@@ -44,7 +45,12 @@ def with_tables(path: Path, tables: dict[str, str]) -> str:
 
 def table(head: list[str], rows: list[list[str]], align: list[str]) -> str:
     lines = [head, align, *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(cell.replace('|', BAR) for cell in line)} |\n" for line in lines)
+
+
+def figure(value: float | None, digits: int) -> str:
+    """Write a figure; one that is not defined, as those of a class without test images, is a dash."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def results(variants: dict[str, Any]) -> str:
@@ -67,7 +73,7 @@ def accuracy(final: dict[str, Any]) -> str:
         ["validation accuracy", f"{final['val_accuracy']:.4f}"],
         ["test accuracy", f"{final['test_accuracy']:.4f}"],
         ["macro F1, test", f"{final['macro_f1']:.4f}"],
-        ["area under ROC, mean over the classes, test", f"{final['roc_auc']:.4f}"],
+        ["area under ROC, mean over the classes, test", figure(final["roc_auc"], 4)],
         ["trained on", ", ".join(f"{key} {value}" for key, value in final["environment"].items())],
     ]
     return table(["figure", "value"], rows, ["---", "---"])
@@ -76,7 +82,7 @@ def accuracy(final: dict[str, Any]) -> str:
 def classes(per_class: dict[str, dict[str, float]]) -> str:
     keys = ["precision", "recall", "f1", "roc_auc"]
     rows = [
-        [name, *(f"{row[key]:.3f}" for key in keys), str(row["support"])]
+        [name, *(figure(row[key], 3) for key in keys), str(row["support"])]
         for name, row in sorted(per_class.items(), key=lambda item: item[1]["f1"])
     ]
     head = ["class", "precision", "recall", "F1", "area under ROC", "test images"]

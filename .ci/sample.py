@@ -75,7 +75,7 @@ class Sample:
         """Run a stage; give the last line that it said if it failed."""
         stage = self.stages[name]
         log = self.root / f"{name}.log"
-        status = scripts.run(stage.folder, log, stage.command)
+        status = scripts.run(name, stage.folder, log, stage.command)
         if status == 0:
             return None
         said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
@@ -131,8 +131,8 @@ class Scripts:
             process.terminate()
             process.wait()
 
-    def run(self, folder: Path, log: Path, command: str) -> int:
-        """Run a command in a folder, and give its exit status."""
+    def run(self, stage: str, folder: Path, log: Path, command: str) -> int:
+        """Run a stage's command in a folder, and give its exit status."""
         words = shlex.split(command)
         if words[0] != "python" or "&&" in words:
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -141,7 +141,7 @@ class Scripts:
                     command,
                     shell=True,
                     cwd=folder,
-                    env={**os.environ, "PATH": path},
+                    env={**os.environ, "PATH": path, "DVC_STAGE": stage},
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=subprocess.STDOUT,
@@ -150,7 +150,7 @@ class Scripts:
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            print(json.dumps([str(folder), str(log), *words[1:]]), file=process.stdin, flush=True)
+            print(json.dumps([stage, str(folder), str(log), *words[1:]]), file=process.stdin, flush=True)
             return int(process.stdout.readline())
         finally:
             self.free.put(process)

@@ -71,25 +71,26 @@ def bad_tables(params: Params) -> list[str]:
     tables = {}
     for name, columns in COLUMNS.items():
         try:
-            tables[name] = pd.read_csv(ROOT / name)
+            tables[name] = pd.read_csv(ROOT / name, dtype=str, keep_default_na=False)  # a class may be called NA, or 7
         except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             faults.append(f"{name}: {error}")
             continue
         if list(tables[name].columns) != columns:
             faults.append(f"{name}: columns {list(tables[name].columns)}, expected {columns}")
-        elif tables[name].empty or tables[name].isna().any(axis=None):
+        elif tables[name].empty or (tables[name] == "").any(axis=None):
             faults.append(f"{name}: empty, or with empty cells")
     if faults:
         return faults
+    per_class = read_json("metrics/final.json").get("per_class", {})
     known = {
         ("plots/learning_curves.csv", "variant"): {*params.variants, "final"},
-        ("plots/confusion.csv", "actual"): set(params.classes),
-        ("plots/roc.csv", "class"): set(params.classes),
+        ("plots/confusion.csv", "actual"): {name for name, row in per_class.items() if row["support"]},
+        ("plots/roc.csv", "class"): {name for name, row in per_class.items() if row["roc_auc"] is not None},
     }
     for (name, column), expected in known.items():
         if set(tables[name][column]) != expected:
             faults.append(f"{name}: {column} is not each of {', '.join(sorted(expected))}")
-    if not tables["data/predicted/results.csv"]["label"].between(0, len(params.classes) - 1).all():
+    if not set(tables["data/predicted/results.csv"]["label"]) <= set(map(str, range(len(params.classes)))):
         faults.append("data/predicted/results.csv: a label is not the number of a class")
     return faults
 

@@ -5,7 +5,9 @@ Nothing here can change what a stage writes, so no stage lists it as a dependenc
 
 import argparse
 import inspect
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,41 +19,50 @@ from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
 PARAMS = Path("params.yaml")
-LOCKS = (Path("dvc.lock"), Path("stages/dvc.lock"))
-CACHE = Path(".dvc/cache/files/md5")
+LOCK = Path("dvc.lock")
+STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")[2]  # DVC tells its stages their names
 
 
 def run(main: Callable[..., None]) -> None:
-    """Call `main(params, *arguments)`, the arguments being its further parameters, taken from the command line.
+    """Call `main(params)`, or `main(params, name)` with the name of a system.
 
-    Exits with status 2 on bad input and 130 on Ctrl-C, after putting back the outputs that DVC removed beforehand.
+    The name is taken from the command line, else from that of the stage, train@NAME: so it never passes through the
+    shell that DVC runs commands in, and no setting can put a command of its own there.
+    Exits with status 2 on bad input and 130 on Ctrl-C. Whatever happens, outputs that DVC removed beforehand come back.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     description = inspect.getdoc(inspect.getmodule(main))
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in list(inspect.signature(main).parameters)[1:]:
-        parser.add_argument(name)
+        of_stage = STAGE.partition("@")[2]
+        parser.add_argument(name, nargs="?" if of_stage else None, default=of_stage, help="of the system")
     arguments = vars(parser.parse_args())
-    stage = "@".join([Path(sys.argv[0]).stem, *arguments.values()])
     try:
         main(check(load_yaml(PARAMS), source=str(PARAMS)), **arguments)
     except InputError as error:
-        put_back_outputs(stage)
+        put_back_outputs()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        put_back_outputs(stage)
-        print(f"{stage}: interrupted; nothing written", file=sys.stderr)
+        put_back_outputs()
+        print(f"{STAGE or Path(sys.argv[0]).stem}: interrupted; nothing written", file=sys.stderr)
         sys.exit(130)
+    except BaseException:
+        put_back_outputs()
+        raise
 
 
-def put_back_outputs(stage: str) -> None:
+def put_back_outputs() -> None:
     """Copy the stage's last outputs back from DVC's cache, as far as they are gone: DVC deletes before it runs."""
-    for path in LOCKS:
-        if path.exists():
-            outs = load_yaml(path).get("stages", {}).get(stage, {}).get("outs", [])
-            for out in outs:
-                place, digest = Path(out["path"]), out.get("md5", "")
-                cached = CACHE / digest[:2] / digest[2:]
-                if not place.exists() and cached.is_file():
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(cached, place)
+    if not STAGE:
+        return  # started by hand: nothing was deleted
+    from dvc.repo import Repo
+
+    with Repo(_wait_for_lock=True) as repo:
+        with repo.lock:  # another process may be writing to dvc.lock, which is not done in one go
+            outs = load_yaml(LOCK)["stages"].get(STAGE, {}).get("outs", []) if LOCK.exists() else []
+        for out in outs:
+            place, cached = Path(out["path"]), Path(repo.cache.local.oid_to_path(out["md5"]))
+            if not place.exists() and cached.is_file():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(cached, place)

@@ -28,13 +28,13 @@ CHECKSUMS = {
     "test_images": "a00ee5887647dabdc9c4649e4ae047789fe0d67ca86f5ba6c760341c1bd06de7",
     "test_labels": "9ef533be234460a50861815334f1c44c72453b670823aae2199cb1a147b836c5",
 }
-SYSTEMS = ("base", "base_cnn", "keras_2", "kernel_3", "kernel_4", "kernel_5", "mlp_200", "two_layer_cnn", "final")
+SYSTEMS = ("base", "base_cnn", "mlp_200", "keras_2", "final")
 
 
 def run(folder: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
     """Run a command in a project; give what it printed, and require its exit status if one is named."""
     done = subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=200
+        command, cwd=folder, env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=600
     )
     output = done.stdout + done.stderr
     assert status is None or done.returncode == status, output
@@ -53,14 +53,15 @@ def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
 
 
 def shrink(params: dict) -> None:
-    """Keep eight variants, on the sample's images, for an epoch or two."""
+    """Keep four variants, on the sample's images, for an epoch or two."""
     params["ingest"]["sha256"] = CHECKSUMS
     params["ingest"]["mirrors"] = []
     params["split"]["validation"] = 100
     params["train"]["max_epochs"] = 2
     for name in [name for name in params["variants"] if name not in SYSTEMS]:
         del params["variants"][name]
-    params["variants"]["keras_2"]["baseline"] = None
+    for name in ("mlp_200", "keras_2"):
+        params["variants"][name]["baseline"] = None
     params["model"].update(baseline="base_cnn", size="tiny")
     params["model"]["sizes"] = {"tiny": {"arguments": {"channels": [8, 8]}, "max_epochs": {"main": 2, "finetune": 1}}}
     params["model"]["phases"]["main"]["validate_every"] = 1

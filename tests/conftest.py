@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from clone import DATA, make_clone, run
@@ -29,9 +30,22 @@ def labels() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed."""
-    folder = tmp_path_factory.mktemp("reproduced") / "project"
+def reproduced(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, str]:
+    """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed.
+
+    Made once, by whichever process of pytest-xdist needs it first.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "reproduced"
+    with FileLock(f"{place}.lock"):
+        if not (place / "printed").exists():
+            place.mkdir()
+            (place / "printed").write_text(reproduce(place / "project"), encoding="utf-8")
+    return place / "project", (place / "printed").read_text(encoding="utf-8")
+
+
+def reproduce(folder: Path) -> str:
+    """Make a clone and run it; give what was printed."""
     folder.mkdir()
     make_clone(folder)
     watch = os.pathsep.join([str(Path(__file__).parent / "watch"), os.environ.get("PYTHONPATH", "")])
@@ -39,7 +53,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     output = run(folder, "python", "-m", "abreast", "repro", "--jobs", "8", environment=watched)
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message=Reproduce")
-    return folder, output
+    return output
 
 
 @pytest.fixture

@@ -72,20 +72,21 @@ def repro(wanted: argparse.Namespace) -> int:
     if wanted.durations and not wanted.durations.is_file():
         raise AbreastError(f"{wanted.durations}: no such file; it was named by --durations")
     reference = known_durations(wanted.durations) if wanted.durations else {}
-    from abreast.graph import plan  # DVC takes half a second to import: not for --help
-
-    work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream)
-    if not work.stages:
-        print("Everything is up to date.")
-        return 0
-    if wanted.dry:
-        for stage in work.stages:
-            print(f"{stage.name}: {stage.command or 'its data changed'}")
-        return 0
+    from abreast.alone import alone  # DVC takes half a second to import: not for --help
+    from abreast.graph import plan
     from abreast.running import Run
 
-    with ThreadPoolExecutor(wanted.jobs) as executor:
-        return Run(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace).to_the_end(executor)
+    with alone():
+        work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream)
+        if not work.stages:
+            print("Everything is up to date.")
+            return 0
+        if wanted.dry:
+            for stage in work.stages:
+                print(f"{stage.name}: {stage.command or 'its data changed'}")
+            return 0
+        with ThreadPoolExecutor(wanted.jobs) as executor:
+            return Run(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace).to_the_end(executor)
 
 
 def cores() -> int:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from abreast.scheduling import Schedule, Task, run_all
 LOGS = Path("logs")
 DURATIONS = LOGS / "durations.json"  # of this machine's runs
 SHOWN = 15  # lines of a failed stage's log
+BUSY = "is busy, it is being blocked by"  # what DVC says of files that another process of it is at work on
+PAUSE = 1  # seconds before a look whether they are free
 
 
 class Run:
@@ -57,7 +60,7 @@ class Run:
             LOGS.mkdir(exist_ok=True)
             write_durations(DURATIONS, {name: took for name, took in schedule.done.items() if ran(self.logs[name])})
         for name in schedule.failed:
-            lines = self.logs[name].read_text(encoding="utf-8", errors="replace").split("\n")
+            lines = said(self.logs[name]).split("\n")
             view.say(f"\n{name} failed. The end of {self.logs[name]}:")
             view.say("".join(f"  {line}\n" for line in lines[-SHOWN:] if line))
         if schedule.failed:
@@ -70,7 +73,17 @@ class Run:
         return 0
 
     def run_stage(self, name: str) -> int:
-        """Run one stage in a session of its own, into its log; give DVC's exit status."""
+        """Run one stage, after what another process of DVC does to the same files; give DVC's exit status."""
+        while True:
+            status = self.run_dvc(name)
+            if status == 0 or self.stopping or BUSY not in said(self.logs[name]):
+                return status
+            with self.logs[name].open("a", encoding="utf-8") as log:
+                log.write("waiting for the end of another process of DVC\n")
+            time.sleep(PAUSE)
+
+    def run_dvc(self, name: str) -> int:
+        """Run DVC for one stage in a session of its own, into its log; give its exit status."""
         guard = [sys.executable, "-S", "-E", str(Path(__file__).with_name("guard.py")), str(self.grace)]
         dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # stages say python, and mean this one
@@ -121,4 +134,8 @@ def log_of(name: str) -> Path:
 
 def ran(log: Path) -> bool:
     """Tell whether DVC ran the stage, and did not find it unchanged after all or take its outputs from the cache."""
-    return "Running stage" in log.read_text(encoding="utf-8", errors="replace")
+    return "Running stage" in said(log)
+
+
+def said(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")

@@ -16,7 +16,9 @@ from fashion.settings.system import FinalModel, TrainSettings, Variant
 
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
 
-Classes = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=256)]
+# `dvc plots show` writes classes as they are into a page: none may open or close a tag there, or break a line.
+ClassName = Annotated[str, Field(min_length=1, pattern=r"^([^\x00-\x1f<]|<[^/!?a-zA-Z\x00-\x1f]|<$)*$")]
+Classes = Annotated[list[ClassName], Field(min_length=2, max_length=256)]
 
 
 class Params(Strict):

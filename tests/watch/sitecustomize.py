@@ -16,6 +16,6 @@ def note(event: str, arguments: tuple) -> None:
 
 
 if sys.orig_argv[1:] and sys.orig_argv[1].startswith("stages/"):
-    stage = "@".join([Path(sys.orig_argv[1]).stem, *sys.orig_argv[2:]])
+    stage = os.environ["DVC_STAGE"]
     opened = os.open(os.environ["OPENED"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.addaudithook(note)

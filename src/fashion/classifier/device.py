@@ -21,7 +21,9 @@ def pick_device() -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if not wanted:
         return torch.device(next(name for name, there in available.items() if there))
-    if not available.get(wanted.split(":")[0], False):
+    name, _, number = wanted.partition(":")
+    counts = {"cuda": torch.cuda.device_count(), "mps": 1, "cpu": 1}
+    if not available.get(name, False) or (number or "0") not in map(str, range(counts[name])):
         choices = ", ".join(name for name, there in available.items() if there)
         raise InputError(f"FASHION_DEVICE={wanted}: no such device here; choose from {choices}, or unset it")
     return torch.device(wanted)
@@ -56,6 +58,7 @@ def prepare_to_compute(threads: int) -> None:
     """
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32, in convolutions too; bf16 does not ask
     torch.set_flush_denormal(True)  # denormals slow a training's end
     keep_freed_memory()
 

@@ -36,7 +36,8 @@ class Pruning(Strict):
     """Leave out what is learned already (after InfoBatch, Qin et al., arXiv 2303.04947).
 
     In each epoch but the first and the last ones, `drop` of the `easy` share of the examples, those of the lowest loss
-    when last seen, are left out at random; the other easy ones count for more, so that the gradient's mean stays.
+    when last seen, are left out at random; the other easy ones count for more, so that an epoch's gradients add up as
+    before.
     full: the share of the epochs, at the end, in which nothing is left out.
     """
 

@@ -48,6 +48,10 @@ def learn(
     views: see `FinalModel`.
     Raises ValueError when the family's layers do not fit the images.
     """
+    if len(train.labels) < 2:
+        raise ValueError(
+            f"{len(train.labels)} training image is too few; give it more images, or a smaller share to others"
+        )
     prepare_to_compute(settings.threads)
     device = pick_device()
     dtype = pick_precision(settings.precision, device)

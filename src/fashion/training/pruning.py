@@ -21,7 +21,8 @@ class Pruner:
         self.losses = torch.zeros(examples, device=device)
         self.easy = int(settings.easy * examples)
         self.dropped = int(settings.drop * self.easy)
-        self.pruned = range(1, epochs - math.ceil(settings.full * epochs))  # the first epoch has no losses yet
+        # The first epoch has no losses yet.
+        self.pruned = range(1, epochs - math.ceil(settings.full * epochs)) if self.dropped else range(0)
 
     def size(self, epoch: int) -> int:
         """Give how many examples an epoch, counted from 0, learns from."""
@@ -30,7 +31,8 @@ class Pruner:
     def choose(self, epoch: int, order: Tensor) -> tuple[Tensor, Tensor]:
         """Take the examples of an epoch out of an order of all; also give what each counts for, in the same order.
 
-        The easy ones that stay count for those that were dropped, so the mean gradient is that of all examples.
+        The easy ones that stay count for those that were dropped, so that the gradients of an epoch, which takes fewer
+        steps, add up to what they would be of all examples.
         """
         weights = torch.ones(len(self.losses))
         if epoch in self.pruned:

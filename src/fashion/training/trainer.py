@@ -109,7 +109,7 @@ class Trainer:
         device = self.train.labels.device
         pruner = Pruner(phase.pruning, examples, epochs, self.order, device) if phase.pruning else None
         sizes = [pruner.size(epoch) if pruner else examples for epoch in range(epochs)]
-        steps = sum(math.ceil(size / self.batch_size) for size in sizes)
+        steps = sum(len(batches(size, self.batch_size)) for size in sizes)
         optimizer = make_optimizer(phase, self.model)
         return Course(
             optimizer=optimizer,

@@ -65,6 +65,7 @@ class Whitening(nn.Module):
         self.register_buffer("weight", torch.zeros(2 * PATCH**2, 1, PATCH, PATCH))
 
     def fit(self, images: Tensor) -> None:
+        images = images.cpu()  # Apple's MPS has no double
         patches = images.unfold(2, PATCH, 1).unfold(3, PATCH, 1).reshape(-1, PATCH**2).double()
         variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (directions / (variances + NOISE).sqrt()).T.flip(0).view(-1, 1, PATCH, PATCH)

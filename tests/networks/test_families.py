@@ -14,7 +14,7 @@ from fashion.settings.parsing import load_yaml
 from fashion.settings.system import Variant
 from fashion.training.optimizers import make_optimizer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # Trainable parameters as published; those of BatchNorm are two a channel.
 PUBLISHED = {

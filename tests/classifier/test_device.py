@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fashion.classifier.device import has_bf16, mixed_precision, pick_device, pick_precision
+from fashion.classifier.device import has_bf16, mixed_precision, pick_device, pick_precision, prepare_to_compute
 from fashion.errors import InputError
 
 CPU = torch.device("cpu")
@@ -18,7 +18,29 @@ def test_the_best_device_there_is_is_taken_when_none_is_named(monkeypatch: pytes
     assert (pick_device().type != "cpu") == available
 
 
-@pytest.mark.parametrize("name", ["gpu", "tpu:0", "7"])
+@pytest.mark.parametrize(("there", "picked"), [("cuda", "cuda"), ("backends.mps", "mps")])
+def test_a_gpu_that_is_there_is_taken(there: str, picked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FASHION_DEVICE", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(f"torch.{there}.is_available", lambda: True)
+    assert pick_device().type == picked
+
+
+@pytest.mark.parametrize("supported", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_a_processor_that_multiplies_bf16_computes_in_it(supported: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(f"torch.cpu.{name}", lambda name=name: name == supported)
+    assert pick_precision("auto", CPU) == torch.bfloat16
+    monkeypatch.setattr(f"torch.cpu.{supported}", lambda: False)
+    assert pick_precision("auto", CPU) == torch.float32
+
+
+def test_fp32_means_fp32_in_a_gpus_convolutions_too() -> None:
+    prepare_to_compute(torch.get_num_threads())
+    assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("name", ["gpu", "tpu:0", "7", "cpu:x", "cpu:1", "cuda:99"])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASHION_DEVICE", name)
     with pytest.raises(InputError, match=f"FASHION_DEVICE={name}: no such device here; choose from .*cpu"):

@@ -8,7 +8,7 @@ from fashion.errors import InputError
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PARAMS = load_yaml(ROOT / "params.yaml")
 REMOVE = object()
 
@@ -88,6 +88,9 @@ def test_the_projects_own_params_are_valid() -> None:
         ("augment.crop", -1, "augment.crop: -1 is out of range"),
         ("classes", ["shirt", "shirt"], "classes: a name stands twice"),
         ("classes", "shirt", "classes: 'shirt' is not a list"),
+        ("classes", ["shirt", "</script><script>alert(1)"], "classes.1: String should match pattern"),
+        ("classes", ["shirt", "<!--"], "classes.1: String should match pattern"),
+        ("classes", ["shirt", "coat\n"], "classes.1: String should match pattern"),
     ],
 )
 def test_a_fault_is_refused_in_one_line_with_its_key_and_the_choices(path: str, value: Any, complaint: str) -> None:

@@ -297,6 +297,30 @@ def test_stopped_at_any_moment_it_leaves_no_process_and_loses_no_entry(stop: str
     assert run(folder, "dvc", "status") == "Data and pipelines are up to date.\n"
 
 
+def test_a_second_run_in_the_same_project_is_refused_in_a_line(tmp_path: Path) -> None:
+    folder = make(tmp_path, slow(1, 3))
+    with start(folder, "-j", "1") as process:
+        wait_for(lambda: list(folder.glob("logs/*.log")))
+        refused = abreast(folder, status=2)
+        assert re.fullmatch(
+            rf"error: another run is at work here \(process {process.pid}\); wait for its end, or stop it\n", refused
+        )
+        assert process.wait(60) == 0
+    assert len(entries(folder)) == 3
+
+
+def test_a_stage_waits_for_a_dvc_repro_that_is_at_work_on_it(tmp_path: Path) -> None:
+    folder = make(tmp_path, slow(4, 2))
+    with start(folder, "-j", "1") as process:
+        wait_for(lambda: list(folder.glob("logs/*.log")))
+        first = next(folder.glob("logs/*.log")).stem
+        other = next(name for name in ("s0", "s1") if name != first)
+        assert "Running stage" in run(folder, "dvc", "--wait-for-lock", "repro", "--single-item", other)
+        assert process.wait(60) == 0
+    assert sorted(entries(folder)) == ["s0", "s1"]
+    assert "didn't change" in (folder / f"logs/{other}.log").read_text()
+
+
 def test_a_stage_that_does_not_heed_ctrl_c_is_killed_and_a_second_one_breaks_nothing_off(tmp_path: Path) -> None:
     stubborn = """
         import signal, time

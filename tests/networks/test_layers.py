@@ -4,18 +4,22 @@ from torch import Tensor, nn
 
 from fashion.networks.building.layers import Conv2d, Dropout
 
+BOTH = (torch.float32, torch.bfloat16)
+UNFOLDED = [(128, 16, 2, 0, 7), (256, 16, 4, 0, 6)]
+LARGER = [(8, 12, 3, 2, 12), (8, 12, 4, 2, 12), (32, 64, 3, 3, 9), (128, 16, 3, 2, 6)]  # than it was
+FEW = [(8, 12, 5, 0, 12), (8, 12, 6, 2, 12), (8, 12, 8, 2, 12)]  # channels
+
 
 @pytest.mark.parametrize(
-    ("inputs", "outputs", "kernel", "padding", "size"),
+    ("way", "dtype", "inputs", "outputs", "kernel", "padding", "size"),
     [
-        *[(128, 16, 2, 0, 7), (256, 16, 4, 0, 6), (64, 32, 2, 0, 9), (64, 32, 3, 1, 9)],
-        *[(8, 12, 3, 2, 12), (8, 12, 4, 2, 12), (32, 64, 3, 3, 9), (128, 16, 3, 2, 6)],  # larger than it was
-        *[(8, 12, 5, 0, 12), (8, 12, 6, 2, 12), (8, 12, 8, 2, 12)],  # few channels
+        *[("UnfoldedGradient", dtype, *case) for case in UNFOLDED for dtype in BOTH],
+        *[("WrittenPadding", dtype, *case) for case in LARGER for dtype in BOTH],
+        *[("WrittenPadding", torch.bfloat16, *case) for case in FEW],
     ],
 )
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_convolution_has_torchs_values_and_gradients(
-    inputs: int, outputs: int, kernel: int, padding: int, size: int, dtype: torch.dtype
+    way: str, dtype: torch.dtype, inputs: int, outputs: int, kernel: int, padding: int, size: int
 ) -> None:
     torch.manual_seed(0)
     maps = torch.randn(6, inputs, size, size)
@@ -31,6 +35,7 @@ def test_a_convolution_has_torchs_values_and_gradients(
         assert leaf.grad is not None
         return [out.detach(), leaf.grad, *[weight.grad for weight in layer.parameters() if weight.grad is not None]]
 
+    assert type(ours(maps.clone().requires_grad_().to(dtype)).grad_fn).__name__ == f"{way}Backward"
     rounding = 1e-5 if dtype == torch.float32 else 2e-2
     for mine, torchs in zip(values_and_gradients(ours), values_and_gradients(theirs), strict=True):
         assert mine.dtype == torchs.dtype
@@ -69,6 +74,10 @@ def test_dropout_lets_gradients_through_where_it_keeps_values() -> None:
     out.sum().backward()
     assert values.grad is not None
     assert values.grad.equal(out.detach())
+
+
+def test_a_rate_that_16_bits_cannot_tell_from_1_still_drops_nearly_all() -> None:
+    assert (Dropout(0.999999)(torch.ones(1000, 100)) == 0).float().mean() > 0.999
 
 
 def test_dropout_drops_the_same_with_the_same_seed() -> None:

@@ -37,7 +37,7 @@ def relocked(
     replace(cnn, "nn.BatchNorm1d(units)", "nn.BatchNorm1d(units, eps=1e-3)")  # an epsilon, for keras_2 alone
     replace(folder / "src/fashion/networks/families/mlp.py", "batch_norm: bool = False", "batch_norm: bool = True")
     replace(folder / "src/fashion/images/robustness.py", "seed: int = 0", "seed: int = 1")
-    edit_params(folder, lambda params: params["variants"]["kernel_3"].update(batch_size=50))
+    edit_params(folder, lambda params: params["variants"]["mlp_200"].update(batch_size=50))
     for name in ("models", "data/split", "data/augmented", "data/evaluated"):
         shutil.rmtree(folder / name)  # outputs need not be there
     output = run(folder, "python", ".ci/relock.py", status=1)
@@ -49,11 +49,11 @@ def test_what_alters_bytes_or_settings_is_named_and_left_stale(relocked: tuple[d
     said = dict(line.removeprefix("stale: ").split(": ", 1) for line in output.splitlines() if line.startswith("stale"))
     default = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("base", "mlp_200")}
     epsilon = {"train@keras_2", "evaluate@keras_2"}
-    assert set(said) == default | epsilon | {"evaluate_final", "train@kernel_3", "compare"}
+    assert set(said) == default | epsilon | {"evaluate_final", "compare"}
     assert said["train@keras_2"] == "other bytes on the sample: data/histories/keras_2.csv, models/keras_2.safetensors"
     assert said["evaluate_final"] == "other bytes on the sample: data/evaluated/final.json"
     assert said["compare"] == "other settings: variants"
-    assert said["train@kernel_3"] == "other settings: variants.kernel_3.batch_size"
+    assert said["train@mlp_200"] == "other settings: variants.mlp_200.batch_size"
 
 
 def test_a_stage_of_the_same_bytes_has_its_code_renewed_and_nothing_else(

@@ -36,17 +36,17 @@ def test_a_run_with_nothing_to_do_says_so(project: Path) -> None:
 
 def test_a_failing_stage_stops_only_what_needs_it_and_is_reported_with_its_log(project: Path) -> None:
     def change(params: dict) -> None:
-        params["variants"]["kernel_4"]["arguments"]["kernels"] = [5, 40]
+        params["variants"]["base_cnn"]["arguments"]["kernels"] = [3, 40]
         params["variants"]["mlp_200"]["phases"]["adam"]["lr"] = 0.002
 
     edit_params(project, change)
     output = run(project, "python", "-m", "abreast", "repro", status=1)
-    assert "error: params.yaml: variants.kernel_4: convolution 2: kernel 40" in output
+    assert "error: params.yaml: variants.base_cnn: convolution 2: kernel 40" in output
     assert "2 stages done, 1 failed, 2 not run since they need those" in output
-    assert "convolution 2: kernel 40" in (project / "logs/train@kernel_4.log").read_text()
+    assert "convolution 2: kernel 40" in (project / "logs/train@base_cnn.log").read_text()
     run(project, "git", "checkout", "params.yaml")
     output = run(project, "python", "-m", "abreast", "repro")
-    assert "train@kernel_4" not in output, "its model was kept"
+    assert "train@base_cnn" not in output, "its model was kept"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

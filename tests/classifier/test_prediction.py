@@ -1,0 +1,31 @@
+import numpy as np
+import torch
+from torch import nn
+
+from fashion.classifier.prediction import predict_logits, six_views
+from fashion.classifier.preparation import Preparation
+
+
+def test_six_views_are_the_image_moved_by_a_pixel_and_mirrored_and_their_shares_make_one(images: np.ndarray) -> None:
+    views = six_views(torch.tensor(images[:5]))
+    assert sum(share for share, _ in views) == 1
+    assert torch.equal(views[0][1], torch.tensor(images[:5]))
+    up, down = views[2][1], views[4][1]
+    assert torch.equal(up[:, :-1, :-1], torch.tensor(images[:5, 1:, 1:]))
+    assert torch.equal(down[:, 1:, 1:], torch.tensor(images[:5, :-1, :-1]))
+    for plain, mirrored in zip(views[::2], views[1::2], strict=True):
+        assert torch.equal(plain[1].flip(2), mirrored[1])
+
+
+def test_predictions_of_six_views_are_the_mean_of_the_predictions_of_each(images: np.ndarray) -> None:
+    model, prepare = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), Preparation(size=28, mean=0.0, std=255.0)
+    some = torch.tensor(images[:20])
+    expected = sum(share * predict_logits(model, prepare, view) for share, view in six_views(some))
+    torch.testing.assert_close(predict_logits(model, prepare, some, views="six"), expected)
+
+
+def test_predictions_do_not_depend_on_the_cut_into_batches(images: np.ndarray) -> None:
+    model, prepare = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), Preparation(size=28, mean=0.0, std=255.0)
+    many = torch.from_numpy(np.tile(images, (3, 1, 1)))  # 1200: more than one batch
+    logits = predict_logits(model, prepare, many)
+    torch.testing.assert_close(logits[:400], logits[800:])

@@ -1,0 +1,47 @@
+import pytest
+from torch import nn
+
+from fashion.settings.system import Phase
+from fashion.training.optimizers import RunningMean, make_optimizer, make_schedule
+
+
+def test_biases_learn_at_their_own_rate_with_as_much_less_decay() -> None:
+    phase = Phase(optimizer="sgd", lr=0.1, weight_decay=0.01, bias_rate=4, max_epochs=1)
+    weights, biases = make_optimizer(phase, nn.Linear(3, 2)).param_groups
+    assert [weights["lr"], weights["weight_decay"]] == [0.1, 0.01]
+    assert [biases["lr"], biases["weight_decay"]] == pytest.approx([0.4, 0.0025])
+    assert [len(group["params"][0].shape) for group in (weights, biases)] == [2, 1]
+
+
+def test_a_running_mean_follows_at_first_and_keeps_most_of_itself_at_the_end() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    mean = RunningMean(model, every=2, steps=4)
+    seen = []
+    for _ in range(4):
+        model.weight.data.fill_(1.0)
+        mean.step()
+        seen.append(model.weight.item())
+        model.weight.data.sub_(1.0)
+    kept = [0.95**5 / 8, 0.95**5]
+    assert seen == pytest.approx([1, 1 - kept[0], 1, 1 - kept[1] * kept[0]])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.1] * 5),
+        ("linear", [0.1, 0.075, 0.05, 0.025, 0]),
+        ("triangle", [0.02, 0.09757, 0.06740, 0.03719, 0.007]),
+    ],
+)
+def test_a_schedule_sets_the_rate_after_each_step(schedule: str, rates: list[float]) -> None:
+    phase = Phase(optimizer="sgd", lr=0.1, schedule=schedule, max_epochs=1)  # type: ignore[arg-type]
+    optimizer = make_optimizer(phase, nn.Linear(1, 1))
+    steps = make_schedule(phase, optimizer, steps=4)
+    seen = []
+    for _ in range(5):
+        seen.append(steps.get_last_lr()[0])
+        optimizer.step()
+        steps.step()
+    assert seen == pytest.approx(rates, abs=1e-4)
