@@ -1,22 +1,42 @@
-"""The tables of README.md and docs/model_card.md, as they follow from metrics/."""
+"""What the pages say between their marks, as it follows from metrics/ and from the files of benchmarks/."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from fashion.files import with_section
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))  # where tables are made of what was measured
+
+import engine  # noqa: E402
+import final_model  # noqa: E402
+import precision  # noqa: E402
+import runner  # noqa: E402
+from fashion.files import with_section  # noqa: E402
+
 ALIGNED_RIGHT = "---:"
 BAR = "\\|"  # in a cell
 
 
 def pages() -> dict[Path, str]:
-    """Give each page as it should be: its text, with the tables between its marks made anew."""
-    final = read_json("metrics/final.json")
+    """Give each page as it should be: its text, with what stands between its marks made anew."""
+    final, seeds = read_json("metrics/final.json"), read_json("benchmarks/seeds.json")
+    measured = [read_json(f"benchmarks/results/{path.name}") for path in engine.results_in(ROOT)]
     tables = {
-        "README.md": {"results": results(read_json("metrics/variants.json"))},
+        "README.md": {
+            "results": results(read_json("metrics/variants.json")),
+            "cost": cost(read_json("benchmarks/durations.json"), final["environment"], seeds),
+            "speed": speed(measured),
+        },
+        "docs/performance.md": {
+            "bench": engine.tables(measured),
+            "precision": precision.table(read_json("benchmarks/precision.json")),
+        },
+        "docs/final_model.md": {
+            "seeds": final_model.seeds_table(seeds),
+            "study": final_model.study_table(read_json("benchmarks/study.json")),
+        },
+        "src/abreast/README.md": {"runner": runner.table(read_json("benchmarks/runner.json"))},
         "docs/model_card.md": {
             "accuracy": accuracy(final),
             "classes": classes(final["per_class"]),
@@ -28,7 +48,7 @@ def pages() -> dict[Path, str]:
     return {ROOT / name: with_tables(ROOT / name, texts) for name, texts in tables.items()}
 
 
-def read_json(name: str) -> dict[str, Any]:
+def read_json(name: str) -> Any:
     try:
         return json.loads((ROOT / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -51,6 +71,30 @@ def table(head: list[str], rows: list[list[str]], align: list[str]) -> str:
 def figure(value: float | None, digits: int) -> str:
     """Write a figure; one that is not defined, as those of a class without test images, is a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def cost(durations: dict[str, float], environment: dict[str, str], seeds: dict[str, Any]) -> str:
+    """Say what a run of everything takes, from how long its stages took one by one, and what several seeds give."""
+    final = durations["finetune"]
+    others = sum(seconds for name, seconds in durations.items() if name != "finetune") / 2  # cores
+    test = seeds["test_accuracy"]
+    minutes = [round(seconds / 60) for seconds in (final + others, final, others)]
+    return (
+        f"One run of everything keeps two cores that multiply bf16 busy for {minutes[0]} minutes: `final` for "
+        f"{minutes[1]},\nall else for {minutes[2]}. The results in git were made in {environment['precision']}, "
+        f"on {environment['cpu']} with torch {environment['torch']}.\n"
+        f"With {len(seeds['rows'])} seeds `final` has {test['mean']:.4f} on test, ± {test['deviation']:.4f}.\n"
+    )
+
+
+def speed(measured: list[dict[str, Any]]) -> str:
+    """Say how much faster than the plain loop the engine is, on each kind of processor that was measured."""
+    lines = []
+    for results_ in measured:
+        means = {name: group["mean"] for name, group in results_["geometric_mean"].items() if "2 threads" in name}
+        said = " and ".join(f"{mean:.1f} times in {name.partition(',')[0]}" for name, mean in means.items())
+        lines.append(f"- {engine.kind_of(results_['machine'])}: {said}\n")
+    return "".join(lines)
 
 
 def results(variants: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Validate the results in git: a fresh lock, well-formed contract files, pages whose tables say the same.
 
-With --write, bring the tables of README.md and docs/model_card.md up to date instead of complaining.
+With --write, bring what the pages say of them up to date instead of complaining.
 """
 
 import argparse
@@ -33,13 +33,7 @@ def main() -> None:
         for path, text in pages().items():
             path.write_text(text, encoding="utf-8")
         return
-    faults = [*stale_stages(ROOT), *bad_tables(params), *bad_metrics(params)]
-    if not faults:
-        faults = [
-            f"{path.relative_to(ROOT)}: its tables are not those of metrics/; run `python .ci/validate.py --write`"
-            for path, text in pages().items()
-            if path.read_text(encoding="utf-8") != text
-        ]
+    faults = [*stale_stages(ROOT), *bad_tables(params), *bad_metrics(params)] or bad_pages()
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
@@ -114,6 +108,15 @@ def bad_metrics(params: Params) -> list[str]:
     if not faults and final["test_accuracy"] != variants["final"]["test_accuracy"]:
         faults.append("metrics/final.json: its test accuracy is not that of metrics/variants.json")
     return faults
+
+
+def bad_pages() -> list[str]:
+    """Check that the pages say, between their marks, what follows from the files that they speak of."""
+    return [
+        f"{path.relative_to(ROOT)}: it does not say what its sources do; run `python .ci/validate.py --write`"
+        for path, text in pages().items()
+        if path.read_text(encoding="utf-8") != text
+    ]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Measure the training engine against the loop of the write-ups, on the same work, in one run.
 
 Every system, with 1 thread and with all cores, in fp32 and, where the processor has it, bf16. The ways take turns, each
-in a fresh process; a figure is the median of all their repeats. Writes benchmarks/results.json and the tables of
-docs/performance.md.
+in a fresh process; a figure is the median of all their repeats. Writes a file of benchmarks/results/, one for each
+kind of processor, and the tables of docs/performance.md.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks/results.json"
 PAGE = ROOT / "docs/performance.md"
 PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
 PEER_SYSTEMS = ("base_cnn", "final_cnn")
@@ -49,8 +48,9 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.systems or list(settings().variants)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    print(f"{len(names)} systems on {cores} cores: about {20 * len(names) / 60:.0f} minutes", flush=True)
     machine = ask(describe, cores)
-    print(f"{machine['cpu']}, {cores} cores; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
+    print(f"{machine['cpu']}, {kind_of(machine)}; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
     precisions = ["bf16", "fp32"] if machine["bf16"] else ["fp32"]
     rows = []
     for name in names:
@@ -89,9 +89,21 @@ def main() -> None:
     for key in ("geometric_mean", "pooling", "augment"):
         print(f"{key}: {json.dumps(results[key])}")
     if not arguments.systems:
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "bench", tables(results)), encoding="utf-8")
-        print(f"wrote {RESULTS.relative_to(ROOT)} and the tables of {PAGE.relative_to(ROOT)}")
+        path = ROOT / "benchmarks/results" / f"{'_'.join(kind_of(machine).lower().split())}.json"
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        measured = [json.loads(path.read_text(encoding="utf-8")) for path in results_in(ROOT)]
+        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "bench", tables(measured)), encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)} and the tables of {PAGE.relative_to(ROOT)}")
+
+
+def results_in(root: Path) -> list[Path]:
+    """List what was measured, a file for each kind of processor."""
+    return sorted((root / "benchmarks/results").glob("*.json"))
+
+
+def kind_of(machine: dict[str, Any]) -> str:
+    """Name the kind of processor that decides speed and rounding: AVX2, AVX512, AVX512 bf16."""
+    return f"{machine['capability']} bf16" if machine["bf16"] else str(machine["capability"])
 
 
 def ask(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -156,13 +168,14 @@ def flops_per_image(name: str) -> float:
 
 
 def describe(cores: int) -> dict:
-    """Describe the machine, and measure the peak of a matrix product of 2048 x 2048."""
+    """Describe the machine, and measure the peak of a matrix product of 2048 x 2048 in the precisions that it has."""
     import torch
 
     from fashion.classifier.device import has_bf16
 
+    bf16 = has_bf16(torch.device("cpu"))  # elsewhere such a product takes 14 seconds
     peak: dict[str, dict[str, int]] = {}
-    for precision, dtype in {"bf16": torch.bfloat16, "fp32": torch.float32}.items():
+    for precision, dtype in ([("bf16", torch.bfloat16)] if bf16 else []) + [("fp32", torch.float32)]:
         peak[precision] = {}
         for threads in sorted({1, cores}):
             torch.set_num_threads(threads)
@@ -179,7 +192,7 @@ def describe(cores: int) -> dict:
     return {
         "cpu": models[0] if models else platform.processor(),
         "cores": cores,
-        "bf16": has_bf16(torch.device("cpu")),
+        "bf16": bf16,
         "capability": torch.backends.cpu.get_cpu_capability(),
         "system": platform.system(),
         "python": platform.python_version(),
@@ -282,19 +295,27 @@ def line(row: dict) -> str:
     )
 
 
-def tables(results: dict) -> str:
-    """Write the results as Markdown."""
+def tables(measured: list[dict]) -> str:
+    """Write what was measured as Markdown: the means of all kinds of processors, then each kind's figures."""
+    text = "\n| processor | precision and threads | geometric mean | lowest |\n| --- | --- | --: | --: |\n"
+    for results in measured:
+        for name, group in results["geometric_mean"].items():
+            text += f"| {kind_of(results['machine'])} | {name} | {group['mean']:.2f}x | {group['lowest']:.2f}x |\n"
+    return text + "".join(map(tables_of, measured)) + "\n"
+
+
+def tables_of(results: dict) -> str:
+    """Write the figures of one kind of processor."""
     machine = results["machine"]
     peak = machine["matmul_peak_gflops"]
-    text = f"\n{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}, Python {machine['python']}. "
+    text = f"\n### {kind_of(machine)}\n\n{machine['cpu']}, {machine['cores']} cores, "
+    text += f"torch {machine['torch']}, Python {machine['python']}. "
     text += "Peak of a matrix product: "
     text += "; ".join(
         f"{precision} " + ", ".join(f"{value} GFLOP/s with {threads}" for threads, value in values.items())
         for precision, values in peak.items()
     )
-    text += " threads.\n\n| | geometric mean | lowest |\n| --- | --: | --: |\n"
-    for name, group in results["geometric_mean"].items():
-        text += f"| {name} | {group['mean']:.2f}x | {group['lowest']:.2f}x |\n"
+    text += " threads.\n"
     text += "\n| system | threads | precision | plain, images/s | engine, images/s | ratio | of peak |\n"
     text += "| --- | --: | --- | --: | --: | --: | --: |\n"
     for row in results["rows"]:
@@ -314,7 +335,7 @@ def tables(results: dict) -> str:
         text += f"| {row['ratio']:.2f}x |\n"
     augment = results["augment"]
     text += f"\n`augment`: {augment['augment']:,} images/s, a loop over `scipy.ndimage.zoom` {augment['loop']:,}: "
-    return text + f"{augment['ratio']:.0f}x.\n\n"
+    return text + f"{augment['ratio']:.0f}x.\n"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Measure what a stage costs beside `dvc repro`: trivial stages, both ways in turns, in a project made for it.
 
-Writes the table of src/abreast/README.md.
+Writes benchmarks/runner.json and the table of src/abreast/README.md.
 """
 
+import json
 import os
 import shutil
 import statistics
@@ -15,6 +16,7 @@ from pathlib import Path
 from fashion.files import with_section
 
 PAGE = Path(__file__).parents[1] / "src/abreast/README.md"
+RESULTS = Path(__file__).with_name("runner.json")
 STAGES = 12
 ROUNDS = 5
 DVC = [sys.executable, "-m", "dvc", "repro", "--quiet"]
@@ -34,11 +36,21 @@ def main() -> None:
                 times[name].append(seconds(command, copy))
                 nothing[name].append(seconds(command, copy))
                 print(f"{name}: {times[name][-1]:.1f} s, with nothing to do {nothing[name][-1]:.1f} s", flush=True)
+    medians = {
+        name: {"all": statistics.median(all_), "nothing": statistics.median(nothing[name])}
+        for name, all_ in times.items()
+    }
+    RESULTS.write_text(json.dumps(medians, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "runner", table(medians)), encoding="utf-8")
+
+
+def table(medians: dict[str, dict[str, float]]) -> str:
+    """Write the medians of each way, in seconds, as Markdown."""
     text = f"\n| way | {STAGES} stages | a stage | nothing to do |\n| --- | --: | --: | --: |\n"
-    for name, all_ in times.items():
-        took, idle = statistics.median(all_), statistics.median(nothing[name])
+    for name, seconds in medians.items():
+        took, idle = seconds["all"], seconds["nothing"]
         text += f"| `{name}` | {took:.1f} s | {(took - idle) / STAGES:.2f} s | {idle:.1f} s |\n"
-    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "runner", text + "\n"), encoding="utf-8")
+    return text + "\n"
 
 
 def make(folder: Path) -> Path:

@@ -17,6 +17,8 @@ ENVIRONMENT = {
     **os.environ,
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     "FASHION_DEVICE": "cpu",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,  # no setting of the user's decides
     "GIT_AUTHOR_NAME": "test",
     "GIT_AUTHOR_EMAIL": "test@example.org",
     "GIT_COMMITTER_NAME": "test",
@@ -62,6 +64,7 @@ def shrink(params: dict) -> None:
         del params["variants"][name]
     for name in ("mlp_200", "keras_2"):
         params["variants"][name]["baseline"] = None
+    params["finetune"]["threads"] = 1
     params["model"].update(baseline="base_cnn", size="tiny")
     params["model"]["sizes"] = {"tiny": {"arguments": {"channels": [8, 8]}, "max_epochs": {"main": 2, "finetune": 1}}}
     params["model"]["phases"]["main"]["validate_every"] = 1

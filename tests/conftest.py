@@ -7,14 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from clone import DATA, make_clone, run
 from fashion.sources.idx import read_idx
 
+# Threads beyond those that a training asks for only wait for each other: tests run side by side.
+torch.set_num_threads(1)
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, which the processes that they start inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_chance_each_time() -> None:
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -118,11 +118,11 @@ PROJECTS = {
 
 def make(folder: Path, files: dict[str, str]) -> Path:
     """Make a DVC project with these files, join.py and in.txt."""
-    for name, text in {"join.py": JOIN, "in.txt": "in\n", **files}.items():
+    by_dvc_init = {".dvc/config": "", ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n"}
+    for name, text in {**by_dvc_init, "join.py": JOIN, "in.txt": "in\n", **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(textwrap.dedent(text))
     run(folder, "git", "init", "--quiet")
-    run(folder, "dvc", "init", "--quiet")
     return folder
 
 

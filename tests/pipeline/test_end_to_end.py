@@ -1,5 +1,6 @@
 """The whole pipeline on 400 real images, run as a user would, in a clone of its own."""
 
+import gzip
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -53,10 +55,55 @@ def test_repro_again_does_nothing(project: Path) -> None:
     assert stages_run(run(project, "dvc", "repro")) == set()
 
 
-def test_the_same_code_data_and_settings_give_the_same_bytes(project: Path) -> None:
+def test_dvc_repro_gives_the_same_bytes_as_the_runner_did(project: Path) -> None:
+    before = {**checksums(project), "dvc.lock": hash((project / "dvc.lock").read_bytes())}
+    system = ["train@base_cnn", "evaluate@base_cnn", "finetune", "evaluate_final"]
+    stages = ["ingest", "split", "augment", *system, "compare", "predict"]
+    output = run(project, "dvc", "repro", "--force", "--no-run-cache", "--single-item", *stages)
+    assert stages_run(output) == set(stages)
+    assert {**checksums(project), "dvc.lock": hash((project / "dvc.lock").read_bytes())} == before
+
+
+def test_each_copy_of_an_image_has_its_label(reproduced: tuple[Path, str]) -> None:
+    data = reproduced[0] / "data"
+    for part in ("train", "validation"):
+        images, labels = (np.load(data / f"split/{part}_{what}.npy") for what in ("images", "labels"))
+        copies, theirs = (np.load(data / f"augmented/{part}_{what}.npy") for what in ("images", "labels"))
+        for copy in range(4):
+            np.testing.assert_array_equal(theirs[copy::4], labels)
+        np.testing.assert_array_equal(copies[::4], images)
+
+
+def test_the_device_and_where_the_raw_files_lie_make_nothing_run_again(project: Path) -> None:
+    for packed in (project / "data/raw").glob("*.gz"):
+        packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+    assert stages_run(run(project, "dvc", "repro", environment={"FASHION_DEVICE": "cpu:0"})) == set()
+
+
+def test_a_system_can_be_trained_and_judged_in_bf16_on_any_machine(project: Path) -> None:
+    run(project, "dvc", "repro", "--single-item", "train@mlp_200", "evaluate@mlp_200")
+    edit_params(project, lambda params: params["train"].update(precision="bf16"))
+    run(project, "dvc", "repro", "--single-item", "train@mlp_200", "evaluate@mlp_200")
+    figures = json.loads((project / "data/evaluated/mlp_200.json").read_text())
+    assert figures["environment"]["precision"] == "bf16"
+    assert figures["val_accuracy"] > 0.3
+
+
+def test_no_variants_name_reaches_a_shell(project: Path) -> None:
+    name = "a; touch broken_out;"
+    edit_params(project, lambda params: params["variants"].update({name: params["variants"].pop("keras_2")}))
+    output = run(project, "dvc", "repro", status=None)
+    assert f"error: params.yaml: variants.{name}: not a usable name" in output
+    assert not (project / "broken_out").exists()
+
+
+def test_an_error_of_our_own_costs_no_model_either(project: Path) -> None:
     before = checksums(project)
-    output = run(project, "dvc", "repro", "--force", "--no-run-cache", "--single-item", "train@base_cnn", "finetune")
-    assert stages_run(output) == {"train@base_cnn", "finetune"}
+    family = project / "src/fashion/networks/families/mlp.py"
+    family.write_text(family.read_text().replace("layers: list[nn.Module] = [", "raise MemoryError  # "))
+    output = run(project, "dvc", "repro", "train@base", status=None)
+    assert "MemoryError" in output
     assert checksums(project) == before
 
 

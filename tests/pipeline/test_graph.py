@@ -139,6 +139,11 @@ def test_the_final_models_evaluation_is_that_of_the_variants() -> None:
     assert (final["params"], final["meta"]) == (variant["params"], variant["meta"])
 
 
+def test_test_labels_are_read_by_those_who_score_alone() -> None:
+    readers = {name for name, stage in STAGES.items() if "data/split/test_labels.npy" in stage["deps"]}
+    assert readers == {"evaluate", "evaluate_final", "compare"}
+
+
 @pytest.mark.parametrize("name", ["train", "finetune"])
 def test_no_training_depends_on_test_images(name: str) -> None:
     assert not [dep for dep in STAGES[name]["deps"] if "test" in dep]

@@ -46,7 +46,7 @@ def cut_off_mirror() -> Iterator[str]:
     yield from serve(CutOffHandler)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_apt(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("bin")))
 
@@ -57,7 +57,6 @@ def test_files_come_whole_from_a_mirror(mirror: str, tmp_path: Path) -> None:
     assert all((tmp_path / name).read_bytes() == (DATA / name).read_bytes() for name in NAMES)
 
 
-@pytest.mark.usefixtures("no_apt")
 def test_a_download_that_breaks_off_leaves_nothing_behind(cut_off_mirror: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot fetch"):
         fetch(NAMES, tmp_path, [cut_off_mirror])
@@ -69,7 +68,6 @@ def test_the_next_mirror_is_asked_when_one_has_not_got_the_files(mirror: str, tm
     assert (tmp_path / NAMES[0]).is_file()
 
 
-@pytest.mark.usefixtures("no_apt")
 def test_when_nothing_helps_the_error_says_what_was_tried_and_what_to_do(mirror: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         fetch(NAMES, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9"])
@@ -80,7 +78,6 @@ def test_when_nothing_helps_the_error_says_what_was_tried_and_what_to_do(mirror:
     assert "dataset-fashion-mnist" in message
 
 
-@pytest.mark.usefixtures("no_apt")
 def test_debians_package_is_unpacked_when_no_mirror_answers(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

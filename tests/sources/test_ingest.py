@@ -18,6 +18,12 @@ def settings(**changes: object) -> IngestSettings:
     return IngestSettings.model_validate({"source": "idx", "pad_to": 32, "sha256": sha256, "mirrors": [], **changes})
 
 
+@pytest.fixture(autouse=True)
+def no_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file comes from Debian's package, which may be installed."""
+    monkeypatch.setattr(ingesting, "DEBIAN_FOLDER", tmp_path_factory.mktemp("nothing"))
+
+
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     for path in DATA.glob("*.gz"):

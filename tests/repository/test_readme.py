@@ -1,0 +1,43 @@
+"""What README.md tells to type can be typed."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from clone import ROOT
+from fashion.params import check
+from fashion.settings.parsing import load_yaml
+
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+LINES = [line.partition("  #")[0] for block in BLOCKS for line in block.splitlines()]
+COMMANDS = [command.strip() for line in LINES for command in line.split(";")]
+TARGETS = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+DVC = {"metrics diff", "params diff", "plots diff", "exp show", "exp run", "repro", "plots show"}
+
+
+def overridden(setting: str) -> dict[str, Any]:
+    """Give params.yaml with `-S key=value`; a key that is not there needs a plus, as for DVC."""
+    params = load_yaml(ROOT / "params.yaml")
+    key, _, value = setting.partition("=")
+    *parents, last = key.removeprefix("+").split(".")
+    place = params
+    for parent in parents:
+        place = place[parent]
+    assert (last in place) != key.startswith("+"), key
+    place[last] = YAML(typ="safe").load(value)
+    return params
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_can_be_typed(command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "make":
+        assert words[1] in TARGETS
+    else:
+        assert words[0] == "dvc", command
+        assert " ".join(words[1:3]) in DVC
+        for setting in words[words.index("-S") + 1 :] if "-S" in words else []:
+            check(overridden(setting), source="params.yaml")

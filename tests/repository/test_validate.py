@@ -1,0 +1,141 @@
+"""What CI checks of the results in git: each fault is said, and nothing else is."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pages
+import pytest
+import validate
+
+from clone import ROOT, edit_params, run
+from fashion.params import Params, check
+from fashion.settings.parsing import load_yaml
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What git tracks or could, as it lies here."""
+    folder = tmp_path / "checkout"
+    for name in run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    for module in (pages, validate):
+        monkeypatch.setattr(module, "ROOT", folder)
+    return folder
+
+
+def faults(folder: Path) -> list[str]:
+    """Name the faults of the tables, metrics and pages."""
+    params: Params = check(load_yaml(folder / "params.yaml"), source="params.yaml")
+    return [*validate.bad_tables(params), *validate.bad_metrics(params), *validate.bad_pages()]
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, path
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def edit_json(path: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_what_is_in_git_has_no_fault(checkout: Path) -> None:
+    run(checkout, "git", "init", "--quiet")
+    assert validate.stale_stages(checkout) == []
+    assert faults(checkout) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        ("README.md", "0.8792", "0.9999", "README.md: it does not say what its sources do"),
+        ("docs/model_card.md", "| Shirt |", "| Shirts |", "docs/model_card.md: it does not say what its sources do"),
+        ("docs/performance.md", "| base | 1 |", "| base | 3 |", "docs/performance.md: it does not say what its sou"),
+        ("plots/roc.csv", "class,fpr,tpr", "class,tpr,fpr", "plots/roc.csv: columns ['class', 'tpr', 'fpr'], expected"),
+        ("plots/roc.csv", "Trouser,", "Trousers,", "plots/roc.csv: class is not each of"),
+        ("plots/learning_curves.csv", "base,adam,1,", "base,adam,,", "plots/learning_curves.csv: empty, or with empty"),
+        ("plots/confusion.csv", "Bag,", "Bags,", "plots/confusion.csv: actual is not each of"),
+        ("data/predicted/results.csv", "\n0,9\n", "\n0,10\n", "data/predicted/results.csv: a label is not the number"),
+        ("metrics/variants.json", '"parameters": 624778', '"parameters": 1.5', "variants.json: base.parameters is 1.5"),
+        ("metrics/variants.json", '"wide": {', '"wider": {', "metrics/variants.json: not the systems of params.yaml"),
+        ("metrics/final.json", '"macro_f1": 0', '"macro_f1": "0', "metrics/final.json"),
+        ("metrics/final.json", '"Bag": {', '"Bags": {', "metrics/final.json: per_class does not name each class"),
+        (
+            "metrics/final.json",
+            '"test_accuracy": 0.9',
+            '"test_accuracy": 0.8',
+            "its test accuracy is not that of",
+        ),
+    ],
+)
+def test_a_result_edited_by_hand_is_a_fault(file: str, old: str, new: str, fault: str, checkout: Path) -> None:
+    if fault == "metrics/final.json":  # no JSON any more
+        replace(checkout / file, old, new)
+        with pytest.raises(SystemExit, match="error: metrics/final.json: "):
+            faults(checkout)
+    else:
+        replace(checkout / file, old, new)
+        assert any(fault in said for said in faults(checkout)), faults(checkout)
+
+
+def test_a_missing_table_is_a_fault(checkout: Path) -> None:
+    (checkout / "plots/roc.csv").unlink()
+    assert ["plots/roc.csv" in said for said in faults(checkout)] == [True]
+
+
+def test_classes_may_be_called_numbers_or_nothing_and_lack_test_images(checkout: Path) -> None:
+    names = dict(zip(load_yaml(checkout / "params.yaml")["classes"], [*"01234567", "NA", "None|x"], strict=True))
+    edit_params(checkout, lambda params: params.update(classes=list(names.values())))
+    missing = names["Bag"]
+
+    def rename(final: dict) -> None:
+        final["per_class"] = {names[name]: row for name, row in final["per_class"].items()}
+        final["per_class"][missing].update(support=0, roc_auc=None)
+
+    edit_json(checkout / "metrics/final.json", rename)
+    for file in ("plots/roc.csv", "plots/confusion.csv"):
+        head, *lines = (checkout / file).read_text().splitlines()
+        cells = [line.split(",") for line in lines]
+        renamed = [[names.get(cell, cell) for cell in row] for row in cells]
+        kept = [",".join(row) for row in renamed if row[0] != missing]
+        (checkout / file).write_text("\n".join([head, *kept, ""]))
+    for path, text in pages.pages().items():
+        path.write_text(text, encoding="utf-8")
+    assert faults(checkout) == []
+    card = (checkout / "docs/model_card.md").read_text()
+    assert "| None\\|x | " in card
+    assert f"| {missing} | " in card
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "stage"),
+    [
+        ("params.yaml", "batch_size: 256", "batch_size: 128", "train@base"),
+        ("src/fashion/results/scores.py", "SMALLEST = 1e-12", "SMALLEST = 1e-9", "evaluate@base"),
+        ("stages/predict.py", "import pandas", "import  pandas", "predict"),
+        ("metrics/variants.json", '"parameters": 624778', '"parameters": 1', "compare"),
+        ("dvc.lock", "train.threads: 1", "train.threads: 2", "evaluate"),
+    ],
+)
+def test_a_setting_code_or_result_that_no_run_followed_makes_the_lock_stale(
+    file: str, old: str, new: str, stage: str, checkout: Path
+) -> None:
+    run(checkout, "git", "init", "--quiet")
+    replace(checkout / file, old, new)
+    assert any(stage in fault for fault in validate.stale_stages(checkout)), validate.stale_stages(checkout)
+
+
+def test_the_command_says_the_faults_and_exits_with_status_2(checkout: Path) -> None:
+    run(checkout, "git", "init", "--quiet")
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    replace(checkout / "README.md", "0.8792", "0.9999")
+    output = run(checkout, "python", ".ci/validate.py", status=2)
+    assert output == "error: README.md: it does not say what its sources do; run `python .ci/validate.py --write`\n"
+    run(checkout, "python", ".ci/validate.py", "--write")
+    assert (checkout / "README.md").read_text(encoding="utf-8") == text
