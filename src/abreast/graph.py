@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from dvc.utils.serialize import LOADERS
 
 from abreast.errors import AbreastError
 from abreast.order import Ignores, Locks
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,30 @@ def plan(targets: list[str], *, force: bool = False, downstream: bool = False) -
             graph = get_active_graph(repo.index.graph)  # in which frozen stages need nothing
             affected: list[Any] = []
             for step in plan_repro(graph, wanted, downstream=downstream):  # each after those that it needs
-                if force or not set(affected).isdisjoint(graph.successors(step)) or step.changed():
+                if force or not set(affected).isdisjoint(graph.successors(step)) or changed(step):
                     affected.append(step)
             stages = [stage_of(step, affected[:place], repo) for place, step in enumerate(affected)]
             locks = Locks.of(affected)
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None
     return Plan(stages, locks)
+
+
+def changed(step: Any) -> bool:
+    """Ask DVC whether one of its stages changed; Ctrl-C and SIGTERM wait so long.
+
+    DVC notes in .dvc/tmp/rwlock which files it reads, and what is left of that file when it is interrupted while it
+    writes keeps every later run from starting.
+    """
+    caught: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in STOPS}
+    try:
+        return bool(step.changed())
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if caught:
+            raise KeyboardInterrupt
 
 
 def stage_of(step: Any, before: list[Any], repo: Repo) -> Stage:

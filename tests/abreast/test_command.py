@@ -272,6 +272,31 @@ def wait_for(condition, seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
+INTERRUPTED = """
+import os, signal
+from dvc.stage import PipelineStage
+from abreast.graph import plan
+
+looked = []
+
+def changed(stage):
+    os.kill(os.getpid(), signal.SIGINT)
+    looked.append(stage.name)
+    return True
+
+PipelineStage.changed = changed
+try:
+    plan([])
+except KeyboardInterrupt:
+    print(len(looked), "looked at")
+"""
+
+
+def test_ctrl_c_waits_until_dvc_has_looked_at_a_stage(tmp_path: Path) -> None:
+    """Interrupted while it notes which files it reads, DVC would leave notes that no later run can read."""
+    assert run(make(tmp_path, slow(0, 2)), "python", "-c", INTERRUPTED) == "1 looked at\n"
+
+
 STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (signal.SIGKILL, -9)}
 
 

@@ -81,6 +81,15 @@ def test_a_stage_left_stale_is_still_as_it_was_in_the_lock(relocked: tuple[dict[
 
 
 def test_a_changed_seed_leaves_all_trainings_stale_and_no_more(project: Path) -> None:
+    """With one variant, so that less is to run."""
+
+    def keep_one(params: dict) -> None:
+        params["variants"] = {"base": params["variants"]["base"]}
+        params["model"]["baseline"] = None
+
+    edit_params(project, keep_one)
+    run(project, "dvc", "repro", "compare")
+    run(project, "git", "commit", "--all", "--quiet", "--message=One variant")
     replace(
         project / "src/fashion/training/learning.py", "SeedSequence(settings.seed)", "SeedSequence(settings.seed + 1)"
     )
