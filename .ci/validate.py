@@ -12,6 +12,7 @@ import pandas as pd
 from pages import ROOT, pages, read_json
 
 from fashion.params import Params, check
+from fashion.results.comparison import names_to_plot
 from fashion.settings.parsing import load_yaml
 
 COLUMNS = {
@@ -78,8 +79,12 @@ def bad_tables(params: Params) -> list[str]:
     per_class = read_json("metrics/final.json").get("per_class", {})
     known = {
         ("plots/learning_curves.csv", "variant"): {*params.variants, "final"},
-        ("plots/confusion.csv", "actual"): {name for name, row in per_class.items() if row["support"]},
-        ("plots/roc.csv", "class"): {name for name, row in per_class.items() if row["roc_auc"] is not None},
+        ("plots/confusion.csv", "actual"): {
+            *names_to_plot([name for name, row in per_class.items() if row["support"]])
+        },
+        ("plots/roc.csv", "class"): {
+            *names_to_plot([name for name, row in per_class.items() if row["roc_auc"] is not None])
+        },
     }
     for (name, column), expected in known.items():
         if set(tables[name][column]) != expected:

@@ -9,7 +9,7 @@ import paths
 from entry import run
 from fashion.files import read_array, write_json, write_text
 from fashion.params import Params
-from fashion.results.comparison import accuracies_to_plot, learning_curves, variants_table
+from fashion.results.comparison import accuracies_to_plot, learning_curves, names_to_plot, variants_table
 from fashion.results.scores import roc_curves
 from fashion.settings.fields import FINAL
 from fashion.settings.system import FinalModel, Variant
@@ -30,9 +30,10 @@ def main(params: Params) -> None:
     write_table("accuracies", accuracies_to_plot(table, groups))
 
     probabilities = read_array(paths.probabilities(FINAL))
-    classes = np.array(params.classes)
+    names = names_to_plot(params.classes)
+    classes = np.array(names)
     write_table("confusion", pd.DataFrame({"actual": classes[labels], "predicted": classes[probabilities.argmax(1)]}))
-    write_table("roc", roc_curves(labels, np.asarray(probabilities), params.classes).round(5))
+    write_table("roc", roc_curves(labels, np.asarray(probabilities), names).round(5))
     best = max(params.variants, key=lambda name: table[name]["val_accuracy"])
     for name in (best, FINAL):
         row = table[name]

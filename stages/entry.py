@@ -60,8 +60,10 @@ def put_back_outputs() -> None:
 
     with Repo(_wait_for_lock=True) as repo:
         with repo.lock:  # another process may be writing to dvc.lock, which is not done in one go
-            outs = load_yaml(LOCK)["stages"].get(STAGE, {}).get("outs", []) if LOCK.exists() else []
+            outs = load_yaml(LOCK).get("stages", {}).get(STAGE, {}).get("outs", []) if LOCK.exists() else []
         for out in outs:
+            if "md5" not in out:
+                continue  # written by a DVC whose cache goes by another checksum
             place, cached = Path(out["path"]), Path(repo.cache.local.oid_to_path(out["md5"]))
             if not place.exists() and cached.is_file():
                 place.parent.mkdir(parents=True, exist_ok=True)

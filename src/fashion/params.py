@@ -1,9 +1,10 @@
 """The whole of `params.yaml`, checked before any stage runs, so that a fault costs nothing."""
 
 import re
+import unicodedata
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from fashion.errors import InputError
 from fashion.networks.building import families
@@ -15,10 +16,17 @@ from fashion.settings.split import SplitSettings
 from fashion.settings.system import FinalModel, TrainSettings, Variant
 
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
+CONTROL = {"Cc", "Zl", "Zp"}  # Unicode's categories of what breaks lines and steers terminals
 
-# `dvc plots show` writes classes as they are into a page: none may open or close a tag there, or break a line.
-ClassName = Annotated[str, Field(min_length=1, pattern=r"^([^\x00-\x1f<]|<[^/!?a-zA-Z\x00-\x1f]|<$)*$")]
-Classes = Annotated[list[ClassName], Field(min_length=2, max_length=256)]
+
+def check_class_name(name: str) -> str:
+    """Raise ValueError for a name that would break a line of a table or steer a terminal."""
+    if not name.strip() or any(unicodedata.category(character) in CONTROL for character in name):
+        raise ValueError("a class needs a name, in one line and without control characters")
+    return name
+
+
+Classes = Annotated[list[Annotated[str, AfterValidator(check_class_name)]], Field(min_length=2, max_length=256)]
 
 
 class Params(Strict):

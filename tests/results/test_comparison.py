@@ -6,6 +6,7 @@ from fashion.results.comparison import (
     CURVE_COLUMNS,
     accuracies_to_plot,
     learning_curves,
+    names_to_plot,
     variants_table,
 )
 
@@ -33,6 +34,10 @@ SCORE = {
     "per_class": {},
 }
 GROUPS = {"base": "base", "wide": "base"}
+
+
+def test_class_names_in_plots_cannot_end_the_script_of_their_page() -> None:
+    assert names_to_plot(["shirt", "<</script>", "<!--", "a<b"]) == ["shirt", "‹‹/script>", "‹!--", "a‹b"]
 
 
 def test_learning_curves_have_a_row_for_each_epoch_of_each_variant() -> None:

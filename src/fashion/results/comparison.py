@@ -31,6 +31,14 @@ def variants_table(
     return table
 
 
+def names_to_plot(classes: list[str]) -> list[str]:
+    """Name the classes in the tables behind DVC's plots.
+
+    DVC writes them as they are into the script of a page, where `</script>` would end it and `<!--` break it.
+    """
+    return [name.replace("<", "‹") for name in classes]
+
+
 def learning_curves(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Stack the histories, long form, a row an epoch of a variant."""
     return pd.concat([history.assign(variant=name) for name, history in histories.items()])[CURVE_COLUMNS]
