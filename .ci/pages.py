@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import vl_convert
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))  # where tables are made of what was measured
 
@@ -14,6 +16,23 @@ import precision  # noqa: E402
 import runner  # noqa: E402
 from fashion.files import with_section  # noqa: E402
 
+DVCS_VEGA_LITE = "5.21"  # the version of DVC's own templates, and of those in .dvc/plots
+PLOTS_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{refresh_tag}
+<title>Plots</title>
+<style>body { font-family: system-ui, sans-serif; } table { border-spacing: 15px; } img { max-width: 100%; }</style>
+<!-- Vega, Vega-Lite and Vega-Embed (BSD 3-clause, the Vega project), as vl-convert bundles them. -->
+<script>VEGA</script>
+</head>
+<body>
+{plot_divs}
+</body>
+</html>
+"""
 ALIGNED_RIGHT = "---:"
 BAR = "\\|"  # in a cell
 
@@ -45,7 +64,16 @@ def pages() -> dict[Path, str]:
             "robustness": robustness(final["robustness"]),
         },
     }
-    return {ROOT / name: with_tables(ROOT / name, texts) for name, texts in tables.items()}
+    made = {ROOT / name: with_tables(ROOT / name, texts) for name, texts in tables.items()}
+    return {**made, ROOT / ".dvc/plots/page.html": plots_page()}
+
+
+def plots_page() -> str:
+    """Write the page that `dvc plots` fills: DVC's own loads Vega from elsewhere, this one has it inside."""
+    vega = vl_convert.javascript_bundle(
+        snippet="window.vegaEmbed = vegaEmbed; window.vega = vega;", vl_version=DVCS_VEGA_LITE
+    )
+    return PLOTS_PAGE.replace("VEGA", vega)
 
 
 def read_json(name: str) -> Any:

@@ -4,6 +4,7 @@ With --write, bring what the pages say of them up to date instead of complaining
 """
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def main() -> None:
         for path, text in pages().items():
             path.write_text(text, encoding="utf-8")
         return
-    faults = [*stale_stages(ROOT), *bad_tables(params), *bad_metrics(params)] or bad_pages()
+    faults = [*stale_stages(ROOT), *bad_tables(params), *bad_metrics(params), *bad_report()] or bad_pages()
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
@@ -92,6 +93,16 @@ def bad_tables(params: Params) -> list[str]:
     if not set(tables["data/predicted/results.csv"]["label"]) <= set(map(str, range(len(params.classes)))):
         faults.append("data/predicted/results.csv: a label is not the number of a class")
     return faults
+
+
+def bad_report() -> list[str]:
+    """Check that the report shows the graph as it is: DVC lets no stage depend on dvc.yaml."""
+    page = (ROOT / "report.html").read_text(encoding="utf-8") if (ROOT / "report.html").exists() else ""
+    missing = [
+        name for name in load_yaml(ROOT / "dvc.yaml")["stages"] if not re.search(rf">{re.escape(name)}( x |<)", page)
+    ]
+    remedy = "run `dvc repro --force --single-item report`"
+    return [f"report.html: does not show {', '.join(missing)}; {remedy}"] if missing else []
 
 
 def bad_metrics(params: Params) -> list[str]:

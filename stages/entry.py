@@ -5,6 +5,7 @@ Nothing here can change what a stage writes, so no stage lists it as a dependenc
 
 import argparse
 import inspect
+import json
 import os
 import shutil
 import signal
@@ -64,7 +65,13 @@ def put_back_outputs() -> None:
         for out in outs:
             if "md5" not in out:
                 continue  # written by a DVC whose cache goes by another checksum
-            place, cached = Path(out["path"]), Path(repo.cache.local.oid_to_path(out["md5"]))
-            if not place.exists() and cached.is_file():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(cached, place)
+            files = {Path(out["path"]): out["md5"]}
+            if out["md5"].endswith(".dir"):  # a folder: a list of its files, as JSON
+                listing = Path(repo.cache.local.oid_to_path(out["md5"]))
+                listed = json.loads(listing.read_text(encoding="utf-8")) if listing.is_file() else []
+                files = {Path(out["path"], entry["relpath"]): entry["md5"] for entry in listed}
+            for place, checksum in files.items():
+                cached = Path(repo.cache.local.oid_to_path(checksum))
+                if not place.exists() and cached.is_file():
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(cached, place)

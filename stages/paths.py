@@ -9,10 +9,13 @@ SPLIT = DATA / "split"
 AUGMENTED = DATA / "augmented"
 HISTORIES = DATA / "histories"
 EVALUATED = DATA / "evaluated"
+LAYERS = DATA / "layers"
 PREDICTED = DATA / "predicted"
 MODELS = Path("models")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
+REPORT = Path("report.html")
 
 
 def images(folder: Path, part: str) -> Path:
@@ -31,6 +34,11 @@ def model(name: str) -> Path:
 
 def history(name: str) -> Path:
     return HISTORIES / f"{name}.csv"
+
+
+def layers(name: str) -> Path:
+    """Give the table of a system's layers."""
+    return LAYERS / f"{name}.json"
 
 
 def scores(name: str) -> Path:

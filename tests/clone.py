@@ -79,19 +79,20 @@ def train_for_ever(params: dict) -> None:
 
 def checksums(folder: Path) -> dict[str, int]:
     """Give the content of all results, but not of locks, which also list the code."""
-    places = [*folder.glob("metrics/*"), *folder.glob("plots/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
+    places = [*folder.glob("metrics/*"), *folder.glob("plots/**/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
     return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in places if path.is_file()}
 
 
 def make_clone(folder: Path) -> None:
     """Copy what git knows, but no results; put the sample's data there."""
     listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
-    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "benchmarks/durations.json")
+    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "benchmarks/durations.json", "report.html")
     for file in filter(None, listed):
         if (ROOT / file).is_file() and not file.startswith(results):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, folder / file)
     for path in DATA.glob("*.gz"):
         shutil.copy(path, folder / "data" / "raw")
+    (folder / "benchmarks/durations.json").write_text("{}", encoding="utf-8")
     edit_params(folder, shrink)
     run(folder, "git", "init", "--quiet", "--initial-branch=main")

@@ -39,7 +39,9 @@ STAGES = {name: stage.get("do", stage) for name, stage in load_yaml(ROOT / "dvc.
 def code_pieces(name: str) -> set[str]:
     """List the files and folders of code among a stage's dependencies."""
     return {
-        FAMILY if "families/${" in dep else dep for dep in STAGES[name]["deps"] if dep.startswith(("src/", "stages/"))
+        FAMILY if "networks/families" in dep else dep
+        for dep in STAGES[name]["deps"]
+        if dep.startswith(("src/", "stages/"))
     }
 
 
@@ -127,21 +129,26 @@ def test_neither_scoring_nor_predicting_knows_the_training() -> None:
         ]
 
 
-def test_the_final_models_evaluation_is_that_of_the_variants() -> None:
-    variant, final = STAGES["evaluate"], STAGES["evaluate_final"]
+@pytest.mark.parametrize("name", ["evaluate", "show"])
+def test_the_final_model_is_treated_as_the_variants_are(name: str) -> None:
+    variant, final = STAGES[name], STAGES[f"{name}_final"]
 
     def named(line: str) -> str:
         return line.replace("${key}", "final").replace("${item.family}", "${model.family}")
 
     assert final["cmd"] == f"{variant['cmd']} final"
     for key in ("deps", "outs"):
-        assert final[key] == [named(line) for line in variant[key]]
-    assert (final["params"], final["meta"]) == (variant["params"], variant["meta"])
+        assert [*map(path_of, final[key])] == [named(line) for line in map(path_of, variant[key])]
+    assert (final.get("params"), final.get("meta")) == (variant.get("params"), variant.get("meta"))
 
 
-def test_test_labels_are_read_by_those_who_score_alone() -> None:
+def path_of(entry: str | dict) -> str:
+    return entry if isinstance(entry, str) else next(iter(entry))
+
+
+def test_test_labels_are_read_by_those_who_score_and_show_alone() -> None:
     readers = {name for name, stage in STAGES.items() if "data/split/test_labels.npy" in stage["deps"]}
-    assert readers == {"evaluate", "evaluate_final", "compare"}
+    assert readers == {"evaluate", "evaluate_final", "compare", "show_data", "show_predictions"}
 
 
 @pytest.mark.parametrize("name", ["train", "finetune"])
@@ -159,6 +166,12 @@ USED = {
     "evaluate": {"torch", "pandas", "sklearn"},
     "compare": {"pandas", "sklearn"},
     "predict": {"torch", "pandas"},
+    "describe": {"torch"},
+    "show_data": {"matplotlib"},
+    "show": {"matplotlib"},
+    "show_groups": {"matplotlib"},
+    "show_predictions": {"matplotlib", "pandas"},
+    "report": set(),
     "check": set(),
 }
 

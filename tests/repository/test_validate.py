@@ -30,7 +30,12 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def faults(folder: Path) -> list[str]:
     """Name the faults of the tables, metrics and pages."""
     params: Params = check(load_yaml(folder / "params.yaml"), source="params.yaml")
-    return [*validate.bad_tables(params), *validate.bad_metrics(params), *validate.bad_pages()]
+    return [
+        *validate.bad_tables(params),
+        *validate.bad_metrics(params),
+        *validate.bad_report(),
+        *validate.bad_pages(),
+    ]
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -82,6 +87,12 @@ def test_metrics_that_are_no_json_are_refused_in_one_line(checkout: Path) -> Non
     replace(checkout / "metrics/final.json", '"macro_f1": 0', '"macro_f1": "0')
     with pytest.raises(SystemExit, match="error: metrics/final.json: "):
         faults(checkout)
+
+
+def test_a_report_without_a_stage_of_the_graph_is_a_fault(checkout: Path) -> None:
+    page = checkout / "report.html"
+    page.write_text(page.read_text(encoding="utf-8").replace(">ingest<", ">ingested<"), encoding="utf-8")
+    assert any(said.startswith("report.html: does not show ingest; run") for said in faults(checkout))
 
 
 def test_a_missing_table_is_a_fault(checkout: Path) -> None:

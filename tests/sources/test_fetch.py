@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DATA
+from clone import DATA
 from fashion.errors import InputError
 from fashion.sources.fetch import DEBIAN_FOLDER, fetch
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import DATA
+from clone import DATA
 from fashion.errors import InputError
 from fashion.sources.idx import read_idx
 

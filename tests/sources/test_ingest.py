@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import DATA
+from clone import DATA
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
 from fashion.sources import ingest as ingesting

@@ -1,0 +1,101 @@
+"""The report's charts, as Vega-Lite: one look, whose colours the page sets for light and dark."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of the language; nothing is fetched
+BELOW = {"orient": "bottom", "columns": 4, "labelLimit": 260}
+Rows = Sequence[Mapping[str, Any]]
+
+
+def chart(rows: Rows, **spec: Any) -> dict[str, Any]:
+    return {"$schema": SCHEMA, "width": "container", "autosize": {"type": "fit-x", "contains": "padding"},
+            "data": {"values": list(rows)}, **spec}  # fmt: skip
+
+
+def quantity(field: str, title: str, **more: Any) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", "title": title, **more}
+
+
+def learning_curves(rows: Rows, picked: Sequence[str]) -> dict[str, Any]:
+    """Draw loss or accuracy by epoch of the systems in the parameter `picked`; `what` says which."""
+    tooltip = [
+        {"field": "variant", "title": "system"},
+        {"field": "part"},
+        {"field": "phase"},
+        {"field": "epoch"},
+        {"field": "value", "format": ".4f"},
+    ]
+    return chart(
+        rows,
+        height=340,
+        params=[{"name": "picked", "value": list(picked)}, {"name": "what", "value": "accuracy"}],
+        transform=[{"filter": "indexof(picked, datum.variant) >= 0 && datum.what == what"}],
+        mark={"type": "line", "point": {"size": 20}, "tooltip": True, "strokeWidth": 1.5},
+        encoding={
+            "x": quantity("epoch", "epoch", axis={"tickMinStep": 1, "format": "d"}),
+            "y": quantity("value", "", scale={"zero": False}),
+            "color": {"field": "variant", "type": "nominal", "title": None, "sort": None, "legend": BELOW},
+            "strokeDash": {
+                "field": "part",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": ["validation", "training"], "range": [[1, 0], [3, 3]]},
+            },
+            "tooltip": tooltip,
+        },
+    )
+
+
+def accuracy_against(rows: Rows, field: str, title: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Draw each system's test accuracy with its interval against what it takes."""
+    tooltip = [
+        {"field": "system"},
+        {"field": "family"},
+        {"field": field, "title": title, "format": ",.4~r"},
+        {"field": "test", "title": "test accuracy", "format": ".4f"},
+    ]
+    x = quantity(
+        field, f"{title} (logarithmic)", scale={"type": "log"}, axis={"format": "~s" if field == "parameters" else "~g"}
+    )
+    color = {
+        "field": "family",
+        "type": "nominal",
+        "scale": {"domain": list(colours), "range": list(colours.values())},
+        "legend": BELOW,
+    }
+    return chart(
+        [row for row in rows if row.get(field)],
+        height=340,
+        encoding={"x": x, "color": color, "tooltip": tooltip},
+        layer=[
+            {
+                "mark": {"type": "rule"},
+                "encoding": {"y": quantity("low", "test accuracy", scale={"zero": False}), "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+                "encoding": {"y": quantity("test", "test accuracy", scale={"zero": False}, axis={"format": ".0%"})},
+            },
+            {
+                "transform": [{"filter": "datum.best"}],
+                "mark": {"type": "text", "align": "right", "dx": -7, "dy": -7},
+                "encoding": {"y": quantity("test", "test accuracy"), "text": {"field": "system"}},
+            },
+        ],
+    )
+
+
+def robustness(rows: Rows) -> dict[str, Any]:
+    """Draw the accuracy on changed images as bars."""
+    return chart(
+        rows,
+        height=20 * len(rows),
+        mark={"type": "bar", "tooltip": True},
+        encoding={
+            "y": {"field": "image", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 200}},
+            "x": quantity("accuracy", "accuracy on test images", axis={"format": ".0%"}, scale={"domain": [0, 1]}),
+            "color": {"field": "change", "type": "nominal", "sort": None, "legend": None},
+            "tooltip": [{"field": "image"}, {"field": "accuracy", "format": ".4f"}],
+        },
+    )

@@ -1,0 +1,58 @@
+"""Tell the whole story in one page, report.html, from files that are in git."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import paths
+from entry import PARAMS, run
+from fashion.files import write_text
+from fashion.params import Params
+from fashion.results.report.page import Results, render
+from fashion.settings.fields import FINAL
+from fashion.settings.parsing import load_yaml
+
+PICTURES = {
+    "samples.png": "Training images drawn by chance, each with the name of its class",
+    "classes.svg": "Images of each class in the training, validation and test parts, as a table and bars",
+    "pixels.svg": "Figures of the training pixels, the share of black ones and a histogram of all others",
+    "augmentation.png": "The four copies of training images: original, flip, zoom, flipped zoom",
+}
+
+
+def main(params: Params) -> None:
+    page = render(read_results(params, Path()))
+    write_text(paths.REPORT, page)
+    print(f"report: {paths.REPORT}, {len(page.encode()) / 1e6:.1f} MB", flush=True)
+
+
+def read_results(params: Params, root: Path) -> Results:
+    """Read what the page is made of from a project's folder."""
+
+    def read_json(path: Path) -> Any:
+        return json.loads((root / path).read_text(encoding="utf-8"))
+
+    with (root / paths.PLOTS / "learning_curves.csv").open(encoding="utf-8") as file:
+        curves = list(csv.DictReader(file))
+    durations = read_json(paths.DURATIONS)
+    stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
+    return Results(
+        final=FINAL,
+        classes=params.classes,
+        families={name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family},
+        table=read_json(paths.METRICS / "variants.json"),
+        scores=read_json(paths.METRICS / "final.json"),
+        curves=curves,
+        seconds={name: durations[stage] for name, stage in stages.items() if stage in durations},
+        data=read_json(paths.PLOTS / "data/counts.json"),
+        answers=read_json(paths.PLOTS / "final/answers.json"),
+        sheet=(root / paths.PLOTS / "final/answers.png").read_bytes(),
+        pictures={about: (root / paths.PLOTS / "data" / name).read_bytes() for name, about in PICTURES.items()},
+        stages=load_yaml(root / "dvc.yaml")["stages"],
+        settings=load_yaml(root / PARAMS),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

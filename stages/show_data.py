@@ -1,0 +1,38 @@
+"""Draw the data: plots/data."""
+
+import numpy as np
+
+import paths
+from entry import run
+from fashion.files import read_array, write_json
+from fashion.params import Params
+from fashion.results.figures import data
+from fashion.results.figures.style import save
+
+PARTS = ("train", "validation", "test")
+
+
+def main(params: Params) -> None:
+    folder = paths.PLOTS / "data"
+    images = read_array(paths.images(paths.SPLIT, "train"))
+    labels = {part: np.asarray(read_array(paths.labels(paths.SPLIT, part))) for part in PARTS}
+    unlabelled = len(read_array(paths.images(paths.INGESTED, "unlabelled")))
+    labelled = {part: len(numbers) for part, numbers in labels.items()}
+    copies = read_array(paths.images(paths.AUGMENTED, "train"))[: 4 * 8]
+    pictures = {
+        "samples.png": data.draw_samples(images, labels["train"], params.classes),
+        "split.svg": data.draw_split({**labelled, "unlabelled": unlabelled}, labelled),
+        "pixels.svg": data.draw_pixels(images),
+        "classes.svg": data.draw_classes(labels, params.classes),
+        "class_samples.png": data.draw_class_samples(images, labels["train"], params.classes),
+        "augmentation.png": data.draw_augmentation(copies, params.augment.crop),
+    }
+    counts = {"images": {**labelled, "unlabelled": unlabelled}, "height": images.shape[1], "width": images.shape[2]}
+    write_json(folder / "counts.json", counts)
+    for name, picture in pictures.items():
+        save(picture, folder / name)
+    print(f"show_data: {len(pictures)} pictures in {folder}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

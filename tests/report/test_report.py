@@ -1,0 +1,116 @@
+"""What a reader does with report.html, in a browser."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opened import Opened, write
+from playwright.sync_api import Browser, expect
+
+from fashion.results.report.page import Results
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)",
+    "<img src=x onerror=alert(3)>",
+    "\"quotes\" and 'more'",
+    "{{ 7 * 7 }} ${x} $y$ \\n",
+    "👟 👩‍👧 כובע",
+    "long " * 40,
+    "<!--",
+    "&amp;",
+    "=1+1",
+]
+
+
+def test_the_report_opens_without_network_and_asks_for_nothing(opened: Opened) -> None:
+    assert len(opened.requests) == 1, "the file itself"
+    assert opened.page.locator(".chart svg").count() == 4
+
+
+def test_it_is_small(results: Results, tmp_path: Path) -> None:
+    assert write(results, tmp_path).stat().st_size < 8e6
+
+
+def test_a_click_on_a_column_sorts_by_it_and_another_turns_the_order_round(opened: Opened) -> None:
+    table = opened.page.locator("#systems-table")
+
+    def column(number: int) -> list[float]:
+        cells = table.locator(f"tbody tr td:nth-child({number})").all()
+        return [float(cell.get_attribute("data-value") or "nan") for cell in cells]
+
+    table.get_by_role("button", name="test").click()
+    assert column(6) == sorted(column(6), reverse=True)
+    table.get_by_role("button", name="test").press("Enter")
+    assert column(6) == sorted(column(6))
+    expect(table.locator("th[aria-sort]")).to_have_text("test")
+
+
+def test_a_system_that_is_picked_gets_its_curves(opened: Opened) -> None:
+    lines = opened.page.locator("#chart-curves path[aria-roledescription='line mark']")
+    before = lines.count()
+    opened.page.locator("#systems input:not(:checked)").first.check()
+    expect(lines).to_have_count(before + 2)
+    opened.page.get_by_role("button", name="None").click()
+    expect(opened.page.locator("#chart-curves")).to_be_hidden()
+
+
+def test_loss_can_be_shown_in_place_of_accuracy(opened: Opened) -> None:
+    points = opened.page.locator("#chart-curves path[aria-roledescription='point']")
+    before = points.first.get_attribute("aria-label")
+    opened.page.get_by_label("loss").check()
+    expect(points.first).not_to_have_attribute("aria-label", before or "")
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_images(opened: Opened, results: Results) -> None:
+    pair, images = max(results.answers["cells"].items(), key=lambda cell: len(cell[1]))
+    opened.page.locator(f".matrix button[data-cell='{pair}']").click()
+    dialog = opened.page.get_by_role("dialog")
+    expect(dialog.locator(".sprite")).to_have_count(len(images))
+    opened.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_as_wide_as_the_screen(
+    results: Results, browser: Browser, tmp_path: Path, width: int, scheme: str
+) -> None:
+    page = Opened(browser, write(results, tmp_path), viewport={"width": width, "height": 800}, color_scheme=scheme)
+    assert page.page.evaluate("document.documentElement.scrollWidth") == width
+    ground = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    assert page.complaints == []
+
+
+def test_class_names_are_text_whatever_they_are(results: Results, browser: Browser, tmp_path: Path) -> None:
+    scores: dict[str, Any] = {
+        **results.scores,
+        "per_class": dict(zip(HOSTILE, results.scores["per_class"].values(), strict=True)),
+    }
+    page = Opened(
+        browser, write(results, tmp_path, classes=HOSTILE, scores=scores), viewport={"width": 360, "height": 800}
+    )
+    names = page.page.locator("section[aria-labelledby=classes] tbody th").all_text_contents()
+    assert [name.strip() for name in names] == [name.strip() for name in HOSTILE]
+    assert page.page.locator("script").count() == 3
+    assert page.page.evaluate("document.documentElement.scrollWidth") == 360
+    page.page.locator(".matrix button").first.click()
+    assert page.complaints == []
+
+
+def test_it_can_be_read_aloud(opened: Opened) -> None:
+    assert opened.page.locator("img:not([alt])").count() == 0
+    assert opened.page.locator(".chart svg:not([aria-label])").count() == 0
+    assert opened.page.locator("th:not([scope])").count() == 0
+    assert opened.page.locator(".sprite:not([aria-label])").count() == 0
+    assert opened.page.locator("html[lang]").count() == 1
+
+
+@pytest.mark.parametrize(("seconds", "systems"), [({"final": 60.0}, 1), ({}, 0)])
+def test_systems_whose_time_is_not_known_are_left_out_of_that_chart(
+    results: Results, browser: Browser, tmp_path: Path, seconds: dict[str, float], systems: int
+) -> None:
+    page = Opened(browser, write(results, tmp_path, seconds=seconds))
+    assert page.page.locator("#chart-minutes path[aria-roledescription='point']").count() == systems
+    assert page.complaints == []

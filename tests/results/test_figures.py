@@ -1,0 +1,168 @@
+"""The pictures: the same bytes each time, and legible whatever the data."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from fashion.results.answers import COLUMNS, gather, sheet_of
+from fashion.results.figures import data, groups, predictions, systems
+from fashion.results.figures.style import label_ends, new_figure, save
+from fashion.results.look import is_dark
+
+HISTORY = [
+    {"phase": phase, "epoch": str(epoch), **dict.fromkeys(("train_loss", "val_loss"), str(1 / epoch)),
+     **dict.fromkeys(("train_accuracy", "val_accuracy"), str(1 - 1 / (epoch + 1)))}
+    for epoch, phase in enumerate(("main", "main", "finetune"), start=1)
+]  # fmt: skip
+LAYER = {
+    "layer": "Conv2d",
+    "settings": "1, 32, kernel_size=(3, 3), stride=(1, 1)",
+    "shape": [32, 26, 26],
+    "parameters": 320,
+}
+ROW = {
+    "baseline": None, "reported": 0.85, "parameters": 1000, "val_accuracy": 0.91, "test_accuracy": 0.9,
+    "test_interval": [0.88, 0.92],
+}  # fmt: skip
+TABLE = {"base": ROW, "wide": {**ROW, "baseline": "base"}, "alone": {**ROW, "reported": None}, "final": ROW}
+FAMILIES = {"base": "mlp", "wide": "mlp", "alone": "cnn", "final": "cnn"}
+STRANGE = ["$x^2", "👟", "</text><script>", "long " * 40, "a&b", "<", "'\"", "\\n", "{x}", "כובע"]
+
+
+def answers(labels: NDArray[np.uint8], classes: int) -> NDArray[np.intp]:
+    """Make answers that are often right."""
+    random = np.random.default_rng(0)
+    return np.where(random.random(len(labels)) < 0.7, labels, random.integers(classes, size=len(labels)))
+
+
+def all_pictures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: list[str]) -> dict[str, object]:
+    said = answers(labels, len(classes))
+    curve = (np.array([0, 0.1, 1]), np.array([0, 0.9, 1]))
+    per_class = {
+        name: {"precision": 0.9, "recall": 0.8, "f1": 0.85, "support": 40, "roc_auc": None} for name in classes
+    }
+    return {
+        "samples.png": data.draw_samples(images, labels, classes),
+        "split.svg": data.draw_split({"train": 300, "unlabelled": 100}, {"train": 300}),
+        "pixels.svg": data.draw_pixels(images),
+        "classes.svg": data.draw_classes({"train": labels, "test": labels}, classes),
+        "class_samples.png": data.draw_class_samples(images, labels, classes),
+        "augmentation.png": data.draw_augmentation(images[:32], 2),
+        "system.svg": systems.draw_system("base", HISTORY, [LAYER] * 3),
+        "losses.svg": groups.draw_losses(TABLE, FAMILIES, dict.fromkeys(TABLE, HISTORY)),
+        "accuracies.svg": groups.draw_accuracies(TABLE, FAMILIES),
+        "systems.svg": groups.draw_all(TABLE, FAMILIES, "final"),
+        "parameters.svg": groups.draw_costs(TABLE, FAMILIES, "final"),
+        "report.svg": predictions.draw_report(per_class, {"macro mean": {"f1": 0.85}}),
+        "confusion.svg": predictions.draw_confusion(labels, said, classes, "Test"),
+        "roc.svg": predictions.draw_roc(dict.fromkeys(classes, curve), dict.fromkeys(classes, 0.9)),
+        "predictions.png": predictions.draw_predictions(images, labels, said, classes),
+        "mistakes.png": predictions.draw_mistakes(images, labels, said, classes),
+        "unlabelled.png": predictions.draw_unlabelled(images, labels, classes),
+        "by_class.png": predictions.draw_by_class(images, labels, classes),
+        "robustness.svg": predictions.draw_robustness([{"change": "none", "amount": "", "accuracy": 0.9}]),
+    }
+
+
+def write_all(folder: Path, *arguments: object) -> dict[str, bytes]:
+    pictures = all_pictures(*arguments)  # type: ignore[arg-type]
+    for name, picture in pictures.items():
+        save(picture, folder / name)  # type: ignore[arg-type]
+    return {name: (folder / name).read_bytes() for name in pictures}
+
+
+@pytest.mark.parametrize("classes", [STRANGE, [f"class {number}" for number in range(300)]], ids=["strange", "many"])
+def test_pictures_are_small_and_the_same_from_run_to_run_whatever_the_classes(
+    classes: list[str], images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    first = write_all(tmp_path / "first", images, labels, classes)
+    assert first == write_all(tmp_path / "second", images, labels, classes)
+    assert {name: len(content) for name, content in first.items() if len(content) > 200_000} == {}
+
+
+def test_a_picture_has_class_names_as_text_and_nothing_else_of_them(labels: NDArray[np.uint8], tmp_path: Path) -> None:
+    save(data.draw_classes({"train": labels}, STRANGE), tmp_path / "classes.svg")
+    picture = (tmp_path / "classes.svg").read_text(encoding="utf-8")
+    assert "<script" not in picture
+    assert ">👟</text>" in picture
+    assert ">$x^2</text>" in picture
+
+
+def test_two_classes_and_a_model_without_mistakes_can_be_drawn(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    two = (labels % 2).astype(np.uint8)
+    save(predictions.draw_mistakes(images, two, two, ["even", "odd"]), tmp_path / "mistakes.png")
+    save(predictions.draw_confusion(two, two, ["even", "odd"], "Test"), tmp_path / "confusion.svg")
+    assert ">1.000<" in (tmp_path / "confusion.svg").read_text()
+
+
+def test_images_on_black_are_shown_on_white(images: NDArray[np.uint8]) -> None:
+    assert is_dark(images)
+    assert not is_dark(255 - images)
+
+
+def test_systems_that_differ_in_one_number_alone_are_found() -> None:
+    settings = {f"kernel_{k}": {"kernels": [5, k], "family": "cnn"} for k in (3, 5, 7)}
+    settings |= {"other": {"kernels": [3, 9], "family": "cnn"}, "deep": {"kernels": [5, 3, 3], "family": "cnn"}}
+    assert groups.sweeps(settings) == [("kernels[1]", [(3.0, "kernel_3"), (5.0, "kernel_5"), (7.0, "kernel_7")])]
+
+
+def test_names_at_the_ends_of_curves_do_not_touch() -> None:
+    axes = new_figure(3).subplots()
+    axes.set_ylim(0, 1)
+    label_ends(axes, {str(number): (1.0, 0.5, "#000000") for number in range(8)})
+    places = sorted(text.xyann[1] for text in axes.texts)
+    assert min(np.diff(places)) > 0.05
+    assert places[-1] <= 1
+
+
+def test_what_is_usual_is_left_out_of_a_layers_settings() -> None:
+    assert systems.plain("32, 64, kernel_size=(3, 3), stride=(1, 1)") == "32, 64, kernel_size=(3, 3)"
+    assert systems.plain("128, eps=1e-05, momentum=0.1, affine=True") == "128"
+    assert systems.plain("inplace=True") == ""
+
+
+def test_the_report_is_given_mistakes_and_images_of_each_pair(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> None:
+    said = answers(labels, 10)
+    found, chosen = gather(labels, said, 10, images[0].size)
+    assert found["mistakes"] == int((said != labels).sum())
+    shown = [image["number"] for image in found["gallery"]]
+    assert shown == chosen[: len(shown)].tolist()
+    assert all(labels[number] != said[number] for number in shown)
+    for pair, cell in found["cells"].items():
+        actual, guess = map(int, pair.split())
+        assert all(labels[chosen[place]] == actual and said[chosen[place]] == guess for place in cell)
+    sheet = sheet_of(images[chosen], inverted=False)
+    height, width = images.shape[1:]
+    place = found["cells"]["0 0"][-1]
+    row, column = divmod(place, COLUMNS)
+    drawn = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width].astype(int)
+    assert np.abs(drawn - images[chosen[place]]).max() <= 255 / 15 / 2 + 1
+
+
+def test_axes_say_what_they_measure(tmp_path: Path) -> None:
+    save(groups.draw_all(TABLE, FAMILIES, "final"), tmp_path / "systems.svg")
+    texts = re.findall(r">([^<>]+)</text>", (tmp_path / "systems.svg").read_text(encoding="utf-8"))
+    assert any("test accuracy" in text for text in texts)
+    assert {"mlp", "cnn", "base", "wide"} <= set(texts)
+
+
+def test_the_caption_of_a_single_mistake_keeps_its_colour(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    said = labels.copy()
+    one = np.random.default_rng(0).permutation(len(images))[0]  # the first that is shown
+    said[one] = (labels[one] + 1) % 10
+    save(
+        predictions.draw_predictions(images, labels, said, [f"class {number}" for number in range(10)]),
+        tmp_path / "p.png",
+    )
+    red, _, blue = np.moveaxis(np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).astype(int), -1, 0)
+    assert (red - blue > 40).any(), "orange letters are there"
