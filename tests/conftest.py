@@ -21,6 +21,14 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs pipelines: `pytest -m "not pipeline"` leaves it out, and takes a fraction of the time."""
+    for item in items:
+        whole = {"reproduced", "relocked"} & set(getattr(item, "fixturenames", ()))
+        if whole or "abreast" in item.path.parts:
+            item.add_marker("pipeline")
+
+
 @pytest.fixture(autouse=True)
 def same_chance_each_time() -> None:
     torch.manual_seed(0)
