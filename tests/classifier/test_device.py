@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from fashion.classifier.device import has_bf16, mixed_precision, pick_device, pick_precision, prepare_to_compute
+from fashion.classifier.device import (
+    environment,
+    has_bf16,
+    mixed_precision,
+    pick_device,
+    pick_precision,
+    prepare_to_compute,
+)
 from fashion.errors import InputError
 
 CPU = torch.device("cpu")
@@ -33,6 +40,28 @@ def test_a_processor_that_multiplies_bf16_computes_in_it(supported: str, monkeyp
     assert pick_precision("auto", CPU) == torch.bfloat16
     monkeypatch.setattr(f"torch.cpu.{supported}", lambda: False)
     assert pick_precision("auto", CPU) == torch.float32
+
+
+@pytest.mark.parametrize(("generation", "has"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_a_gpu_has_bf16_from_its_eighth_generation_on(
+    generation: tuple[int, int], has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: generation)
+    assert has_bf16(torch.device("cuda")) == has
+    assert not has_bf16(torch.device("mps"))
+
+
+def test_the_threads_asked_for_are_used_and_stand_in_the_environment() -> None:
+    before = torch.get_num_threads()
+    try:
+        prepare_to_compute(before + 1)
+        assert torch.get_num_threads() == before + 1
+        described = [environment(dtype, CPU) for dtype in (torch.float32, torch.bfloat16)]
+    finally:
+        torch.set_num_threads(before)
+    assert [row["precision"] for row in described] == ["fp32", "bf16"]
+    assert described[0]["threads"] == str(before + 1)
+    assert described[0]["device"] == "cpu"
 
 
 def test_fp32_means_fp32_in_a_gpus_convolutions_too() -> None:

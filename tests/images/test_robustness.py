@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fashion.images.robustness import changed, contrast, noise, rotate, shift
+from fashion.images.robustness import CHANGES, changed, contrast, noise, rotate, shift
 
 
 @pytest.fixture
@@ -26,6 +26,14 @@ def test_more_of_a_change_is_further_from_the_image(images: np.ndarray) -> None:
     for name, _, altered in changed(images):
         distances.setdefault(name, []).append(float(np.abs(altered.astype(float) - images).mean()))
     assert all(values == sorted(values) for values in distances.values())
+
+
+def test_a_change_is_as_strong_as_its_name_says() -> None:
+    named = {name: list(amounts.items()) for name, (_, amounts) in CHANGES.items()}
+    for name, amounts in named.items():
+        for amount, strength in amounts:
+            number = float(amount.split()[0].rstrip("%"))
+            assert strength == (number / 100 if "%" in amount else number), f"{name} {amount}"
 
 
 def test_a_shift_moves_a_point_in_each_of_four_ways(chance: np.random.Generator) -> None:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashion.results.answers import COLUMNS, gather, sheet_of
+from fashion.results.answers import COLUMNS, PIXELS, confused_most, confusion_matrix, gather, sheet_of
 from fashion.results.figures import data, groups, predictions, systems
 from fashion.results.figures.style import label_ends, new_figure, save
 from fashion.results.look import is_dark
@@ -145,6 +145,35 @@ def test_the_report_is_given_mistakes_and_images_of_each_pair(
     row, column = divmod(place, COLUMNS)
     drawn = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width].astype(int)
     assert np.abs(drawn - images[chosen[place]]).max() <= 255 / 15 / 2 + 1
+
+
+def test_a_confusion_matrix_counts_actual_classes_down_and_predicted_ones_across() -> None:
+    labels, said = np.array([0, 0, 0, 2, 2], np.uint8), np.array([0, 1, 1, 2, 0])
+    assert confusion_matrix(labels, said, 3).tolist() == [[1, 2, 0], [0, 0, 0], [1, 0, 1]]
+
+
+def test_a_sheet_holds_as_many_pixels_as_fit_into_200_kb(labels: NDArray[np.uint8]) -> None:
+    _, chosen = gather(labels, answers(labels, 10), 10, PIXELS // 70)
+    assert len(chosen) == 70
+
+
+def test_an_image_on_black_is_turned_white_in_the_sheet(images: NDArray[np.uint8]) -> None:
+    plain, inverted = (sheet_of(images[:40], inverted=inverted) for inverted in (False, True))
+    height, width = images.shape[1:]
+    assert plain.shape == (2 * height, COLUMNS * width)
+    assert np.abs(plain[:height].astype(int) + inverted[:height] - 255).max() <= 1
+    assert len(np.unique(plain)) <= 16
+
+
+def test_of_many_classes_those_are_shown_that_are_confused_most() -> None:
+    counts = np.eye(40, dtype=int) * 100
+    counts[np.arange(5, 35), np.arange(6, 36)] = np.arange(30) + 1
+    counts[2, 39] = counts[39, 2] = 50
+    shown = confused_most(counts).tolist()
+    assert len(shown) == 30
+    assert shown == sorted(shown)
+    assert {2, 39} <= set(shown), "wrong in either way"
+    assert not {0, 1, 5} & set(shown)
 
 
 def test_axes_say_what_they_measure(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def test_the_fitted_temperature_undoes_what_logits_were_multiplied_by() -> None:
     assert fit_temperature(labels, at_temperature(fitting, 0.5)) == pytest.approx(2, abs=0.1)
 
 
+def test_a_temperature_divides_the_logits() -> None:
+    logits = np.random.default_rng(0).normal(size=(50, 3))
+    whole, halved = (np.exp(part) / np.exp(part).sum(1, keepdims=True) for part in (logits, logits / 2))
+    assert at_temperature(whole, 2.0) == pytest.approx(halved)
+
+
 def test_a_temperature_of_one_changes_nothing_and_none_changes_the_guess() -> None:
     assert at_temperature(PROBABILITIES, 1.0) == pytest.approx(PROBABILITIES)
     for temperature in (0.1, 10.0):

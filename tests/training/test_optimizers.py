@@ -1,4 +1,5 @@
 import pytest
+import torch
 from torch import nn
 
 from fashion.settings.system import Phase
@@ -11,6 +12,18 @@ def test_biases_learn_at_their_own_rate_with_as_much_less_decay() -> None:
     assert [weights["lr"], weights["weight_decay"]] == [0.1, 0.01]
     assert [biases["lr"], biases["weight_decay"]] == pytest.approx([0.4, 0.0025])
     assert [len(group["params"][0].shape) for group in (weights, biases)] == [2, 1]
+
+
+def test_an_optimizer_is_the_one_asked_for_with_its_settings() -> None:
+    layer = nn.Linear(3, 2)
+    adam = make_optimizer(Phase(optimizer="adam", lr=0.1, weight_decay=0.01, max_epochs=1), layer)
+    assert isinstance(adam, torch.optim.Adam)
+    assert (adam.defaults["lr"], adam.defaults["weight_decay"], adam.defaults["fused"]) == (0.1, 0.01, True)
+    phase = Phase(optimizer="sgd", lr=0.2, momentum=0.9, nesterov=True, weight_decay=0.02, max_epochs=1)
+    sgd = make_optimizer(phase, layer)
+    assert isinstance(sgd, torch.optim.SGD)
+    wanted = {"lr": 0.2, "momentum": 0.9, "nesterov": True, "weight_decay": 0.02, "fused": True}
+    assert {key: sgd.defaults[key] for key in wanted} == wanted
 
 
 def test_a_running_mean_follows_at_first_and_keeps_most_of_itself_at_the_end() -> None:

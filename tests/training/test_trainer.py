@@ -6,7 +6,7 @@ from torch import nn
 from fashion.classifier.preparation import Preparation
 from fashion.settings.system import Phase
 from fashion.training.learning import Labelled
-from fashion.training.trainer import Examples, batches, evaluate
+from fashion.training.trainer import Examples, Score, batches, evaluate
 from small import fit, settings, system, trainer
 
 
@@ -40,6 +40,7 @@ def test_each_pass_shows_every_image_once_in_a_new_order(images: np.ndarray, lab
     [
         (100, 32, [32, 32, 32, 4]),
         (65, 32, [32, 32]),  # BatchNorm has no variance of one image
+        (66, 32, [32, 32, 2]),
         (3, 1, [1, 1, 1]),  # but whoever asks for single images gets them
     ],
 )
@@ -59,9 +60,60 @@ def test_a_phase_stops_when_patience_runs_out_and_the_next_starts_from_the_best_
 
 
 def test_validations_come_as_often_as_asked_for_and_at_the_end(train: Labelled, validation: Labelled) -> None:
-    phase = {"optimizer": "adam", "lr": 0.01, "max_epochs": 5, "validate_every": 2}
+    phase = {"optimizer": "adam", "lr": 0.01, "max_epochs": 7, "validate_every": 3}
     _, history = fit(train, validation, system(phases={"a": phase, "b": phase}), settings())
-    assert [row["epoch"] for row in history] == [2, 4, 5, 7, 9, 10]
+    assert [row["epoch"] for row in history] == [3, 6, 7, 10, 13, 14]
+
+
+def test_patience_counts_from_the_last_better_validation(
+    images: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuracies = iter([0.1, 0.2, 0.2, 0.3, 0.3, 0.3, 0.4])
+    monkeypatch.setattr("fashion.training.trainer.evaluate", lambda *_: Score(1.0, next(accuracies)))
+    phase = Phase(optimizer="sgd", lr=0.1, max_epochs=7, patience=2)
+    history = trainer(Recorder(), images, labels, 400).fit({"sgd": phase})
+    assert [row["val_accuracy"] for row in history] == [0.1, 0.2, 0.2, 0.3, 0.3, 0.3]
+
+
+def test_what_is_done_is_told_after_each_batch_and_each_validation(images: np.ndarray, labels: np.ndarray) -> None:
+    steps: list[tuple[str, int, int, int]] = []
+    rows: list[dict] = []
+    one = trainer(Recorder(), images, labels, 150)
+    one.on_step = lambda *step: steps.append(step)
+    one.on_epoch = rows.append
+    history = one.fit({"sgd": Phase(optimizer="sgd", lr=0.1, max_epochs=2)})
+    assert steps == [("sgd", epoch, done, 400) for epoch in (0, 1) for done in (150, 300, 400)]
+    assert rows == history
+    assert len(rows) == 2
+
+
+def test_the_training_score_is_the_mean_over_all_examples(images: np.ndarray, labels: np.ndarray) -> None:
+    """Of a network that holds all for class 0, which 40 of 400 are, in batches of 150, 150 and 100."""
+    row = trainer(Biased(), images, labels, 150).fit({"sgd": Phase(optimizer="sgd", lr=1e-9, max_epochs=1)})[0]
+    assert row["train_accuracy"] == pytest.approx(0.1)
+    assert row["train_loss"] == pytest.approx(np.log(np.e + 9) - 0.1, rel=1e-5)
+
+
+def test_the_model_is_left_with_its_best_weights(
+    images: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuracies = iter([0.9, 0.1])
+    monkeypatch.setattr("fashion.training.trainer.evaluate", lambda *_: Score(1.0, next(accuracies)))
+    one = trainer(Biased(), images, labels, 400)
+    weights: list[torch.Tensor] = []
+    one.on_epoch = lambda _: weights.append(one.model.logits.detach().clone())  # type: ignore[union-attr, operator]
+    one.fit({"sgd": Phase(optimizer="sgd", lr=0.1, max_epochs=2)})
+    assert torch.equal(one.model.logits, weights[0])  # type: ignore[arg-type]
+    assert not torch.equal(weights[0], weights[1])
+
+
+def test_a_phase_that_goes_astray_ends_and_what_came_before_stays(train: Labelled, validation: Labelled) -> None:
+    good = {"optimizer": "adam", "lr": 0.01, "max_epochs": 2}
+    weights, history = fit(
+        train, validation, system(phases={"good": good, "bad": {**good, "optimizer": "sgd", "lr": 1e30}}), settings()
+    )
+    assert [row["phase"] for row in history] == ["good"] * 2
+    assert all(values.isfinite().all() for values in weights.values())
 
 
 def test_a_score_counts_right_answers_with_dropout_off(images: np.ndarray) -> None:
