@@ -156,7 +156,7 @@ def judge(place: Path) -> tuple[float, int]:
     prepare_to_compute(os.cpu_count() or 1)
     classifier = load(place / "models/final.safetensors")
     images, labels = (read_array(ROOT / f"data/split/validation_{what}.npy") for what in ("images", "labels"))
-    guesses = classifier.probabilities(images, pick_device()).numpy().argmax(1)
+    guesses = classifier.log_probabilities(images, pick_device()).numpy().argmax(1)
     return float(np.mean(guesses == labels)), classifier.parameters()
 
 

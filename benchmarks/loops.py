@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from fashion.classifier.device import prepare_to_compute
 from fashion.classifier.preparation import Preparation
 from fashion.networks.building import families
-from fashion.networks.building.layers import ChannelsLast, Conv2d, Dropout
+from fashion.networks.building.layers import Conv2d, Dropout
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.system import Phase, System
 from fashion.training.trainer import Examples, Trainer
@@ -154,7 +154,7 @@ def plain_optimizer(what: System, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def as_published(model: nn.Sequential) -> nn.Sequential:
-    """Undo what the families do for speed: pool after activation and dropout, plain convolutions, no layout."""
+    """Undo what the families do for speed: pool after activation and dropout, plain convolutions."""
     layers: list[nn.Module] = []
     pool: nn.Module | None = None
     for layer in model:
@@ -171,7 +171,7 @@ def as_published(model: nn.Sequential) -> nn.Sequential:
         elif isinstance(layer, MaxPool):
             layers.append(nn.ReLU(inplace=True))
             pool = nn.MaxPool2d(layer.size)
-        elif not isinstance(layer, ChannelsLast):
+        else:
             layers.append(layer)
     return nn.Sequential(*layers)
 

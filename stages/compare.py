@@ -9,8 +9,13 @@ import paths
 from entry import run
 from fashion.files import read_array, write_json, write_text
 from fashion.params import Params
-from fashion.results.comparison import accuracies_to_plot, learning_curves, names_to_plot, variants_table
-from fashion.results.scores import roc_curves
+from fashion.results.comparison import (
+    accuracies_to_plot,
+    learning_curves,
+    names_to_plot,
+    roc_curves,
+    variants_table,
+)
 from fashion.settings.fields import FINAL
 from fashion.settings.system import FinalModel, Variant
 
@@ -20,20 +25,19 @@ def main(params: Params) -> None:
     remove_strangers(set(systems))
     scores = {name: json.loads(paths.scores(name).read_text(encoding="utf-8")) for name in systems}
     about = {name: {"baseline": system.baseline, "reported": system.reported} for name, system in systems.items()}
-    groups = {name: system.baseline or name for name, system in systems.items()}
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
-    correct = {name: read_array(paths.probabilities(name)).argmax(1) == labels for name in systems}
+    correct = {name: read_array(paths.log_probabilities(name)).argmax(1) == labels for name in systems}
     table = variants_table(scores, about, correct, final=FINAL)
     write_json(paths.METRICS / "variants.json", table)
     write_json(paths.METRICS / "final.json", scores[FINAL])
     write_table("learning_curves", learning_curves({name: pd.read_csv(paths.history(name)) for name in systems}))
-    write_table("accuracies", accuracies_to_plot(table, groups))
+    write_table("accuracies", accuracies_to_plot(table))
 
-    probabilities = read_array(paths.probabilities(FINAL))
+    predictions = read_array(paths.log_probabilities(FINAL))
     names = names_to_plot(params.classes)
     classes = np.array(names)
-    write_table("confusion", pd.DataFrame({"actual": classes[labels], "predicted": classes[probabilities.argmax(1)]}))
-    write_table("roc", roc_curves(labels, np.asarray(probabilities), names).round(5))
+    write_table("confusion", pd.DataFrame({"actual": classes[labels], "predicted": classes[predictions.argmax(1)]}))
+    write_table("roc", roc_curves(labels, np.asarray(predictions), names).round(5))
     best = max(params.variants, key=lambda name: table[name]["val_accuracy"])
     for name in (best, FINAL):
         row = table[name]

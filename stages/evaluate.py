@@ -1,6 +1,7 @@
 """Score one trained system on validation and test: data/evaluated/NAME.json and NAME.npy.
 
-The only stage that reads test labels; nothing is chosen by what it finds.
+Nothing is chosen by what it finds. Of the final model, the classes that it sees in some of the images it learned from
+are kept too: data/predicted/train.npy, a row of labels and one of answers.
 """
 
 import csv
@@ -21,6 +22,7 @@ from fashion.results.scores import calibration, score
 from fashion.settings.fields import FINAL
 
 CHANGED = 2000  # test images whose changed copies are judged; with all, the final model would take ten minutes
+LEARNED = 10_000  # training images that are judged; all 50,000 of Fashion-MNIST would take several minutes
 
 
 def main(params: Params, name: str) -> None:
@@ -29,8 +31,8 @@ def main(params: Params, name: str) -> None:
     classifier = load(paths.model(name))
     val_labels, val_images = labelled("validation")
     test_labels, test_images = labelled("test")
-    validation = classifier.probabilities(val_images, device).numpy()
-    test = classifier.probabilities(test_images, device).numpy()
+    validation = classifier.log_probabilities(val_images, device).numpy()
+    test = classifier.log_probabilities(test_images, device).numpy()
     with paths.history(name).open(encoding="utf-8") as file:
         history = list(csv.DictReader(file))
     best = max(history, key=lambda row: float(row["val_accuracy"]))  # the first of equals, as in training
@@ -44,9 +46,14 @@ def main(params: Params, name: str) -> None:
         "calibration": calibration(val_labels, validation, test_labels, test),
     }
     if name == FINAL:
-        figures["robustness"] = robustness(classifier, device, test_images[:CHANGED], test_labels[:CHANGED])
+        some = spread(CHANGED, len(test_images))
+        figures["robustness"] = robustness(classifier, device, test_images[some], test_labels[some])
+        train_labels, train_images = labelled("train")
+        some = spread(LEARNED, len(train_images))
+        guesses = classifier.log_probabilities(train_images[some], device).numpy().argmax(1)
+        write_array(paths.GUESSES, np.stack([train_labels[some], guesses]).astype(np.uint16))
     write_json(paths.scores(name), {**figures, "environment": classifier.environment})
-    write_array(paths.probabilities(name), test)
+    write_array(paths.log_probabilities(name), test)
     print(
         f"{name}: validation accuracy {figures['val_accuracy']:.4f}, test accuracy {figures['test_accuracy']:.4f}",
         flush=True,
@@ -58,13 +65,18 @@ def labelled(part: str) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(read_array(paths.labels(paths.SPLIT, part))), read_array(paths.images(paths.SPLIT, part))
 
 
+def spread(some: int, number: int) -> np.ndarray:
+    """Choose some of so many images, evenly: they may lie in the order of their classes."""
+    return np.linspace(0, number, min(some, number), endpoint=False).astype(int)
+
+
 def robustness(
     classifier: Classifier, device: torch.device, images: np.ndarray, labels: np.ndarray
 ) -> list[dict[str, Any]]:
     """Give the accuracy on images as they are and on changed ones."""
     rows = []
     for change, amount, altered in [("none", "", images), *changed(images)]:
-        guesses = classifier.probabilities(altered, device).numpy().argmax(1)
+        guesses = classifier.log_probabilities(altered, device).numpy().argmax(1)
         rows.append({"change": change, "amount": amount, "accuracy": float(np.mean(guesses == labels))})
         print(f"{change} {amount}: accuracy {rows[-1]['accuracy']:.4f}", flush=True)
     return rows

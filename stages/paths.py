@@ -11,6 +11,7 @@ HISTORIES = DATA / "histories"
 EVALUATED = DATA / "evaluated"
 LAYERS = DATA / "layers"
 PREDICTED = DATA / "predicted"
+GUESSES = PREDICTED / "train.npy"  # labels of some training images, and the final model's answers
 MODELS = Path("models")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
@@ -45,6 +46,6 @@ def scores(name: str) -> Path:
     return EVALUATED / f"{name}.json"
 
 
-def probabilities(name: str) -> Path:
-    """Give the class probabilities of the test images."""
+def log_probabilities(name: str) -> Path:
+    """Give the logarithms of the class probabilities of the test images."""
     return EVALUATED / f"{name}.npy"

@@ -15,8 +15,8 @@ def main(params: Params) -> None:
     prepare_to_compute(params.finetune.threads)
     ids = read_array(paths.INGESTED / "unlabelled_ids.npy")
     images = read_array(paths.images(paths.INGESTED, "unlabelled"))
-    probabilities = load(paths.model(FINAL)).probabilities(images, pick_device())
-    results = pd.DataFrame({"ID": ids, "label": probabilities.argmax(1).numpy()})
+    predictions = load(paths.model(FINAL)).log_probabilities(images, pick_device())
+    results = pd.DataFrame({"ID": ids, "label": predictions.argmax(1).numpy()})
     write_text(paths.PREDICTED / "results.csv", results.to_csv(index=False, lineterminator="\n"))
     print(f"predict: {len(results)} images labelled in {paths.PREDICTED / 'results.csv'}", flush=True)
 

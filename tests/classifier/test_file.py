@@ -33,7 +33,7 @@ def test_a_saved_model_predicts_the_same_without_any_settings(
     save(classifier, tmp_path / "model.safetensors")
     loaded = load(tmp_path / "model.safetensors")
     cpu = torch.device("cpu")
-    torch.testing.assert_close(loaded.probabilities(images, cpu), classifier.probabilities(images, cpu))
+    torch.testing.assert_close(loaded.log_probabilities(images, cpu), classifier.log_probabilities(images, cpu))
     assert loaded.classes == classifier.classes
     assert loaded.preparation == classifier.preparation
     assert loaded.parameters() == classifier.parameters()
@@ -46,8 +46,8 @@ def test_a_model_remembers_how_many_views_it_takes_of_an_image(
     classifier.views = views
     save(classifier, tmp_path / "model.safetensors")
     logits = predict_logits(classifier.model, classifier.preparation, torch.tensor(images), views=views)
-    loaded = load(tmp_path / "model.safetensors").probabilities(images, torch.device("cpu"))
-    torch.testing.assert_close(loaded, logits.softmax(1))
+    loaded = load(tmp_path / "model.safetensors").log_probabilities(images, torch.device("cpu"))
+    torch.testing.assert_close(loaded, logits.log_softmax(1))
 
 
 def test_the_same_model_is_the_same_bytes(classifier: Classifier, tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_missing_model_is_refused_with_the_way_out(tmp_path: Path) -> None:
 
 def test_images_smaller_than_the_models_are_refused(classifier: Classifier, images: np.ndarray) -> None:
     with pytest.raises(InputError, match="images of 20 pixels a side are too small for a model of 28"):
-        classifier.probabilities(images[:, :20, :20], torch.device("cpu"))
+        classifier.log_probabilities(images[:, :20, :20], torch.device("cpu"))

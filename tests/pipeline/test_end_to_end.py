@@ -20,7 +20,7 @@ MINE = (
     "{family: mlp, arguments: {hidden: [32]}, images: split, input: {size: 28, scaling: unit}, batch_size: 50, "
     "phases: {adam: {optimizer: adam, lr: 0.01, max_epochs: 2}}}"
 )
-SHOWN = {"show_final", "show_groups", "show_predictions", "report"}  # after a change of how the final model learns
+SHOWN = {"show_systems", "show_groups", "show_predictions", "report"}  # after a change of how the final model learns
 
 
 def test_a_clone_reproduces_every_stage_and_leaves_the_contract_files(reproduced: tuple[Path, str]) -> None:
@@ -37,7 +37,7 @@ def test_a_clone_reproduces_every_stage_and_leaves_the_contract_files(reproduced
         "describe",
         "show_data",
     }
-    stages |= {f"{stage}@{name}" for stage in ("train", "evaluate", "show") for name in SYSTEMS if name != "final"}
+    stages |= {f"{stage}@{name}" for stage in ("train", "evaluate") for name in SYSTEMS if name != "final"}
     assert set(re.findall(r"^(.+): done in ", output, re.MULTILINE)) == stages
     variants = json.loads((folder / "metrics/variants.json").read_text())
     assert set(variants) == set(SYSTEMS)
@@ -70,7 +70,7 @@ def test_repro_again_does_nothing(project: Path) -> None:
 def test_dvc_repro_gives_the_same_bytes_as_the_runner_did(project: Path) -> None:
     before, lock = checksums(project), (project / "dvc.lock").read_text()
     system = ["train@base_cnn", "evaluate@base_cnn", "finetune", "evaluate_final"]
-    shown = ["describe", "show_data", "show@base_cnn", "show_final", "show_groups", "show_predictions", "report"]
+    shown = ["describe", "show_data", "show_systems", "show_groups", "show_predictions", "report"]
     stages = ["ingest", "split", "augment", *system, "compare", "predict", *shown]
     output = run(project, "dvc", "repro", "--force", "--no-run-cache", "--single-item", *stages)
     assert stages_run(output) == set(stages)
@@ -131,7 +131,7 @@ def test_a_learning_rate_runs_that_variant_its_evaluation_and_compare(project: P
         "evaluate@base",
         "compare",
         "describe",
-        "show@base",
+        "show_systems",
         "show_groups",
         "report",
     }
@@ -182,7 +182,7 @@ def test_a_variant_is_added_by_an_entry_alone(project: Path) -> None:
         "evaluate@mine",
         "compare",
         "describe",
-        "show@mine",
+        "show_systems",
         "show_groups",
         "report",
     }
@@ -191,7 +191,7 @@ def test_a_variant_is_added_by_an_entry_alone(project: Path) -> None:
 
 def test_a_variant_that_is_taken_out_leaves_nothing_in_the_comparison(project: Path) -> None:
     edit_params(project, lambda params: params["variants"].pop("keras_2"))
-    assert stages_run(run(project, "dvc", "repro")) == {"compare", "describe", "show_groups", "report"}
+    assert stages_run(run(project, "dvc", "repro")) == {"compare", "describe", "show_systems", "show_groups", "report"}
     assert set(json.loads((project / "metrics/variants.json").read_text())) == set(SYSTEMS) - {"keras_2"}
     assert not (project / "data/evaluated/keras_2.json").exists()
     assert stages_run(run(project, "dvc", "repro")) == set()

@@ -25,7 +25,7 @@ HOSTILE = [
 
 def test_the_report_opens_without_network_and_asks_for_nothing(opened: Opened) -> None:
     assert len(opened.requests) == 1, "the file itself"
-    assert opened.page.locator(".chart svg").count() == 4
+    assert opened.page.locator(".chart svg").count() == 5
 
 
 def test_it_is_small(results: Results, tmp_path: Path) -> None:

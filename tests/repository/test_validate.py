@@ -128,7 +128,7 @@ def test_classes_may_be_called_numbers_or_nothing_and_lack_test_images(checkout:
     ("file", "old", "new", "stage"),
     [
         ("params.yaml", "batch_size: 256", "batch_size: 128", "train@base"),
-        ("src/fashion/results/scores.py", "SMALLEST = 1e-12", "SMALLEST = 1e-9", "evaluate@base"),
+        ("src/fashion/results/scores.py", "CONFUSIONS = 10", "CONFUSIONS = 9", "evaluate@base"),
         ("stages/predict.py", "import pandas", "import  pandas", "predict"),
         ("metrics/variants.json", '"parameters": 624778', '"parameters": 1', "compare"),
         ("dvc.lock", "train.threads: 1", "train.threads: 2", "evaluate"),

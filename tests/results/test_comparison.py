@@ -7,6 +7,7 @@ from fashion.results.comparison import (
     accuracies_to_plot,
     learning_curves,
     names_to_plot,
+    roc_curves,
     variants_table,
 )
 
@@ -33,7 +34,6 @@ SCORE = {
     "environment": {"torch": "2"},
     "per_class": {},
 }
-GROUPS = {"base": "base", "wide": "base"}
 
 
 def test_class_names_in_plots_cannot_end_the_script_of_their_page() -> None:
@@ -58,6 +58,34 @@ def test_the_table_keeps_what_is_compared_and_adds_baseline_and_reported_figure(
     assert table["base"]["against_final"]["only_other_right"] == 20
     assert table["wide"]["against_baseline"]["p_value"] < 0.001
     assert table["wide"]["against_final"] is None
-    bars = accuracies_to_plot(table, GROUPS)
+    bars = accuracies_to_plot(table)
     assert bars["baseline_val_accuracy"].tolist() == [0.75, 0.75]
     assert bars["val_accuracy"].tolist() == [0.75, 0.8]
+
+
+def test_systems_that_nothing_is_compared_with_share_a_plot_without_a_baseline() -> None:
+    row = {"val_accuracy": 0.7, "test_accuracy": 0.6}
+    alone = {name: {**row, "baseline": None} for name in ("one", "two", "base")}
+    bars = accuracies_to_plot({**alone, "wide": {**row, "baseline": "base"}})
+    assert bars["group"].tolist() == ["others", "others", "base", "base"]
+    assert bars["baseline_val_accuracy"].notna().tolist() == [False, False, True, True]
+
+
+CLASSES = ["shirt", "coat", "bag"]
+LABELS = np.array([0, 0, 0, 1, 1, 2])
+SCORES = np.array(
+    [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.1, 0.1, 0.8]]
+)
+
+
+def test_roc_curves_run_from_the_origin_to_the_corner_with_false_positives_on_x() -> None:
+    curves = roc_curves(LABELS, SCORES, CLASSES)
+    for _, curve in curves.groupby("class"):
+        assert curve[["fpr", "tpr"]].iloc[0].tolist() == [0, 0]
+        assert curve[["fpr", "tpr"]].iloc[-1].tolist() == [1, 1]
+    bag = curves[curves["class"] == "bag"]
+    assert [0, 1] in bag[["fpr", "tpr"]].to_numpy().tolist()  # perfectly told apart: all true before any false
+
+
+def test_a_class_without_examples_has_no_roc_curve() -> None:
+    assert set(roc_curves(LABELS[:5], SCORES[:5], CLASSES)["class"]) == {"shirt", "coat"}

@@ -8,10 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashion.results.answers import COLUMNS, PIXELS, confused_most, confusion_matrix, gather, sheet_of
+from fashion.results.answers import COLUMNS, PIXELS, confused_most, gather, sheet_of
 from fashion.results.figures import data, groups, predictions, systems
 from fashion.results.figures.style import label_ends, new_figure, save
 from fashion.results.look import is_dark
+from fashion.results.scores import calibration, confusion_matrix
 
 HISTORY = [
     {"phase": phase, "epoch": str(epoch), **dict.fromkeys(("train_loss", "val_loss"), str(1 / epoch)),
@@ -33,10 +34,12 @@ FAMILIES = {"base": "mlp", "wide": "mlp", "alone": "cnn", "final": "cnn"}
 STRANGE = ["$x^2", "👟", "</text><script>", "long " * 40, "a&b", "<", "'\"", "\\n", "{x}", "כובע"]
 
 
-def answers(labels: NDArray[np.uint8], classes: int) -> NDArray[np.intp]:
-    """Make answers that are often right."""
+def answers(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """Make log-probabilities that are often right, and never of no class at all."""
     random = np.random.default_rng(0)
-    return np.where(random.random(len(labels)) < 0.7, labels, random.integers(classes, size=len(labels)))
+    scores = random.normal(size=(len(labels), classes))
+    scores[np.arange(len(labels)), labels] += 2
+    return (scores - np.log(np.exp(scores).sum(1, keepdims=True))).astype(np.float32)
 
 
 def all_pictures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: list[str]) -> dict[str, object]:
@@ -58,12 +61,13 @@ def all_pictures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: 
         "systems.svg": groups.draw_all(TABLE, FAMILIES, "final"),
         "parameters.svg": groups.draw_costs(TABLE, FAMILIES, "final"),
         "report.svg": predictions.draw_report(per_class, {"macro mean": {"f1": 0.85}}),
-        "confusion.svg": predictions.draw_confusion(labels, said, classes, "Test"),
+        "confusion.svg": predictions.draw_confusion(labels, said.argmax(1), classes, "Test"),
         "roc.svg": predictions.draw_roc(dict.fromkeys(classes, curve), dict.fromkeys(classes, 0.9)),
         "predictions.png": predictions.draw_predictions(images, labels, said, classes),
         "mistakes.png": predictions.draw_mistakes(images, labels, said, classes),
         "unlabelled.png": predictions.draw_unlabelled(images, labels, classes),
         "by_class.png": predictions.draw_by_class(images, labels, classes),
+        "calibration.svg": predictions.draw_calibration(labels, said, calibration(labels, said, labels, said)),
         "robustness.svg": predictions.draw_robustness([{"change": "none", "amount": "", "accuracy": 0.9}]),
     }
 
@@ -96,9 +100,10 @@ def test_two_classes_and_a_model_without_mistakes_can_be_drawn(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     two = (labels % 2).astype(np.uint8)
-    save(predictions.draw_mistakes(images, two, two, ["even", "odd"]), tmp_path / "mistakes.png")
-    save(predictions.draw_confusion(two, two, ["even", "odd"], "Test"), tmp_path / "confusion.svg")
-    assert ">1.000<" in (tmp_path / "confusion.svg").read_text()
+    sure = np.log(np.eye(2, dtype=np.float32)[two] * 0.98 + 0.01)
+    save(predictions.draw_mistakes(images, two, sure, ["even", "odd"]), tmp_path / "mistakes.png")
+    save(predictions.draw_confusion(two, sure.argmax(1), ["even", "odd"], "Test"), tmp_path / "confusion.svg")
+    assert "The surest of 0 mistakes" not in (tmp_path / "confusion.svg").read_text()
 
 
 def test_images_on_black_are_shown_on_white(images: NDArray[np.uint8]) -> None:
@@ -127,24 +132,24 @@ def test_what_is_usual_is_left_out_of_a_layers_settings() -> None:
     assert systems.plain("inplace=True") == ""
 
 
-def test_the_report_is_given_mistakes_and_images_of_each_pair(
+def test_the_report_is_given_the_surest_mistakes_first_and_images_of_each_pair(
     images: NDArray[np.uint8], labels: NDArray[np.uint8]
 ) -> None:
     said = answers(labels, 10)
-    found, chosen = gather(labels, said, 10, images[0].size)
-    assert found["mistakes"] == int((said != labels).sum())
-    shown = [image["number"] for image in found["gallery"]]
-    assert shown == chosen[: len(shown)].tolist()
-    assert all(labels[number] != said[number] for number in shown)
+    found, chosen = gather(labels, said, 1.0, 10, images[0].size)
+    assert found["mistakes"] == int((said.argmax(1) != labels).sum())
+    sure = [image["sure"] for image in found["gallery"]]
+    assert sure == sorted(sure, reverse=True)
+    assert [image["number"] for image in found["gallery"]] == chosen[: len(sure)].tolist()
     for pair, cell in found["cells"].items():
         actual, guess = map(int, pair.split())
-        assert all(labels[chosen[place]] == actual and said[chosen[place]] == guess for place in cell)
+        assert all(labels[chosen[place]] == actual and said[chosen[place]].argmax() == guess for place, _ in cell)
     sheet = sheet_of(images[chosen], inverted=False)
     height, width = images.shape[1:]
-    place = found["cells"]["0 0"][-1]
+    place = found["cells"]["0 0"][-1][0]
     row, column = divmod(place, COLUMNS)
-    drawn = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width].astype(int)
-    assert np.abs(drawn - images[chosen[place]]).max() <= 255 / 15 / 2 + 1
+    shown = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width].astype(int)
+    assert np.abs(shown - images[chosen[place]]).max() <= 255 / 15 / 2 + 1
 
 
 def test_a_confusion_matrix_counts_actual_classes_down_and_predicted_ones_across() -> None:
@@ -153,7 +158,7 @@ def test_a_confusion_matrix_counts_actual_classes_down_and_predicted_ones_across
 
 
 def test_a_sheet_holds_as_many_pixels_as_fit_into_200_kb(labels: NDArray[np.uint8]) -> None:
-    _, chosen = gather(labels, answers(labels, 10), 10, PIXELS // 70)
+    _, chosen = gather(labels, answers(labels, 10), 1.0, 10, PIXELS // 70)
     assert len(chosen) == 70
 
 
@@ -189,9 +194,9 @@ def test_the_caption_of_a_single_mistake_keeps_its_colour(
     said = labels.copy()
     one = np.random.default_rng(0).permutation(len(images))[0]  # the first that is shown
     said[one] = (labels[one] + 1) % 10
-    save(
-        predictions.draw_predictions(images, labels, said, [f"class {number}" for number in range(10)]),
-        tmp_path / "p.png",
-    )
-    red, _, blue = np.moveaxis(np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).astype(int), -1, 0)
+    sure = np.log(np.eye(10, dtype=np.float32)[said] * 0.9 + 0.01)
+    names = [f"class {number}" for number in range(10)]
+    save(predictions.draw_predictions(images, labels, sure, names), tmp_path / "predictions.png")
+    picture = Image.open(tmp_path / "predictions.png").convert("RGB")
+    red, _, blue = np.moveaxis(np.asarray(picture).astype(int), -1, 0)
     assert (red - blue > 40).any(), "orange letters are there"

@@ -34,7 +34,7 @@ def test_the_model_is_left_with_its_best_epoch(train: Labelled, validation: Labe
     wild = system(phases={"sgd": {"optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "max_epochs": 8}})
     classifier, history = learn(wild, settings(), train, validation, classes=CLASSES, callbacks=quiet())
     best = max(row["val_accuracy"] for row in history)
-    predicted = classifier.probabilities(validation.images, torch.device("cpu")).argmax(1).numpy()
+    predicted = classifier.log_probabilities(validation.images, torch.device("cpu")).argmax(1).numpy()
     assert np.mean(predicted == validation.labels) == pytest.approx(best)
 
 
@@ -104,5 +104,5 @@ def test_a_network_that_looks_at_images_has_seen_those_of_the_training(train: La
 
 
 def test_one_training_image_is_refused(train: Labelled, validation: Labelled) -> None:
-    with pytest.raises(ValueError, match="1 training image is too few"):
+    with pytest.raises(ValueError, match="at least 2 training images are needed, not 1"):
         fit(Labelled(train.images[:1], train.labels[:1]), validation, system(), settings())

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from fashion.classifier.preparation import Preparation
-from fashion.settings.system import Phase
+from fashion.settings.system import Phase, Pruning
 from fashion.training.learning import Labelled
 from fashion.training.trainer import Examples, Score, batches, evaluate
 from small import fit, settings, system, trainer
@@ -197,6 +197,15 @@ def test_the_easy_ones_that_pruning_keeps_count_for_those_left_out(images: np.nd
         steps.append(model.logits.detach() - before)
     first, both = steps
     torch.testing.assert_close((both - first) * 380, first * 400, rtol=2e-3, atol=1e-6)
+
+
+def test_the_loss_and_accuracy_of_a_pruned_epoch_are_those_of_all_examples(
+    images: np.ndarray, labels: np.ndarray
+) -> None:
+    one = trainer(Biased(), images, labels, 64)
+    course = one.start(Phase(optimizer="sgd", lr=1e-9, max_epochs=3, pruning=Pruning(**PRUNED)), 3)
+    first, pruned = (one.train_epoch("sgd", epoch, course) for epoch in (0, 1))
+    assert (pruned.loss, pruned.accuracy) == pytest.approx((first.loss, first.accuracy), rel=1e-5)
 
 
 def test_so_few_easy_examples_that_none_is_dropped_leave_nothing_out(images: np.ndarray, labels: np.ndarray) -> None:

@@ -34,10 +34,11 @@ class Classifier:
         """Count the trainable parameters."""
         return sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad)
 
-    def probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
-        """Compute class probabilities, float32 of N x classes on the CPU, for uint8 images of N x H x W.
+    def log_probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
+        """Compute logarithms of class probabilities, float32 of N x classes on the CPU, for uint8 images of N x H x W.
 
-        In the precision of the training, where this device has it.
+        In the precision of the training, where this device has it. Logarithms, since probabilities next to 0 and 1
+        round to them, and what tells one sure answer from another is lost.
         """
         size = images.shape[-1]
         if size < self.preparation.size:
@@ -45,4 +46,4 @@ class Classifier:
         self.model.to(device)
         dtype = pick_precision("fp32" if self.environment["precision"] == "fp32" else "auto", device)
         logits = predict_logits(self.model, self.preparation, torch.tensor(images, device=device), dtype, self.views)
-        return logits.softmax(1).cpu()
+        return logits.log_softmax(1).cpu()

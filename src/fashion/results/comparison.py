@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_curve
 
 from fashion.results.significance import accuracy_interval, mcnemar
 
@@ -44,15 +45,36 @@ def learning_curves(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([history.assign(variant=name) for name, history in histories.items()])[CURVE_COLUMNS]
 
 
-def accuracies_to_plot(table: dict[str, dict[str, Any]], groups: dict[str, str]) -> pd.DataFrame:
-    """Give each variant's best validation accuracy beside its baseline's, with its group."""
-    return pd.DataFrame(
-        {
-            "group": groups[name],
-            "variant": name,
-            "val_accuracy": row["val_accuracy"],
-            "test_accuracy": row["test_accuracy"],
-            "baseline_val_accuracy": table[row["baseline"] or name]["val_accuracy"],
-        }
-        for name, row in table.items()
-    )
+def roc_curves(labels: np.ndarray, scores: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """Draw one-v-rest ROC curves, long form: class, fpr (the x axis), tpr (the y axis).
+
+    labels: N class numbers. scores: N x classes, of which the order alone counts.
+    """
+    curves = []
+    for number, name in enumerate(classes):
+        truth = labels == number
+        if truth.any() and not truth.all():
+            fpr, tpr, _ = roc_curve(truth, scores[:, number])
+            curves.append(pd.DataFrame({"class": name, "fpr": fpr, "tpr": tpr}))
+    return pd.concat(curves) if curves else pd.DataFrame(columns=["class", "fpr", "tpr"])
+
+
+def accuracies_to_plot(table: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Give each variant's best validation accuracy beside its baseline's, with its group: the name of the baseline.
+
+    A system that nothing is compared with is one of the `others`, which have no baseline.
+    """
+    baselines = {row["baseline"] for row in table.values()}
+    rows = []
+    for name, row in table.items():
+        alone = row["baseline"] is None and name not in baselines
+        rows.append(
+            {
+                "group": "others" if alone else row["baseline"] or name,
+                "variant": name,
+                "val_accuracy": row["val_accuracy"],
+                "test_accuracy": row["test_accuracy"],
+                "baseline_val_accuracy": None if alone else table[row["baseline"] or name]["val_accuracy"],
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,107 +1,114 @@
-"""Score predictions against the truth: accuracy, tables by class, ROC, calibration."""
+"""Score predictions against the truth: accuracy, tables by class, areas under ROC, calibration.
+
+Predictions come as logarithms of probabilities, N x classes: probabilities next to 0 and 1 round to them.
+"""
 
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import minimize_scalar
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score, roc_curve
+from scipy.special import log_softmax
 
 CALIBRATION_BINS = 15  # equal widths of confidence, as in Guo et al., arXiv 1706.04599
-SMALLEST = 1e-12  # a probability that rounds to 0 is taken for this
 CONFUSIONS = 10  # pairs of classes reported, most frequent first
 
 
-def score(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
+def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
     """Compute all figures of a test.
 
-    labels: N class numbers. probabilities: N x classes. What a class without examples leaves undefined is None.
+    labels: N class numbers. A class without examples has no area under ROC (None) and no part in the macro means.
     """
-    predicted = probabilities.argmax(1)
-    numbers = np.arange(len(classes))
-    by_class = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0.0)
-    areas = roc_areas(labels, probabilities)
+    predicted = log_probabilities.argmax(1)
+    counts = confusion_matrix(labels, predicted, len(classes))
+    right, support, guessed = counts.diagonal(), counts.sum(1), counts.sum(0)
+    by_class = {
+        "precision": right / np.maximum(guessed, 1),
+        "recall": right / np.maximum(support, 1),
+        "f1": 2 * right / np.maximum(support + guessed, 1),
+    }
+    areas = roc_areas(labels, log_probabilities)
     known = [area for area in areas if area is not None]
     figures = {"test_accuracy": float((predicted == labels).mean())}
-    for average in ("macro", "weighted"):
-        precision, recall, f1, _ = precision_recall_fscore_support(
-            labels, predicted, labels=numbers, average=average, zero_division=0.0
-        )
-        figures |= {
-            f"{average}_precision": float(precision),
-            f"{average}_recall": float(recall),
-            f"{average}_f1": float(f1),
-        }
+    for average, weights in (("macro", support > 0), ("weighted", support)):
+        for key, values in by_class.items():
+            figures[f"{average}_{key}"] = float(np.average(values, weights=weights))
     return {
         **figures,
         "roc_auc": float(np.mean(known)) if known else None,
-        "expected_calibration_error": calibration_error(labels, probabilities),
+        "expected_calibration_error": calibration_error(labels, log_probabilities),
         "per_class": {
             name: {
-                "precision": float(by_class[0][number]),
-                "recall": float(by_class[1][number]),
-                "f1": float(by_class[2][number]),
-                "support": int(by_class[3][number]),
+                **{key: float(values[number]) for key, values in by_class.items()},
+                "support": int(support[number]),
                 "roc_auc": areas[number],
             }
             for number, name in enumerate(classes)
         },
-        "confusions": confusions(labels, predicted, classes),
+        "confusions": confusions(counts, classes),
     }
 
 
-def roc_areas(labels: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
-    """Compute the area under each class's one-v-rest ROC curve; None where all or no examples are of the class."""
-    truths = [labels == number for number in range(probabilities.shape[1])]
-    return [
-        float(roc_auc_score(truth, probabilities[:, number])) if truth.any() and not truth.all() else None
-        for number, truth in enumerate(truths)
-    ]
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count the examples of each actual class (rows) taken for each class (columns)."""
+    return np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def roc_curves(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> pd.DataFrame:
-    """Draw one-v-rest ROC curves, long form: class, fpr (the x axis), tpr (the y axis)."""
-    curves = []
-    for number, name in enumerate(classes):
+def roc_areas(labels: np.ndarray, scores: np.ndarray) -> list[float | None]:
+    """Compute the area under each class's one-v-rest ROC curve; None where all or no examples are of the class.
+
+    It is the share of pairs, an example of the class and another one, where the first has the higher score; equal
+    scores count half (Mann and Whitney 1947). scikit-learn has the same, and takes a second to import.
+    """
+    areas: list[float | None] = []
+    for number in range(scores.shape[1]):
         truth = labels == number
-        if truth.any() and not truth.all():
-            fpr, tpr, _ = roc_curve(truth, probabilities[:, number])
-            curves.append(pd.DataFrame({"class": name, "fpr": fpr, "tpr": tpr}))
-    return pd.concat(curves) if curves else pd.DataFrame(columns=["class", "fpr", "tpr"])
+        ours, others = int(truth.sum()), int((~truth).sum())
+        _, place, equal = np.unique(scores[:, number], return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(equal) - (equal - 1) / 2)[place]
+        both = ours > 0 and others > 0
+        areas.append(float((ranks[truth].sum() - ours * (ours + 1) / 2) / (ours * others)) if both else None)
+    return areas
 
 
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def reliability(labels: np.ndarray, log_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give mean confidence, accuracy and share of the images for each bin of confidence that has any."""
+    sure = np.exp(log_probabilities.max(1).astype(np.float64))
+    right = log_probabilities.argmax(1) == labels
+    bins = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
+    used = counts > 0
+    confidence = np.bincount(bins, sure, CALIBRATION_BINS)[used] / counts[used]
+    accuracy = np.bincount(bins, right, CALIBRATION_BINS)[used] / counts[used]
+    return confidence, accuracy, counts[used] / len(labels)
+
+
+def calibration_error(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """Compute the expected calibration error: the mean gap of confidence and accuracy over bins of confidence."""
-    confidence = probabilities.max(1).astype(np.float64)
-    correct = probabilities.argmax(1) == labels
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [abs(correct[bins == number].sum() - confidence[bins == number].sum()) for number in range(CALIBRATION_BINS)]
-    return float(sum(gaps) / len(labels))
+    confidence, accuracy, share = reliability(labels, log_probabilities)
+    return float((share * abs(accuracy - confidence)).sum())
 
 
-def negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def negative_log_likelihood(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """Compute the mean of -log of the probability that the true class was given."""
-    return float(-np.log(probabilities[np.arange(len(labels)), labels].clip(SMALLEST)).mean())
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean(dtype=np.float64))
 
 
-def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """Find what to divide logits by so that confidence fits accuracy (Guo et al., arXiv 1706.04599).
 
-    labels: N class numbers. probabilities: N x classes. To be fitted on validation, and never on test, images.
+    labels: N class numbers. To be fitted on validation, and never on test, images.
     """
     found = minimize_scalar(
-        lambda log: negative_log_likelihood(labels, at_temperature(probabilities, np.exp(log))),
+        lambda log: negative_log_likelihood(labels, at_temperature(log_probabilities, np.exp(log))),
         bounds=(-3, 3),
         method="bounded",
     )
     return float(np.exp(found.x))
 
 
-def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Give the probabilities, N x classes, that follow when logits are divided by `temperature`."""
-    scaled = np.log(probabilities.astype(np.float64).clip(SMALLEST)) / temperature
-    powers = np.exp(scaled - scaled.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+def at_temperature(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Give what log-probabilities, N x classes, become when logits are divided by `temperature`."""
+    return log_softmax(log_probabilities.astype(np.float64) / temperature, axis=1)
 
 
 def calibration(
@@ -110,22 +117,28 @@ def calibration(
     """Fit a temperature on validation, and give calibration error and log-likelihood on test before and after."""
     temperature = fit_temperature(val_labels, validation)
     figures: dict[str, Any] = {"temperature": temperature}
-    for when, probabilities in (("before", test), ("after", at_temperature(test, temperature))):
+    for when, log_probabilities in (("before", test), ("after", at_temperature(test, temperature))):
         figures[when] = {
-            "expected_calibration_error": calibration_error(test_labels, probabilities),
-            "negative_log_likelihood": negative_log_likelihood(test_labels, probabilities),
+            "expected_calibration_error": calibration_error(test_labels, log_probabilities),
+            "negative_log_likelihood": negative_log_likelihood(test_labels, log_probabilities),
         }
     return figures
 
 
-def confusions(labels: np.ndarray, predicted: np.ndarray, classes: list[str]) -> list[dict[str, Any]]:
-    """List the most frequent pairs of actual and predicted class that differ."""
-    counts = confusion_matrix(labels, predicted, labels=np.arange(len(classes)))
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = [np.unravel_index(place, counts.shape) for place in order]
+def most_confident_mistakes(labels: np.ndarray, log_probabilities: np.ndarray) -> np.ndarray:
+    """Give the numbers of the images that are taken for another class, the surest first."""
+    confidence, guesses = log_probabilities.max(1), log_probabilities.argmax(1)
+    order = np.argsort(-confidence, kind="stable")
+    return order[(guesses != labels)[order]]
+
+
+def confusions(counts: np.ndarray, classes: list[str]) -> list[dict[str, Any]]:
+    """List the most frequent pairs of actual and predicted class that differ, from a confusion matrix."""
+    wrong = counts - np.diag(counts.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = [np.unravel_index(place, wrong.shape) for place in order]
     return [
-        {"actual": classes[actual], "predicted": classes[guess], "images": int(counts[actual, guess])}
+        {"actual": classes[actual], "predicted": classes[guess], "images": int(wrong[actual, guess])}
         for actual, guess in pairs
-        if counts[actual, guess]
+        if wrong[actual, guess]
     ]

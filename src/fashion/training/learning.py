@@ -50,7 +50,7 @@ def learn(
     """
     if len(train.labels) < 2:
         raise ValueError(
-            f"{len(train.labels)} training image is too few; give it more images, or a smaller share to others"
+            f"at least 2 training images are needed, not {len(train.labels)}; give more, or a smaller share to others"
         )
     prepare_to_compute(settings.threads)
     device = pick_device()

@@ -121,15 +121,19 @@ class Trainer:
         )
 
     def train_epoch(self, name: str, epoch: int, course: "Course") -> Score:
-        """Take one pass over the training examples in a new order; the score is the running one, with dropout on."""
+        """Take one pass over the training examples in a new order; the score is the running one, with dropout on.
+
+        Where examples are pruned, those that stay count for those left out, so that it is of all.
+        """
         self.model.train()
         device = self.train.images.device
         # Sums stay tensors: reading them in the loop would wait for each batch.
         total_loss = torch.zeros((), device=device)
-        total_correct = torch.zeros((), device=device, dtype=torch.int64)
+        total_correct = torch.zeros((), device=device)
+        total_weight = torch.zeros((), device=device)
         done = 0
         order = torch.randperm(len(self.train), generator=self.order)
-        weights = torch.ones(0)
+        weights = torch.ones(len(order))
         if course.pruner:
             order, weights = course.pruner.choose(epoch, order)
         for batch in batches(len(order), self.batch_size):
@@ -140,10 +144,11 @@ class Trainer:
                 images = course.augmentation(images, indices)
             with mixed_precision(self.dtype, device):
                 logits = self.model(self.prepare(images))
+            counts = weights[batch].to(device)
             if course.pruner:
                 losses = cross_entropy(logits.float(), labels, label_smoothing=course.label_smoothing, reduction="none")
                 course.pruner.remember(indices, losses)
-                loss = (losses * weights[batch].to(device)).mean()
+                loss = (losses * counts).mean()
             else:
                 loss = cross_entropy(logits.float(), labels, label_smoothing=course.label_smoothing)
             loss.backward()
@@ -154,13 +159,14 @@ class Trainer:
             if course.average:
                 course.average.step()
             total_loss += loss.detach() * len(labels)
-            total_correct += (logits.detach().argmax(1) == labels).sum()
+            total_correct += counts[logits.detach().argmax(1) == labels].sum()
+            total_weight += counts.sum()
             done += len(labels)
             self.on_step(name, epoch, done, len(order))
         if course.augmentation:
             course.augmentation.next_epoch()
         self.epochs_done += 1
-        return Score(total_loss.item() / done, total_correct.item() / done)
+        return Score(total_loss.item() / total_weight.item(), total_correct.item() / total_weight.item())
 
 
 @dataclass

@@ -12,20 +12,6 @@ MANY_CHANNELS = 128  # from here on the gradient by matrix product is faster, se
 FEW_CHANNELS = 16  # up to here the maps' gradient is faster from a padded gradient, see WrittenPadding
 
 
-class ChannelsLast(nn.Module):
-    """Lay the feature maps out as NHWC in memory; values and shape (N x C x H x W) stay.
-
-    Nothing is left for it to do, now that weights lie channels last. Taking it out numbers the layers of all CNNs anew,
-    and so waits for a change that trains them again.
-
-    A convolution with one input channel hands back NCHW, however its input lies, unless its weights lie channels last,
-    and everything after it follows. In bf16 on Zen 4, one thread, whole networks then take 1.6 to 2.8 times as long.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps.contiguous(memory_format=torch.channels_last)
-
-
 class Conv2d(nn.Conv2d):
     """A convolution of stride 1 that avoids the slow ways of oneDNN when it trains on a CPU."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-from fashion.networks.building.layers import ChannelsLast, Conv2d, map_size, one_for_each
+from fashion.networks.building.layers import Conv2d, map_size, one_for_each
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Index, Rate
 
@@ -42,8 +42,6 @@ def build(
     for index, (out, kernel, padding, pool) in enumerate(zip(channels, kernels, paddings, pools, strict=True)):
         size = map_size(size, kernel=kernel, padding=padding, pool=pool, layer=f"convolution {index + 1}")
         layers.append(Conv2d(width, out, kernel, padding))
-        if index == 0:
-            layers.append(ChannelsLast())
         if conv_norm[index] == "before":
             layers.append(nn.BatchNorm2d(out))
         layers.append(MaxPool(pool, relu=True) if pool > 1 else nn.ReLU(inplace=True))

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from fashion.networks.building.layers import ChannelsLast, Conv2d, map_size, one_for_each
+from fashion.networks.building.layers import Conv2d, map_size, one_for_each
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Rate
 
@@ -29,8 +29,6 @@ def build(
     for index, (out, kernel, pool) in enumerate(zip(channels, kernels, pools, strict=True)):
         size = map_size(size, kernel=kernel, pool=pool, layer=f"convolution {index + 1}")
         layers.append(Conv2d(width, out, kernel))
-        if index == 0:
-            layers.append(ChannelsLast())
         layers.append(nn.BatchNorm2d(out))
         # Pooling is first, since channel dropout does not change which pixel is largest.
         layers.append(MaxPool(pool, relu=True) if pool > 1 else nn.ReLU(inplace=True))

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from fashion.networks.building.layers import ChannelsLast
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Rate
 
@@ -31,7 +30,7 @@ def build(
     smallest = PATCH - 1 + 2 ** len(channels)
     if image_size < smallest:
         raise ValueError(f"{len(channels)} blocks need images of at least {smallest} pixels a side, not {image_size}")
-    layers: list[nn.Module] = [Whitening(), ChannelsLast(), nn.GELU()]
+    layers: list[nn.Module] = [Whitening(), nn.GELU()]
     width, size = 2 * PATCH**2, image_size - PATCH + 1
     for out in channels:
         layers += [Convolution(width, out), MaxPool(2), norm(out), nn.GELU()]

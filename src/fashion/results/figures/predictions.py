@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from fashion.results.answers import confused_most, confusion_matrix, mistakes
+from fashion.results.answers import confused_most
 from fashion.results.figures.style import (
     FAINT,
     INK,
@@ -24,6 +24,7 @@ from fashion.results.figures.style import (
     short,
 )
 from fashion.results.look import COLOURS, is_dark
+from fashion.results.scores import at_temperature, confusion_matrix, most_confident_mistakes, reliability
 
 CLASSES = 30  # shown at most; a picture of a thousand could not be read
 PREDICTED = 24  # test images with what is predicted
@@ -129,31 +130,40 @@ def draw_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], areas: Mapping
     return figure
 
 
-def draw_predictions(images: np.ndarray, labels: np.ndarray, guesses: np.ndarray, classes: list[str]) -> Figure:
-    """Show test images drawn by chance, each with its actual and its predicted class."""
+def draw_predictions(
+    images: np.ndarray, labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str]
+) -> Figure:
+    """Show test images drawn by chance, each with its actual and predicted class and the probability."""
     chosen = np.random.default_rng(0).permutation(len(images))[:PREDICTED]
-    title = "Test images drawn by chance: actual and predicted class; wrong in orange"
-    return draw_answers(images[chosen], labels[chosen], guesses[chosen], classes, title, columns=8)
+    title = "Test images drawn by chance: actual class, predicted class and probability; wrong in orange"
+    return draw_answers(images[chosen], labels[chosen], log_probabilities[chosen], classes, title, columns=8)
 
 
-def draw_mistakes(images: np.ndarray, labels: np.ndarray, guesses: np.ndarray, classes: list[str]) -> Figure:
-    """Show test images that are taken for another class, drawn by chance."""
-    wrong = mistakes(labels, guesses)
+def draw_mistakes(images: np.ndarray, labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str]) -> Figure:
+    """Show the test images that are taken for another class with the most confidence, the surest first."""
+    wrong = most_confident_mistakes(labels, log_probabilities)
     chosen = wrong[:MISTAKES]
-    title = f"Some of {len(wrong):,} mistakes on {len(images):,} test images: actual and predicted class"
-    return draw_answers(images[chosen], labels[chosen], guesses[chosen], classes, title, columns=8)
+    title = f"The surest of {len(wrong):,} mistakes on {len(images):,} test images: actual, predicted, probability"
+    return draw_answers(images[chosen], labels[chosen], log_probabilities[chosen], classes, title, columns=8)
 
 
 def draw_answers(
-    images: np.ndarray, labels: np.ndarray, guesses: np.ndarray, classes: list[str], title: str, *, columns: int
+    images: np.ndarray,
+    labels: np.ndarray,
+    log_probabilities: np.ndarray,
+    classes: list[str],
+    title: str,
+    *,
+    columns: int,
 ) -> Figure:
-    """Show images with actual and predicted class below."""
+    """Show images with actual class, predicted class and probability below."""
+    guesses, sure = log_probabilities.argmax(1), np.exp(log_probabilities.max(1))
     captions = [
-        f"{short(classes[label], 14)}\n{short(classes[guess], 14)}"
-        for label, guess in zip(labels, guesses, strict=True)
+        f"{short(classes[label], 14)}\n{short(classes[guess], 14)}\n{probability:.1%}"
+        for label, guess, probability in zip(labels, guesses, sure, strict=True)
     ]
     colours = [RIGHT if right else WRONG for right in guesses == labels]
-    figure = new_figure(height_of(max(len(images), 1), columns=columns, width=WIDTH, lines=2) + 0.3)
+    figure = new_figure(height_of(max(len(images), 1), columns=columns, width=WIDTH, lines=3) + 0.3)
     axes = figure.subplots()
     if len(images):
         draw_images(axes, images, captions, columns=columns, colours=colours, inverted=is_dark(images))
@@ -187,6 +197,30 @@ def draw_by_class(images: np.ndarray, guesses: np.ndarray, classes: list[str]) -
     axes = figure.subplots()
     draw_images(axes, sheet, columns=PER_CLASS, rows=classes[:CLASSES], inverted=dark)
     axes.set_title("Twenty unlabelled images that the final model labels as each class")
+    return figure
+
+
+def draw_calibration(labels: np.ndarray, log_probabilities: np.ndarray, calibration: Mapping[str, Any]) -> Figure:
+    """Draw accuracy against confidence on test images, as given and at the temperature fitted on validation."""
+    figure = new_figure(3.4)
+    panels = figure.subplots(1, 2, sharey=True)
+    tempered = at_temperature(log_probabilities, calibration["temperature"])
+    for axes, scores, when, title in (
+        (panels[0], log_probabilities, "before", "As the network gives it"),
+        (panels[1], tempered, "after", f"At temperature {calibration['temperature']:.2f}"),
+    ):
+        confidence, accuracy, share = reliability(labels, scores)
+        axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=0.8)
+        axes.vlines(confidence, confidence, accuracy, color=WRONG, linewidth=1)
+        axes.scatter(confidence, accuracy, s=10 + 300 * share, color=COLOURS[0], alpha=0.8)
+        axes.set_title(f"{title}: error {calibration[when]['expected_calibration_error']:.3f}")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.05)
+        axes.grid()
+        axes.set_xlabel("confidence; the larger a dot, the more images")
+    panels[0].set_ylabel("accuracy, test images")
     return figure
 
 

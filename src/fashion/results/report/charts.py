@@ -86,6 +86,35 @@ def accuracy_against(rows: Rows, field: str, title: str, colours: Mapping[str, s
     )
 
 
+def calibration(rows: Rows) -> dict[str, Any]:
+    """Draw accuracy against confidence, before and after the temperature."""
+    return chart(
+        rows,
+        height=300,
+        layer=[
+            {
+                "data": {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]},
+                "mark": {"type": "line", "strokeDash": [4, 3], "color": "#888", "strokeWidth": 1},
+                "encoding": {"x": quantity("x", "confidence"), "y": quantity("y", "accuracy on test images")},
+            },
+            {
+                "mark": {"type": "line", "point": {"size": 40}, "tooltip": True},
+                "encoding": {
+                    "x": quantity("confidence", "confidence", axis={"format": ".0%"}),
+                    "y": quantity("accuracy", "accuracy on test images", axis={"format": ".0%"}),
+                    "color": {"field": "when", "title": None, "sort": None, "legend": BELOW},
+                    "tooltip": [
+                        {"field": "when", "title": "probabilities"},
+                        {"field": "confidence", "format": ".1%"},
+                        {"field": "accuracy", "format": ".1%"},
+                        {"field": "images", "format": ","},
+                    ],
+                },
+            },
+        ],
+    )
+
+
 def robustness(rows: Rows) -> dict[str, Any]:
     """Draw the accuracy on changed images as bars."""
     return chart(

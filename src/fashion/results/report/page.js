@@ -83,16 +83,16 @@ for (const button of document.querySelectorAll(".matrix button"))
   button.addEventListener("click", () => {
     const cell = page.cells[button.dataset.cell] ?? [];
     dialog.querySelector("h3").textContent = button.ariaLabel;
-    dialog.querySelector("p").textContent = cell.length ? `${cell.length === 1 ? "The image" : cell.length + " images"} of it.` : "No image of it is in this page.";
+    dialog.querySelector("p").textContent = cell.length ? `The ${cell.length} surest, with the probability.` : "No image of it is in this page.";
     dialog.querySelector("ul").replaceChildren(
-      ...cell.map((place) => {
+      ...cell.map(([place, sure]) => {
         const item = document.createElement("li");
         const image = document.createElement("span");
         image.className = "sprite";
         image.setAttribute("role", "img");
         image.setAttribute("aria-label", button.dataset.about);
         show(image, place);
-        item.append(image);
+        item.append(image, `${(100 * sure).toFixed(1)}%`);
         return item;
       }),
     );

@@ -173,6 +173,8 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
         }
         for name, row in results.table.items()
     ]
+    whens = {"before": "as the network gives them", "after": "at the temperature"}
+    bins = [{"when": name, **row} for when, name in whens.items() for row in results.answers["reliability"][when]]
     changed = [
         {"image": f"{row['change']} {row['amount']}".strip(), "change": row["change"], "accuracy": row["accuracy"]}
         for row in results.scores["robustness"]
@@ -180,6 +182,7 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
     drawn = {
         "curves": charts.learning_curves(curves, first_picked(results, best)),
         "parameters": charts.accuracy_against(systems, "parameters", "parameters", colours),
+        "calibration": charts.calibration(bins),
         "robustness": charts.robustness(changed),
     }
     if results.seconds:

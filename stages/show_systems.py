@@ -1,0 +1,29 @@
+"""Draw each system: plots/systems/NAME.svg."""
+
+import csv
+import json
+
+import paths
+from entry import run
+from fashion.params import Params
+from fashion.results.figures.style import save
+from fashion.results.figures.systems import draw_system
+
+
+def main(_: Params) -> None:
+    folder = paths.PLOTS / "systems"
+    names = json.loads((paths.METRICS / "variants.json").read_text(encoding="utf-8"))
+    for name in names:
+        with paths.history(name).open(encoding="utf-8") as file:
+            history = list(csv.DictReader(file))
+        layers = json.loads(paths.layers(name).read_text(encoding="utf-8"))
+        save(draw_system(name, history, layers), folder / f"{name}.svg")
+        print(f"{name}: drawn", flush=True)
+    for path in folder.iterdir():
+        if path.stem not in names:
+            path.unlink()  # of a variant that is gone
+    print(f"show_systems: {len(names)} pictures in {folder}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)
