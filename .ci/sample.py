@@ -1,5 +1,6 @@
 """A checkout on the small real sample: every stage of its graph, with the published layers and a few batches each."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 IMAGES = Path(__file__).parents[1] / "tests/data"
+PARTS = {"train": "train", "test": "t10k"}  # how the names of their files begin
 VALIDATION = 100  # of the sample's 400 labelled images
 BATCH = 100  # images at most, so that an epoch has several batches, the last one of another size
 EPOCHS = {"train": 3, "finetune": 4}  # a phase: enough to prune, to average, and to lose patience
@@ -156,9 +158,16 @@ class Scripts:
             self.free.put(process)
 
 
+def checksums() -> dict[str, str]:
+    """Give what params.yaml says of the sample's files."""
+    files = {f"{part}_{what}": f"{start}-{what}-*.gz" for part, start in PARTS.items() for what in ("images", "labels")}
+    found = {key: next(IMAGES.glob(pattern)) for key, pattern in files.items()}
+    return {key: hashlib.sha256(gzip.decompress(file.read_bytes())).hexdigest() for key, file in found.items()}
+
+
 def shrink(params: dict[str, Any], precision: str) -> None:
     """Keep all systems and their layers, for a few batches of the sample's images."""
-    params["ingest"].update(sha256=dict.fromkeys(params["ingest"]["sha256"]), mirrors=[])
+    params["ingest"].update(sha256=checksums(), mirrors=[])
     params["split"]["validation"] = VALIDATION
     for section, epochs in EPOCHS.items():
         params[section].update(max_epochs=epochs, precision=precision)

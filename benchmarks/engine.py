@@ -162,7 +162,8 @@ def flops_per_image(name: str) -> float:
 
     what = settings().variants[name]
     model = loops.as_published(loops.build(what))
-    batch = torch.zeros(8, 1, what.input.size, what.input.size)
+    side = what.input.side(loops.CONTENT)
+    batch = torch.zeros(8, 1, side, side)
     with FlopCounterMode(display=False) as counter:
         model(batch).sum().backward()
     return counter.get_total_flops() / len(batch)

@@ -120,7 +120,8 @@ def train(place: Path, changes: dict[str, dict[str, Any]]) -> float:
             return float(kept["seconds"])
     shutil.rmtree(place, ignore_errors=True)
     (place / "data").mkdir(parents=True)
-    (place / "data/split").symlink_to(ROOT / "data/split")
+    for data in ("ingested", "split"):
+        (place / "data" / data).symlink_to(ROOT / "data" / data)
     for code in ("src", "stages"):
         shutil.copytree(ROOT / code, place / code, ignore=shutil.ignore_patterns("__pycache__"))
     yaml.dump(params, place / "params.yaml")

@@ -22,12 +22,13 @@ from fashion.settings.system import Phase, System
 from fashion.training.trainer import Examples, Trainer
 
 Epoch = Callable[[], object]
+CONTENT = 28  # pixels a side of Fashion-MNIST's images without their margin
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def build(what: System) -> nn.Sequential:
     torch.manual_seed(0)
-    model = families.build(what.family, what.arguments, image_size=what.input.size, num_classes=10)
+    model = families.build(what.family, what.arguments, image_size=what.input.side(CONTENT), num_classes=10)
     assert isinstance(model, nn.Sequential)
     return model
 
@@ -37,7 +38,7 @@ def first_phase(what: System) -> Phase:
 
 
 def preparation(what: System, images: Tensor) -> Preparation:
-    return Preparation.of(images.numpy(), size=what.input.size, scaling=what.input.scaling)
+    return Preparation.of(images.numpy(), size=what.input.side(CONTENT), scaling=what.input.scaling)
 
 
 def prepared(what: System, images: Tensor) -> Tensor:

@@ -43,14 +43,14 @@ def main() -> None:
 
 def train(name: str, precision: str, seed: int) -> float:
     """Train one system as its stage does, but for precision and seed; give the best validation accuracy."""
-    from fashion.files import read_array
+    from fashion.files import read_array, read_json
     from fashion.params import check
     from fashion.settings.parsing import load_yaml
     from fashion.training.learning import Callbacks, Labelled, learn
 
     params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
     variant = params.variants[name]
-    folder = ROOT / "data" / variant.images
+    folder, about = ROOT / "data" / variant.images, read_json(ROOT / "data/ingested/about.json")
     train, validation = (
         Labelled(read_array(folder / f"{part}_images.npy"), read_array(folder / f"{part}_labels.npy"))
         for part in ("train", "validation")
@@ -60,7 +60,8 @@ def train(name: str, precision: str, seed: int) -> float:
         params.train.model_copy(update={"precision": precision, "seed": seed}),
         train,
         validation,
-        classes=params.classes,
+        classes=about["classes"],
+        content=about["content"],
         callbacks=Callbacks(lambda *_: None, lambda _: None),
     )
     return round(max(row["val_accuracy"] for row in history), 4)

@@ -1,13 +1,11 @@
 """Put all systems side by side: metrics/variants.json, metrics/final.json and the tables behind the plots."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
 import paths
 from entry import run
-from fashion.files import read_array, write_json, write_text
+from fashion.files import read_array, read_json, write_json, write_text
 from fashion.params import Params
 from fashion.results.comparison import (
     accuracies_to_plot,
@@ -23,7 +21,7 @@ from fashion.settings.system import FinalModel, Variant
 def main(params: Params) -> None:
     systems: dict[str, Variant | FinalModel] = {**params.variants, FINAL: params.model}
     remove_strangers(set(systems))
-    scores = {name: json.loads(paths.scores(name).read_text(encoding="utf-8")) for name in systems}
+    scores = {name: read_json(paths.scores(name)) for name in systems}
     about = {name: {"baseline": system.baseline, "reported": system.reported} for name, system in systems.items()}
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     correct = {name: read_array(paths.log_probabilities(name)).argmax(1) == labels for name in systems}
@@ -34,7 +32,7 @@ def main(params: Params) -> None:
     write_table("accuracies", accuracies_to_plot(table))
 
     predictions = read_array(paths.log_probabilities(FINAL))
-    names = names_to_plot(params.classes)
+    names = names_to_plot(list(scores[FINAL]["per_class"]))
     classes = np.array(names)
     write_table("confusion", pd.DataFrame({"actual": classes[labels], "predicted": classes[predictions.argmax(1)]}))
     write_table("roc", roc_curves(labels, np.asarray(predictions), names).round(5))

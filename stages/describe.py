@@ -2,7 +2,7 @@
 
 import paths
 from entry import run
-from fashion.files import write_json
+from fashion.files import read_json, write_json
 from fashion.networks.building import families
 from fashion.params import Params
 from fashion.results.layers import layer_table
@@ -12,10 +12,11 @@ from fashion.settings.system import System
 
 def main(params: Params) -> None:
     systems: dict[str, System] = {**params.variants, FINAL: params.model.at_size(params.model.size)}
+    about = read_json(paths.ABOUT)
     for name, system in systems.items():
-        size = system.input.size
+        size = system.input.side(about["content"])
         try:
-            model = families.build(system.family, system.arguments, image_size=size, num_classes=len(params.classes))
+            model = families.build(system.family, system.arguments, image_size=size, num_classes=len(about["classes"]))
         except ValueError:  # its training says so, and all others are described
             write_json(paths.layers(name), [])
         else:

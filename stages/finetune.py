@@ -2,22 +2,26 @@
 
 import paths
 from entry import run
+from fashion.files import read_array, read_json
 from fashion.params import Params
 from fashion.settings.fields import FINAL
 from fashion.training.system import train_system
 
 
 def main(params: Params) -> None:
-    model = params.model.at_size(params.model.size)
+    about = read_json(paths.ABOUT)
+    images = read_array(paths.images(paths.DATA / params.model.images, "train"))
+    model = params.model.at_size(params.model.size).for_images(len(images), about["content"])
     train_system(
         model,
         params.finetune,
-        params.classes,
+        classes=about["classes"],
+        content=about["content"],
         images=paths.DATA / model.images,
         model=paths.model(FINAL),
         history=paths.history(FINAL),
         where="model",
-        views=params.model.views,
+        views=params.model.views_allowed(),
     )
 
 

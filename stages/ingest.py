@@ -2,22 +2,25 @@
 
 import paths
 from entry import run
-from fashion.files import write_array
+from fashion.files import write_array, write_json
 from fashion.params import Params
 from fashion.sources.ingest import ingest
 
 
 def main(params: Params) -> None:
-    data = ingest(paths.RAW, params.ingest, num_classes=len(params.classes))
+    data = ingest(paths.RAW, params.ingest, params.classes)
     for part in ("train", "test"):
         write_array(paths.images(paths.INGESTED, part), getattr(data, f"{part}_images"))
         write_array(paths.labels(paths.INGESTED, part), getattr(data, f"{part}_labels"))
     write_array(paths.images(paths.INGESTED, "unlabelled"), data.unlabelled_images)
     write_array(paths.INGESTED / "unlabelled_ids.npy", data.unlabelled_ids)
+    named = params.classes is not None
+    write_json(paths.ABOUT, {"classes": data.classes, "named_in_params": named, "content": data.content})
     counts = (
         f"{len(data.train_images)} training, {len(data.test_images)} test, {len(data.unlabelled_images)} unlabelled"
     )
-    print(f"ingest: {counts} images of {data.train_images.shape[1]} pixels a side", flush=True)
+    side = data.train_images.shape[1]
+    print(f"ingest: {counts} images of {side} pixels a side, {len(data.classes)} classes", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Tell the whole story in one page, report.html, from files that are in git."""
 
 import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import paths
 from entry import PARAMS, run
-from fashion.files import write_text
+from fashion.files import read_json, write_text
 from fashion.params import Params
 from fashion.results.report.page import Results, render
 from fashion.settings.fields import FINAL
@@ -29,24 +27,20 @@ def main(params: Params) -> None:
 
 def read_results(params: Params, root: Path) -> Results:
     """Read what the page is made of from a project's folder."""
-
-    def read_json(path: Path) -> Any:
-        return json.loads((root / path).read_text(encoding="utf-8"))
-
     with (root / paths.PLOTS / "learning_curves.csv").open(encoding="utf-8") as file:
         curves = list(csv.DictReader(file))
-    durations = read_json(paths.DURATIONS)
+    durations, scores = read_json(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
     stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
     return Results(
         final=FINAL,
-        classes=params.classes,
+        classes=list(scores["per_class"]),
         families={name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family},
-        table=read_json(paths.METRICS / "variants.json"),
-        scores=read_json(paths.METRICS / "final.json"),
+        table=read_json(root / paths.METRICS / "variants.json"),
+        scores=scores,
         curves=curves,
         seconds={name: durations[stage] for name, stage in stages.items() if stage in durations},
-        data=read_json(paths.PLOTS / "data/counts.json"),
-        answers=read_json(paths.PLOTS / "final/answers.json"),
+        data=read_json(root / paths.PLOTS / "data/counts.json"),
+        answers=read_json(root / paths.PLOTS / "final/answers.json"),
         sheet=(root / paths.PLOTS / "final/answers.png").read_bytes(),
         pictures={about: (root / paths.PLOTS / "data" / name).read_bytes() for name, about in PICTURES.items()},
         stages=load_yaml(root / "dvc.yaml")["stages"],

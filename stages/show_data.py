@@ -4,7 +4,7 @@ import numpy as np
 
 import paths
 from entry import run
-from fashion.files import read_array, write_json
+from fashion.files import read_array, read_json, write_json
 from fashion.params import Params
 from fashion.results.figures import data
 from fashion.results.figures.style import save
@@ -13,18 +13,18 @@ PARTS = ("train", "validation", "test")
 
 
 def main(params: Params) -> None:
-    folder = paths.PLOTS / "data"
+    folder, classes = paths.PLOTS / "data", read_json(paths.ABOUT)["classes"]
     images = read_array(paths.images(paths.SPLIT, "train"))
     labels = {part: np.asarray(read_array(paths.labels(paths.SPLIT, part))) for part in PARTS}
     unlabelled = len(read_array(paths.images(paths.INGESTED, "unlabelled")))
     labelled = {part: len(numbers) for part, numbers in labels.items()}
     copies = read_array(paths.images(paths.AUGMENTED, "train"))[: 4 * 8]
     pictures = {
-        "samples.png": data.draw_samples(images, labels["train"], params.classes),
+        "samples.png": data.draw_samples(images, labels["train"], classes),
         "split.svg": data.draw_split({**labelled, "unlabelled": unlabelled}, labelled),
         "pixels.svg": data.draw_pixels(images),
-        "classes.svg": data.draw_classes(labels, params.classes),
-        "class_samples.png": data.draw_class_samples(images, labels["train"], params.classes),
+        "classes.svg": data.draw_classes(labels, classes),
+        "class_samples.png": data.draw_class_samples(images, labels["train"], classes),
         "augmentation.png": data.draw_augmentation(copies, params.augment.crop),
     }
     counts = {"images": {**labelled, "unlabelled": unlabelled}, "height": images.shape[1], "width": images.shape[2]}

@@ -1,10 +1,10 @@
 """Draw the systems side by side: plots/groups."""
 
 import csv
-import json
 
 import paths
 from entry import run
+from fashion.files import read_json
 from fashion.params import Params
 from fashion.results.figures import groups
 from fashion.results.figures.style import save
@@ -13,7 +13,7 @@ from fashion.settings.fields import FINAL
 
 def main(params: Params) -> None:
     folder = paths.PLOTS / "groups"
-    table = json.loads((paths.METRICS / "variants.json").read_text(encoding="utf-8"))
+    table = read_json(paths.METRICS / "variants.json")
     families = {name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family}
     histories = {}
     for name in table:

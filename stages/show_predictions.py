@@ -1,13 +1,11 @@
 """Draw what the final model says of images: plots/final."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
 import paths
 from entry import run
-from fashion.files import read_array, write_json
+from fashion.files import read_array, read_json, write_json
 from fashion.params import Params
 from fashion.results.answers import gather, sheet_of
 from fashion.results.figures import predictions as draw
@@ -16,9 +14,9 @@ from fashion.results.look import is_dark
 from fashion.settings.fields import FINAL
 
 
-def main(params: Params) -> None:
-    folder, classes = paths.PLOTS / "final", params.classes
-    scores = json.loads(paths.scores(FINAL).read_text(encoding="utf-8"))
+def main(_: Params) -> None:
+    folder, scores = paths.PLOTS / "final", read_json(paths.scores(FINAL))
+    classes = list(scores["per_class"])
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     images = read_array(paths.images(paths.SPLIT, "test"))
     answers = np.asarray(read_array(paths.log_probabilities(FINAL)))

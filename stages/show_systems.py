@@ -1,10 +1,10 @@
 """Draw each system: plots/systems/NAME.svg."""
 
 import csv
-import json
 
 import paths
 from entry import run
+from fashion.files import read_json
 from fashion.params import Params
 from fashion.results.figures.style import save
 from fashion.results.figures.systems import draw_system
@@ -12,11 +12,11 @@ from fashion.results.figures.systems import draw_system
 
 def main(_: Params) -> None:
     folder = paths.PLOTS / "systems"
-    names = json.loads((paths.METRICS / "variants.json").read_text(encoding="utf-8"))
+    names = read_json(paths.METRICS / "variants.json")
     for name in names:
         with paths.history(name).open(encoding="utf-8") as file:
             history = list(csv.DictReader(file))
-        layers = json.loads(paths.layers(name).read_text(encoding="utf-8"))
+        layers = read_json(paths.layers(name))
         save(draw_system(name, history, layers), folder / f"{name}.svg")
         print(f"{name}: drawn", flush=True)
     for path in folder.iterdir():

@@ -2,7 +2,7 @@
 
 import paths
 from entry import run
-from fashion.files import read_array, write_array
+from fashion.files import read_array, read_json, write_array
 from fashion.images.split import split
 from fashion.params import Params
 
@@ -12,7 +12,8 @@ def main(params: Params) -> None:
     labels = read_array(paths.labels(paths.INGESTED, "train"))
     test_images = read_array(paths.images(paths.INGESTED, "test"))
     test_labels = read_array(paths.labels(paths.INGESTED, "test"))
-    parts = split(labels, params.split, has_test=len(test_images) > 0)
+    classes = read_json(paths.ABOUT)["classes"]
+    parts = split(labels, params.split, classes=classes, has_test=len(test_images) > 0)
     if parts.test is not None:
         test_images, test_labels = images[parts.test], labels[parts.test]
     for part, part_images, part_labels in (

@@ -3,6 +3,7 @@
 import paths
 from entry import run
 from fashion.errors import InputError
+from fashion.files import read_json
 from fashion.params import Params
 from fashion.settings.parsing import suggest
 from fashion.training.system import train_system
@@ -11,11 +12,12 @@ from fashion.training.system import train_system
 def main(params: Params, name: str) -> None:
     if name not in params.variants:
         raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
-    variant = params.variants[name]
+    variant, about = params.variants[name], read_json(paths.ABOUT)
     train_system(
         variant,
         params.train,
-        params.classes,
+        classes=about["classes"],
+        content=about["content"],
         images=paths.DATA / variant.images,
         model=paths.model(name),
         history=paths.history(name),

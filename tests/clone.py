@@ -64,7 +64,7 @@ def shrink(params: dict) -> None:
         del params["variants"][name]
     for name in ("mlp_200", "keras_2"):
         params["variants"][name]["baseline"] = None
-    params["finetune"]["threads"] = 1
+    params["finetune"].update(threads=1, max_epochs=2)
     params["model"].update(baseline="base_cnn", size="tiny")
     params["model"]["sizes"] = {"tiny": {"arguments": {"channels": [8, 8]}, "max_epochs": {"main": 2, "finetune": 1}}}
     params["model"]["phases"]["main"]["validate_every"] = 1

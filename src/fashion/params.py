@@ -1,38 +1,26 @@
 """The whole of `params.yaml`, checked before any stage runs, so that a fault costs nothing."""
 
 import re
-import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from fashion.errors import InputError
 from fashion.networks.building import families
 from fashion.settings.augment import AugmentSettings
-from fashion.settings.fields import FINAL, Strict
+from fashion.settings.fields import FINAL, Classes, Strict
 from fashion.settings.ingest import IngestSettings
 from fashion.settings.parsing import parse, suggest
 from fashion.settings.split import SplitSettings
 from fashion.settings.system import FinalModel, TrainSettings, Variant
 
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
-CONTROL = {"Cc", "Zl", "Zp"}  # Unicode's categories of what breaks lines and steers terminals
-
-
-def check_class_name(name: str) -> str:
-    """Raise ValueError for a name that would break a line of a table or steer a terminal."""
-    if not name.strip() or any(unicodedata.category(character) in CONTROL for character in name):
-        raise ValueError("a class needs a name, in one line and without control characters")
-    return name
-
-
-Classes = Annotated[list[Annotated[str, AfterValidator(check_class_name)]], Field(min_length=2, max_length=256)]
 
 
 class Params(Strict):
-    """All sections; each stage reads its own."""
+    """All sections; each stage reads its own. classes: None takes them from the data."""
 
-    classes: Classes
+    classes: Classes | None
     ingest: IngestSettings
     split: SplitSettings
     augment: AugmentSettings
@@ -45,7 +33,7 @@ class Params(Strict):
 def check(content: dict[str, Any], *, source: str) -> Params:
     """Check the content of `params.yaml`; the first fault raises InputError with the key and the valid choices."""
     params = parse(Params, content, source=source)
-    if len(set(params.classes)) < len(params.classes):
+    if params.classes is not None and len(set(params.classes)) < len(params.classes):
         raise InputError(f"{source}: classes: a name stands twice; names must differ")
     for name in params.variants:
         if not NAME.fullmatch(name) or name == FINAL:

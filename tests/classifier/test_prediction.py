@@ -1,13 +1,15 @@
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from fashion.classifier.prediction import predict_logits, six_views
+from fashion.classifier.prediction import moved_views, predict_logits
 from fashion.classifier.preparation import Preparation
+from fashion.settings.fields import Views
 
 
 def test_six_views_are_the_image_moved_by_a_pixel_and_mirrored_and_their_shares_make_one(images: np.ndarray) -> None:
-    views = six_views(torch.tensor(images[:5]))
+    views = moved_views(torch.tensor(images[:5]), mirrored=True)
     assert sum(share for share, _ in views) == 1
     assert torch.equal(views[0][1], torch.tensor(images[:5]))
     up, down = views[2][1], views[4][1]
@@ -17,11 +19,21 @@ def test_six_views_are_the_image_moved_by_a_pixel_and_mirrored_and_their_shares_
         assert torch.equal(plain[1].flip(2), mirrored[1])
 
 
-def test_predictions_of_six_views_are_the_mean_of_the_predictions_of_each(images: np.ndarray) -> None:
+def test_three_views_are_those_of_six_that_are_not_mirrored(images: np.ndarray) -> None:
+    some = torch.tensor(images[:5])
+    three, six = moved_views(some, mirrored=False), moved_views(some, mirrored=True)
+    assert sum(share for share, _ in three) == 1
+    assert all(torch.equal(view, plain) for (_, view), (_, plain) in zip(three, six[::2], strict=True))
+
+
+@pytest.mark.parametrize(("views", "mirrored"), [("three", False), ("six", True)])
+def test_predictions_of_several_views_are_the_mean_of_the_predictions_of_each(
+    images: np.ndarray, views: Views, mirrored: bool
+) -> None:
     model, prepare = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), Preparation(size=28, mean=0.0, std=255.0)
     some = torch.tensor(images[:20])
-    expected = sum(share * predict_logits(model, prepare, view) for share, view in six_views(some))
-    torch.testing.assert_close(predict_logits(model, prepare, some, views="six"), expected)
+    expected = sum(share * predict_logits(model, prepare, view) for share, view in moved_views(some, mirrored=mirrored))
+    torch.testing.assert_close(predict_logits(model, prepare, some, views=views), expected)
 
 
 def test_predictions_do_not_depend_on_the_cut_into_batches(images: np.ndarray) -> None:

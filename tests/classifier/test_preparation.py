@@ -13,7 +13,7 @@ def test_scaling_maps_grey_levels(images: np.ndarray, scaling: str, low: float, 
 
 
 def test_standard_scaling_makes_the_training_images_mean_0_and_deviation_1(images: np.ndarray) -> None:
-    prepared = Preparation.of(images, size=24, scaling="standard")(torch.from_numpy(images))
+    prepared = Preparation.of(images, size=24, scaling="standard", content=24)(torch.from_numpy(images))
     assert prepared.mean().item() == pytest.approx(0, abs=1e-5)
     assert prepared.std().item() == pytest.approx(1, abs=1e-5)
 
@@ -23,6 +23,21 @@ def test_cropping_takes_the_margin_off_again(images: np.ndarray) -> None:
     assert torch.equal(crop(padded, 28), torch.from_numpy(images))
 
 
-def test_an_input_larger_than_the_stored_images_is_refused(images: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="input.size: 32 is more than the stored 28 pixels"):
-        Preparation.of(images, size=32, scaling="unit")
+@pytest.mark.parametrize("size", [20, 40])
+def test_an_image_that_does_not_fit_is_shrunk_or_enlarged_whole(images: np.ndarray, size: int) -> None:
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+    prepared = Preparation.of(padded, size=size, scaling="pixels", content=28)(torch.from_numpy(padded))
+    assert prepared.shape == (400, 1, size, size)
+    assert prepared.mean().item() == pytest.approx(images.mean(), rel=0.01)
+    ends = prepared[:, 0, [0, -1]].amax((0, 2)), prepared[:, 0, :, [0, -1]].amax((0, 1))
+    assert all((end > 0).all() for end in ends), "what lies at the edges is seen"
+
+
+def test_margin_alone_is_cropped_off_to_a_size_between(images: np.ndarray) -> None:
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+    assert Preparation.of(padded, size=30, scaling="unit", content=28).content is None
+
+
+def test_images_of_one_grey_can_be_scaled_too() -> None:
+    grey = np.full((3, 8, 8), 7, np.uint8)
+    assert not Preparation.of(grey, size=8, scaling="standard")(torch.from_numpy(grey)).any()

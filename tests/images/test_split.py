@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from sklearn.model_selection import train_test_split
 
 from fashion.errors import InputError
 from fashion.images.split import split
 from fashion.settings.split import SplitSettings
+
+CLASSES = [f"class {number}" for number in range(10)]
 
 
 def settings(**changes: object) -> SplitSettings:
@@ -19,28 +20,57 @@ def settings(**changes: object) -> SplitSettings:
 
 
 def test_the_official_scheme_takes_stratified_validation_images_and_keeps_the_test_set(labels: np.ndarray) -> None:
-    parts = split(labels, settings(), has_test=True)
+    parts = split(labels, settings(), classes=CLASSES, has_test=True)
     assert parts.test is None
     assert np.bincount(labels[parts.validation]).tolist() == [10] * 10
     assert sorted([*parts.train, *parts.validation]) == list(range(400))
 
 
-def test_fractions_draw_the_same_images_as_write_up_000(labels: np.ndarray) -> None:
-    parts = split(labels, settings(scheme="fractions"), has_test=True)
-    others, test = train_test_split(np.arange(400), test_size=0.2, random_state=42)
-    train, validation = train_test_split(others, test_size=0.25, random_state=42)
-    np.testing.assert_array_equal(parts.train, train)
-    np.testing.assert_array_equal(parts.validation, validation)
-    np.testing.assert_array_equal(parts.test, test)
+def test_fractions_are_shares_of_each_class(labels: np.ndarray) -> None:
+    parts = split(labels, settings(scheme="fractions"), classes=CLASSES, has_test=True)
+    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
+        [24] * 10,
+        [8] * 10,
+        [8] * 10,
+    ]
+    assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(400))
+
+
+def test_each_part_has_images_of_each_class_however_few_there_are() -> None:
+    labels = np.repeat([0, 1, 2], [3, 4, 500])
+    parts = split(labels, settings(), classes=CLASSES[:3], has_test=False)
+    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
+        [1, 2, 300],
+        [1, 1, 100],
+        [1, 1, 100],
+    ]
+
+
+def test_a_share_of_the_images_may_be_taken_for_validation(labels: np.ndarray) -> None:
+    assert len(split(labels, settings(validation=0.25), classes=CLASSES, has_test=True).validation) == 100
+
+
+@pytest.mark.parametrize(
+    ("has_test", "complaint"),
+    [
+        (False, "class 'class 1' has 2 labelled images and needs 3, one each .*, and 1 more classes have too few"),
+        (True, "class 'class 2' has 1 labelled image and needs 2, to learn and to validate"),
+    ],
+)
+def test_a_class_of_too_few_images_is_refused_with_its_name_and_count(has_test: bool, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        split(np.repeat([0, 1, 2], [10, 2, 1]), settings(validation=3), classes=CLASSES[:3], has_test=has_test)
 
 
 def test_data_without_a_test_set_are_split_by_fractions_whatever_the_scheme(labels: np.ndarray) -> None:
-    parts = split(labels, settings(), has_test=False)
+    parts = split(labels, settings(), classes=CLASSES, has_test=False)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (240, 80, 80)
 
 
 def test_the_random_state_decides_the_draw(labels: np.ndarray) -> None:
-    first, again, other = (split(labels, settings(random_state=seed), has_test=True).train for seed in (1, 1, 2))
+    first, again, other = (
+        split(labels, settings(random_state=seed), classes=CLASSES, has_test=True).train for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -55,11 +85,11 @@ def test_the_random_state_decides_the_draw(labels: np.ndarray) -> None:
             400,
             "split.validation_fraction: with split.test_fraction it leaves nothing",
         ),
-        ({"scheme": "fractions"}, 1, "1 labelled images are too few"),
+        ({"scheme": "fractions"}, 1, "class .* has 0 labelled images and needs 3"),
     ],
 )
 def test_a_split_that_leaves_a_part_empty_is_refused(
     labels: np.ndarray, changes: dict, count: int, complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint):
-        split(labels[:count], settings(**changes), has_test=True)
+        split(labels[:count], settings(**changes), classes=CLASSES, has_test=True)

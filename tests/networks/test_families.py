@@ -54,7 +54,7 @@ def params() -> Params:
 
 
 def build(system: Variant) -> nn.Module:
-    return families.build(system.family, system.arguments, image_size=system.input.size, num_classes=10)
+    return families.build(system.family, system.arguments, image_size=system.input.side(28), num_classes=10)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -67,7 +67,7 @@ def test_a_published_system_has_its_parameters_gives_ten_logits_and_learns(
     assert sum(weights.numel() for weights in model.parameters()) == PUBLISHED[name]
 
     padded = np.pad(images[:50], ((0, 0), (2, 2), (2, 2)))
-    inputs = Preparation.of(padded, size=system.input.size, scaling=system.input.scaling)(torch.from_numpy(padded))
+    inputs = Preparation.of(padded, size=system.input.side(28), scaling=system.input.scaling)(torch.from_numpy(padded))
     targets = torch.from_numpy(labels[:50].astype(np.int64))
     assert model(inputs).shape == (50, 10)
 
@@ -122,7 +122,7 @@ def test_filters_linear_layer_and_shifts_of_a_whitened_network_are_trained_and_n
 def test_the_final_model_learns_at_each_size(size: str, params: Params, images: np.ndarray, labels: np.ndarray) -> None:
     torch.manual_seed(0)
     model = families.build("whitened_cnn", params.model.at_size(size).arguments, image_size=28, num_classes=10)
-    inputs = Preparation.of(images, size=params.model.input.size, scaling=params.model.input.scaling)(
+    inputs = Preparation.of(images, size=params.model.input.side(28), scaling=params.model.input.scaling)(
         torch.from_numpy(images[:50])
     )
     model.look_at(inputs)  # type: ignore[operator]

@@ -30,7 +30,8 @@ FLOORS = [
     {"classifier"},
     {"training"},
     {"results"},
-    {"params"},
+    {"params", "command"},
+    {"__main__"},
 ]
 MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / LIBRARY).rglob("*.py"))
 STAGES = {name: stage.get("do", stage) for name, stage in load_yaml(ROOT / "dvc.yaml")["stages"].items()}

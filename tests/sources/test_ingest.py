@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clone import DATA
+from clone import CHECKSUMS, DATA
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
 from fashion.sources import ingest as ingesting
-from fashion.sources.ingest import ingest, pad
+from fashion.sources.ingest import ingest
+
+CLASSES = [f"class {number}" for number in range(10)]
 
 
 def settings(**changes: object) -> IngestSettings:
-    sha256 = dict.fromkeys(("train_images", "train_labels", "test_images", "test_labels"))
-    return IngestSettings.model_validate({"source": "idx", "pad_to": 32, "sha256": sha256, "mirrors": [], **changes})
+    known = {"source": "idx", "image_size": 32, "fit": "pad", "sha256": CHECKSUMS}
+    return IngestSettings.model_validate({**known, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -31,31 +33,36 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def own(raw: Path) -> Path:
+    """The same files as somebody's own, which nothing is known of."""
+    (raw / "idx").mkdir()
+    for path in raw.glob("*.gz"):
+        path.rename(raw / "idx" / path.name)
+    return raw
+
+
 def overwrite_labels(raw: Path, labels: list[int]) -> None:
     content = b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big") + bytes(labels)
-    (raw / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
+    (raw / "idx/t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
 
 
 def test_images_get_a_black_margin_and_the_test_images_are_also_the_unlabelled_ones(
     raw: Path, images: np.ndarray
 ) -> None:
-    data = ingest(raw, settings(), num_classes=10)
+    data = ingest(raw, settings(), CLASSES)
     np.testing.assert_array_equal(data.train_images[:, 2:30, 2:30], images)
     assert data.train_images.sum(dtype=int) == images.sum(dtype=int)
     np.testing.assert_array_equal(data.unlabelled_images, data.test_images)
     assert data.unlabelled_ids.tolist() == [str(number) for number in range(100)]
-
-
-def test_images_that_are_large_enough_are_left_alone(images: np.ndarray) -> None:
-    np.testing.assert_array_equal(pad(images, 20), images)
-    assert pad(images, 31).shape == (400, 31, 31)
+    assert (data.content, data.classes) == (28, CLASSES)
 
 
 def test_files_without_gzip_are_read_too(raw: Path) -> None:
     for path in list(raw.iterdir()):
         (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
-    assert len(ingest(raw, settings(), num_classes=10).train_images) == 400
+    assert len(ingest(raw, settings(), CLASSES).train_images) == 400
 
 
 def test_only_what_is_missing_is_fetched(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +75,7 @@ def test_only_what_is_missing_is_fetched(raw: Path, monkeypatch: pytest.MonkeyPa
         hidden.rename(folder / names[0])
 
     monkeypatch.setattr(ingesting, "fetch", deliver)
-    data = ingest(raw, settings(mirrors=["https://mirror.example"]), num_classes=10)
+    data = ingest(raw, settings(mirrors=["https://mirror.example"]), CLASSES)
     assert asked == ["t10k-labels-idx1-ubyte.gz", "https://mirror.example"]
     assert len(data.test_labels) == 100
 
@@ -77,19 +84,38 @@ def test_debians_folder_is_looked_at_when_raw_is_empty(
     raw: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingesting, "DEBIAN_FOLDER", raw)
-    assert len(ingest(tmp_path_factory.mktemp("empty"), settings(), num_classes=10).train_images) == 400
+    assert len(ingest(tmp_path_factory.mktemp("empty"), settings(), CLASSES).train_images) == 400
 
 
-def test_fewer_labels_than_images_are_refused(raw: Path) -> None:
-    overwrite_labels(raw, [0] * 99)
+def test_own_files_need_no_checksums_and_may_name_no_classes(own: Path) -> None:
+    data = ingest(own, settings(sha256={}, image_size="auto"), None)
+    assert data.train_images.shape == (400, 28, 28)
+    assert data.classes == [str(number) for number in range(10)]
+
+
+def test_an_own_set_of_three_is_refused_and_never_completed(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "fetch", lambda *_: pytest.fail("asked elsewhere"))
+    (own / "idx/train-labels-idx1-ubyte.gz").unlink()
+    for sha256 in ({}, CHECKSUMS):
+        with pytest.raises(InputError, match="train-labels-idx1-ubyte is missing"):
+            ingest(own, settings(sha256=sha256), CLASSES)
+
+
+def test_files_without_checksums_must_lie_where_dvc_sees_them_change(raw: Path) -> None:
+    with pytest.raises(InputError, match="lies where DVC does not see it change; put all four into .*/idx"):
+        ingest(raw, settings(sha256={}), CLASSES)
+
+
+def test_fewer_labels_than_images_are_refused(own: Path) -> None:
+    overwrite_labels(own, [0] * 99)
     with pytest.raises(InputError, match="99 labels for the 100 images"):
-        ingest(raw, settings(), num_classes=10)
+        ingest(own, settings(sha256={}), CLASSES)
 
 
-def test_an_unknown_label_is_refused_with_its_place(raw: Path) -> None:
-    overwrite_labels(raw, [9] * 40 + [10] * 60)
+def test_an_unknown_label_is_refused_with_its_place(own: Path) -> None:
+    overwrite_labels(own, [9] * 40 + [10] * 60)
     with pytest.raises(InputError, match="item 40: unknown label 10; `classes` in params.yaml names 0 to 9"):
-        ingest(raw, settings(), num_classes=10)
+        ingest(own, settings(sha256={}), CLASSES)
 
 
 def write_csv(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
@@ -103,7 +129,7 @@ def test_csv_tables_give_labelled_and_unlabelled_images_and_no_test_set(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:
     write_csv(tmp_path, images[:20], labels[:20])
-    data = ingest(tmp_path, settings(source="csv"), num_classes=10)
+    data = ingest(tmp_path, settings(source="csv"), CLASSES)
     assert data.train_images.shape == (20, 32, 32)
     assert data.test_images.shape == (0, 32, 32)
     assert data.unlabelled_ids[3] == "image 3"
@@ -117,4 +143,23 @@ def test_csv_tables_of_different_image_sizes_are_refused(
     table = pd.read_csv(tmp_path / "evaluate.csv")
     table[["ID", *[f"pix{number}" for number in range(1, 401)]]].to_csv(tmp_path / "evaluate.csv", index=False)
     with pytest.raises(InputError, match="images of 20x20 pixels, but those of train.csv are 28x28 pixels"):
-        ingest(tmp_path, settings(source="csv"), num_classes=10)
+        ingest(tmp_path, settings(source="csv"), CLASSES)
+
+
+def test_images_to_label_that_are_among_the_labelled_ones_are_counted_in_a_warning(
+    tmp_path: Path, images: np.ndarray, labels: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    write_csv(tmp_path, images[:20], labels[:20])
+    ingest(tmp_path, settings(source="csv"), CLASSES)
+    assert "20 of 20 images to label are among the labelled ones, the first with ID image 0" in capsys.readouterr().err
+
+
+def test_small_images_are_enlarged_and_large_ones_shrunk_by_default(
+    tmp_path: Path, images: np.ndarray, labels: np.ndarray
+) -> None:
+    for given, side in ((images[:20, 8:20, 8:20], 24), (np.kron(images[:20], np.ones((3, 3), np.uint8)), 64)):
+        write_csv(tmp_path, given, labels[:20])
+        data = ingest(tmp_path, settings(source="csv", image_size="auto", fit="resize"), None)
+        assert data.train_images.shape == (20, side, side)
+        assert data.content == side
+        assert data.train_images.mean() == pytest.approx(given.mean(), rel=0.05), "the whole image is there"

@@ -8,6 +8,8 @@ import pytest
 from fashion.errors import InputError
 from fashion.sources.table import read_labelled, read_unlabelled
 
+CLASSES = [f"class {number}" for number in range(10)]
+
 
 def table(images: np.ndarray, **columns: object) -> pd.DataFrame:
     pixels = pd.DataFrame(images.reshape(len(images), -1), columns=[f"pix{n}" for n in range(1, images[0].size + 1)])
@@ -33,19 +35,46 @@ def test_labelled_images_come_back_as_they_were(
     train: pd.DataFrame, images: np.ndarray, labels: np.ndarray, path: Path
 ) -> None:
     train.to_csv(path, index=False)
-    read, read_labels = read_labelled(path, num_classes=10)
+    read, read_labels, _ = read_labelled(path, CLASSES)
     np.testing.assert_array_equal(read, images[::40])
     np.testing.assert_array_equal(read_labels, labels[::40])
 
 
 def test_columns_may_stand_in_any_order(train: pd.DataFrame, images: np.ndarray, path: Path) -> None:
     train[train.columns[::-1]].to_csv(path, index=False)
-    np.testing.assert_array_equal(read_labelled(path, num_classes=10)[0], images[::40])
+    np.testing.assert_array_equal(read_labelled(path, CLASSES)[0], images[::40])
 
 
 def test_ids_are_kept_as_they_are_written(evaluate: pd.DataFrame, path: Path) -> None:
-    evaluate.assign(ID=["007", "b", "1.50", "x y", "é"]).to_csv(path, index=False)
-    assert read_unlabelled(path)[1].tolist() == ["007", "b", "1.50", "x y", "é"]
+    evaluate.assign(ID=["007", "NA", "null", "1.50", "é"]).to_csv(path, index=False)
+    assert read_unlabelled(path)[1].tolist() == ["007", "NA", "null", "1.50", "é"]
+
+
+@pytest.mark.parametrize(
+    ("written", "classes", "numbers"),
+    [
+        (["cat", "NA", "dog", "cat"], ["NA", "cat", "dog"], [1, 0, 2, 1]),
+        (["10", "9", "11", "9"], ["9", "10", "11"], [1, 0, 2, 0]),
+        (["1.0", "2", " 2", "1"], ["1", "2"], [0, 1, 1, 0]),
+    ],
+)
+def test_classes_are_named_by_the_labels_in_the_order_of_numbers_or_of_the_alphabet(
+    images: np.ndarray, path: Path, written: list[str], classes: list[str], numbers: list[int]
+) -> None:
+    table(images[:4], label=written).to_csv(path, index=False)
+    _, labels, found = read_labelled(path, None)
+    assert (found, labels.tolist()) == (classes, numbers)
+
+
+def test_names_of_the_settings_may_stand_for_numbers(images: np.ndarray, path: Path) -> None:
+    table(images[:3], label=["class 2", "class 0", "class 2"]).to_csv(path, index=False)
+    assert read_labelled(path, CLASSES)[1].tolist() == [2, 0, 2]
+
+
+def test_one_class_is_refused(images: np.ndarray, path: Path) -> None:
+    table(images[:3], label=["cat"] * 3).to_csv(path, index=False)
+    with pytest.raises(InputError, match="all labels are 'cat'; a classifier tells 2 to 1,000 classes apart"):
+        read_labelled(path, None)
 
 
 def with_cell(row: int, column: str, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -75,7 +104,8 @@ def with_cell(row: int, column: str, value: object) -> Callable[[pd.DataFrame], 
         (with_cell(2, "pix1", "inf"), "line 4, column pix1: inf is not a grey level"),
         (with_cell(2, "pix1", "True"), "line 4, column pix1: 'True' is not a number"),
         (with_cell(4, "label", 10), "line 6, column label: 10 is not a known label; expected 0 to 9"),
-        (with_cell(4, "label", "Bag"), "line 6, column label: 'Bag' is not a number"),
+        (with_cell(4, "label", "Bag"), "line 6, column label: 'Bag' is not among the `classes`"),
+        (with_cell(4, "label", -1), "line 6, column label: '-1' is not among the `classes`"),
         (with_cell(4, "label", None), "line 6, column label: empty"),
     ],
 )
@@ -84,7 +114,7 @@ def test_a_faulty_labelled_table_is_refused_with_its_place(
 ) -> None:
     change(train).to_csv(path, index=False)
     with pytest.raises(InputError) as error:
-        read_labelled(path, num_classes=10)
+        read_labelled(path, CLASSES)
     assert complaint in str(error.value)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
@@ -125,15 +155,15 @@ def test_a_faulty_unlabelled_table_is_refused_with_its_place(
 def test_text_that_is_no_table_is_refused(path: Path, text: bytes, complaint: str) -> None:
     path.write_bytes(text)
     with pytest.raises(InputError) as error:
-        read_labelled(path, num_classes=10)
+        read_labelled(path, CLASSES)
     assert complaint in str(error.value)
 
 
 def test_a_missing_table_is_refused_with_the_way_out(path: Path) -> None:
     with pytest.raises(InputError, match="no such file; put it there, or set ingest.source"):
-        read_labelled(path, num_classes=10)
+        read_labelled(path, CLASSES)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(train: pd.DataFrame, path: Path) -> None:
     path.write_text(train.to_csv(index=False, lineterminator="\r\n"), encoding="utf-8-sig", newline="")
-    assert len(read_labelled(path, num_classes=10)[0]) == 10
+    assert len(read_labelled(path, CLASSES)[0]) == 10

@@ -40,9 +40,9 @@ class Classifier:
         In the precision of the training, where this device has it. Logarithms, since probabilities next to 0 and 1
         round to them, and what tells one sure answer from another is lost.
         """
-        size = images.shape[-1]
-        if size < self.preparation.size:
-            raise InputError(f"images of {size} pixels a side are too small for a model of {self.preparation.size}")
+        size, least = images.shape[-1], self.preparation.content or self.preparation.size
+        if size < least:
+            raise InputError(f"images of {size} pixels a side are too small for a model of {least}")
         self.model.to(device)
         dtype = pick_precision("fp32" if self.environment["precision"] == "fp32" else "auto", device)
         logits = predict_logits(self.model, self.preparation, torch.tensor(images, device=device), dtype, self.views)

@@ -19,7 +19,7 @@ def save(classifier: Classifier, path: Path) -> None:
     description = {
         "family": classifier.family,
         "arguments": classifier.arguments,
-        "preparation": classifier.preparation.model_dump(),
+        "preparation": classifier.preparation.model_dump(exclude_none=True),
         "classes": classifier.classes,
         "environment": classifier.environment,
     }

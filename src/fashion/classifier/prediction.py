@@ -24,17 +24,19 @@ def predict_logits(
     model.eval()
     logits = []
     for batch in images.split(BATCH):
-        seen = [(1.0, batch)] if views == "one" else six_views(batch)
+        seen = [(1.0, batch)] if views == "one" else moved_views(batch, mirrored=views == "six")
         with mixed_precision(dtype, images.device):
             logits.append(sum(share * model(prepare(view)).float() for share, view in seen))
     return torch.cat(logits)
 
 
-def six_views(images: Tensor) -> list[tuple[float, Tensor]]:
-    """Give images N x H x W as they are, a pixel up and left, and a pixel down and right, each also mirrored.
+def moved_views(images: Tensor, *, mirrored: bool) -> list[tuple[float, Tensor]]:
+    """Give images N x H x W as they are, a pixel up and left, and a pixel down and right, each also mirrored or not.
 
     Each with its share in the mean, as in arXiv 2404.00498.
     """
     padded = pad(images, (1, 1, 1, 1))
     moved = [(0.5, images), (0.25, padded[:, 2:, 2:]), (0.25, padded[:, :-2, :-2])]
+    if not mirrored:
+        return moved
     return [(share / 2, view) for share, plain in moved for view in (plain, plain.flip(2))]

@@ -1,9 +1,10 @@
-"""From stored pixels to what a network sees: cropped to its size and scaled."""
+"""From stored pixels to what a network sees: cropped or brought to its size, and scaled."""
 
 from typing import Self, TypeVar
 
 import numpy as np
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from fashion.settings.fields import Count, Scaling, Strict
 
@@ -11,28 +12,40 @@ Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
 
 class Preparation(Strict):
-    """Crop to the middle `size` pixels, subtract `mean`, divide by `std` (both in grey levels 0-255)."""
+    """Crop to the middle `size` pixels, subtract `mean`, divide by `std` (both in grey levels 0-255).
+
+    content: if given, crop to so many and shrink or enlarge these to `size`.
+    """
 
     size: Count
     mean: float
     std: float
+    content: Count | None = None
 
     @classmethod
-    def of(cls, train_images: np.ndarray, *, size: int, scaling: Scaling) -> Self:
-        """Measure what the scaling needs on the training images, uint8 of N x H x W."""
+    def of(cls, train_images: np.ndarray, *, size: int, scaling: Scaling, content: int | None = None) -> Self:
+        """Measure what the scaling needs on the training images, uint8 of N x H x W.
+
+        content: pixels a side beyond which images are black margin; all of them, if not given. Nothing of them is
+        cropped off.
+        """
         stored = train_images.shape[-1]
-        if size > stored:
-            raise ValueError(f"input.size: {size} is more than the stored {stored} pixels a side")
+        content = content or stored
+        resized = None if content <= size <= stored else content
         if scaling == "pixels":
-            return cls(size=size, mean=0.0, std=1.0)
+            return cls(size=size, mean=0.0, std=1.0, content=resized)
         if scaling == "unit":
-            return cls(size=size, mean=0.0, std=255.0)
-        cropped = crop(train_images, size)
-        return cls(size=size, mean=float(cropped.mean()), std=float(cropped.std()))
+            return cls(size=size, mean=0.0, std=255.0, content=resized)
+        cropped = crop(train_images, resized or size)
+        std = float(cropped.std()) or 1.0  # of images that are all of one grey, nothing can be learned
+        return cls(size=size, mean=float(cropped.mean()), std=std, content=resized)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn uint8 images of N x H x W into floats of N x 1 x size x size."""
-        return crop(images, self.size).unsqueeze(1).float().sub_(self.mean).div_(self.std)
+        images = crop(images, self.content or self.size).unsqueeze(1).float()
+        if self.content:
+            images = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
+        return images.sub_(self.mean).div_(self.std)
 
 
 def crop(images: Pixels, size: int) -> Pixels:

@@ -18,34 +18,56 @@ class Parts:
     test: np.ndarray | None
 
 
-def split(labels: np.ndarray, settings: SplitSettings, *, has_test: bool) -> Parts:
-    """Draw the parts. InputError when there are too few images."""
-    positions = np.arange(len(labels))
+def split(labels: np.ndarray, settings: SplitSettings, *, classes: list[str], has_test: bool) -> Parts:
+    """Draw the parts, each with images of every class. InputError when there are too few images, in all or of a class.
+
+    labels: class numbers of N. classes: their names.
+    """
+    counts = np.bincount(labels, minlength=len(classes))
     if settings.scheme == "official" and has_test:
-        if settings.validation >= len(labels):
-            raise InputError(
-                f"params.yaml: split.validation: {settings.validation} of {len(labels)} labelled images "
-                "leave none to train on"
-            )
-        try:
-            train, validation = train_test_split(
-                positions, test_size=settings.validation, stratify=labels, random_state=settings.random_state
-            )
-        except ValueError as error:
-            raise InputError(f"params.yaml: split.validation: cannot stratify: {error}") from None
-        return Parts(train, validation, None)
-    rest = 1 - settings.test_fraction
-    if settings.validation_fraction >= rest:
+        return with_official_test(labels, counts, settings, classes)
+    if settings.validation_fraction >= 1 - settings.test_fraction:
         raise InputError(
             "params.yaml: split.validation_fraction: with split.test_fraction it leaves nothing to train on"
         )
-    try:
-        # Two draws, test first, as in write-up 000.
-        others, test = train_test_split(positions, test_size=settings.test_fraction, random_state=settings.random_state)
-        share = round(settings.validation_fraction / rest, 12)
-        train, validation = train_test_split(others, test_size=share, random_state=settings.random_state)
-    except ValueError:
+    refuse_scarce(counts, classes, least=3, use="one each for training, validation and test")
+    random = np.random.default_rng(settings.random_state)
+    train, validation, test = [], [], []
+    for number, count in enumerate(counts):
+        places = random.permutation(np.flatnonzero(labels == number))
+        tested = max(1, min(round(settings.test_fraction * count), count - 2))
+        validated = max(1, min(round(settings.validation_fraction * count), count - tested - 1))
+        test.append(places[:tested])
+        validation.append(places[tested : tested + validated])
+        train.append(places[tested + validated :])
+    return Parts(*(random.permutation(np.concatenate(part)) for part in (train, validation, test)))
+
+
+def with_official_test(labels: np.ndarray, counts: np.ndarray, settings: SplitSettings, classes: list[str]) -> Parts:
+    """Draw validation images alone, stratified."""
+    if settings.validation >= len(labels):
         raise InputError(
-            f"{len(labels)} labelled images are too few to split into training, validation and test"
-        ) from None
-    return Parts(train, validation, test)
+            f"params.yaml: split.validation: {settings.validation} of {len(labels)} labelled images "
+            "leave none to train on; a share such as 0.2 will do, too"
+        )
+    there = np.flatnonzero(counts)
+    refuse_scarce(counts[there], [classes[number] for number in there], least=2, use="to learn and to validate")
+    try:
+        train, validation = train_test_split(
+            np.arange(len(labels)), test_size=settings.validation, stratify=labels, random_state=settings.random_state
+        )
+    except ValueError as error:
+        raise InputError(f"params.yaml: split.validation: cannot stratify: {error}") from None
+    return Parts(train, validation, None)
+
+
+def refuse_scarce(counts: np.ndarray, classes: list[str], *, least: int, use: str) -> None:
+    """Refuse classes of too few labelled images, by name and count."""
+    scarce = np.flatnonzero(counts < least)
+    if len(scarce):
+        number = scarce[0]
+        images = f"{counts[number]} labelled image{'' if counts[number] == 1 else 's'}"
+        others = f", and {len(scarce) - 1} more classes have too few" if len(scarce) > 1 else ""
+        raise InputError(
+            f"class {classes[number]!r} has {images} and needs {least}, {use}{others}; add images, or take it away"
+        )

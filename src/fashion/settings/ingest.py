@@ -4,28 +4,37 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fashion.settings.fields import Index, Strict
+from fashion.settings.fields import Count, Strict
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Checksums(Strict):
-    """SHA-256 of the decompressed bytes of each IDX file; null takes any."""
+    """SHA-256 of the decompressed bytes of each IDX file."""
 
-    train_images: Sha256 | None
-    train_labels: Sha256 | None
-    test_images: Sha256 | None
-    test_labels: Sha256 | None
+    train_images: Sha256 | None = None
+    train_labels: Sha256 | None = None
+    test_images: Sha256 | None = None
+    test_labels: Sha256 | None = None
+
+    def all_given(self) -> bool:
+        """Tell whether any file can be known by its content, wherever it comes from."""
+        return None not in self.model_dump().values()
 
 
 class IngestSettings(Strict):
-    """source: `idx` (four files, with an official test set) or `csv` (train.csv and evaluate.csv).
+    """How raw files become images of one size, grey and square.
 
-    pad_to: smaller images get a black margin up to so many pixels a side.
+    source: `folder` (train/CLASS/FILES and evaluate/FILES), `csv` (train.csv and evaluate.csv) or `idx` (four files,
+    with an official test set).
+    image_size: pixels a side; `auto` takes the longest side that there is, within limits (see `images/fitting.py`).
+    fit: `pad` never enlarges, `resize` enlarges too; both keep proportions, and what remains is black.
+    sha256: of IDX files; all four given, they may lie elsewhere or be fetched.
     mirrors: folders on the web to fetch IDX files from, in this order.
     """
 
-    source: Literal["idx", "csv"]
-    pad_to: Annotated[Index, Field(le=1024)]
-    sha256: Checksums
-    mirrors: list[Annotated[str, Field(pattern="^https://")]]
+    source: Literal["folder", "csv", "idx"]
+    image_size: Annotated[Count, Field(ge=4, le=1024)] | Literal["auto"] = "auto"
+    fit: Literal["pad", "resize"] = "resize"
+    sha256: Checksums = Checksums()
+    mirrors: list[Annotated[str, Field(pattern="^https://")]] = Field(default_factory=list)

@@ -1,6 +1,7 @@
 """YAML becomes typed objects once, at the edge; what is wrong with it is said in one line."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -13,6 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from fashion.errors import InputError
 
 Settings = TypeVar("Settings", bound=BaseModel)
+TYPE = re.compile(r"constrained-(int|float)|literal\[.*\]")  # how pydantic names those that are used here
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -45,9 +47,16 @@ def parse(kind: type[Settings], content: Any, *, source: str, where: str = "") -
         return kind.model_validate(content)
     except ValidationError as error:
         faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")  # a typo explains a gap
-        fault = faults[0]
-        key = ".".join(str(part) for part in (where, *fault["loc"]) if part != "")
-        raise InputError(f"{source}: {key}: {explain(kind, fault)}") from None
+        place = place_of(faults[0])
+        key = ".".join(str(part) for part in (where, *place) if part != "")
+        # A value that may be of two types has a fault as either.
+        reasons = dict.fromkeys(explain(kind, fault) for fault in faults if place_of(fault) == place)
+        raise InputError(f"{source}: {key}: {'; and '.join(reasons)}") from None
+
+
+def place_of(fault: ErrorDetails) -> tuple[int | str, ...]:
+    """Give the keys that lead to a fault, without the type that pydantic adds where several are possible."""
+    return tuple(part for part in fault["loc"] if not (isinstance(part, str) and TYPE.fullmatch(part)))
 
 
 def explain(kind: type[BaseModel], fault: ErrorDetails) -> str:

@@ -1,6 +1,6 @@
 """What `params.yaml` says of one system: a model family with its arguments, its inputs and its training."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -12,12 +12,17 @@ Images = Literal["split", "augmented"]
 class InputSettings(Strict):
     """How a system wants its images.
 
-    size: pixels a side; padding beyond it is cropped off again.
+    size: pixels a side; `auto` is that of the images without their margin. Margin beyond it is cropped off again, and
+    images of another size are shrunk or enlarged to it.
     scaling: `pixels` leaves 0-255, `unit` divides by 255, `standard` makes the training images' mean 0 and deviation 1.
     """
 
-    size: Count
+    size: Count | Literal["auto"]
     scaling: Scaling
+
+    def side(self, content: int) -> int:
+        """Give pixels a side for images of so many, without their margin."""
+        return content if self.size == "auto" else self.size
 
 
 class Augmentation(Strict):
@@ -123,22 +128,66 @@ class Size(Strict):
     max_epochs: dict[str, Count]
 
 
+MANY, SIDE = 20_000, 28  # training images, and pixels a side, from which a recipe is taken as it is
+WIDE = 32  # pixels a side up to which an epoch costs what it may
+LEAST_BATCH = 32  # images: BatchNorm needs some
+
+
 class FinalModel(System, Listed):
     """The entry `model`.
 
     dropout: the peak rate, handed to the family beside its arguments. size: which of `sizes` to train.
-    views: `six` has the trained model judge each image six times, a pixel to and fro and mirrored.
+    mirror: whether an image mirrored left to right is one of the same class, as of clothes, and not of letters. If so,
+    each phase flips images, whatever its augmentation says.
+    views: `three` has the trained model judge each image three times, also a pixel to and fro; `six` also mirrored, if
+    `mirror` allows it.
     """
 
     dropout: Rate
     size: str
     sizes: dict[str, Size]
+    mirror: bool = False
     views: Views = "one"
 
-    def at_size(self, size: str) -> System:
-        """Give the system that the model is at a size."""
+    def at_size(self, size: str) -> Self:
+        """Give the model with the arguments and budgets of a size."""
         arguments = {**self.arguments, **self.sizes[size].arguments, "dropout": self.dropout}
         phases = dict(self.phases)
         for name, epochs in self.sizes[size].max_epochs.items():
             phases[name] = phases[name].model_copy(update={"max_epochs": epochs})
+        for name, phase in phases.items():
+            augmentation = phase.augmentation or Augmentation()
+            if augmentation.flip != self.mirror:
+                augmentation = augmentation.model_copy(update={"flip": self.mirror})
+                phases[name] = phase.model_copy(update={"augmentation": augmentation})
         return self.model_copy(update={"arguments": arguments, "phases": phases})
+
+    def for_images(self, images: int, side: int) -> Self:
+        """Fit the recipe, which is for `MANY` images or more of `SIDE` pixels a side, to fewer and to other sizes.
+
+        docs/your_own_data.md says why. Of fewer images, batches are smaller and epochs more by the root of the ratio,
+        which leaves the number of steps as it was; rates are lower by the root of the batches' ratio; nothing is
+        pruned, and only the end of a phase is validated, since the best of many guesses on few images is luck. Images
+        over `WIDE` pixels a side get fewer epochs, since each costs more. Shifts and holes keep their part of an image.
+        """
+        few = max(MANY / images, 1.0)
+        batch_size = max(round(self.batch_size / few**0.5), min(LEAST_BATCH, self.batch_size))
+        longer = few**0.5 * min(WIDE / side, 1.0)
+
+        def adapted(phase: Phase) -> Phase:
+            augmentation, epochs = phase.augmentation, max(round(phase.max_epochs * longer), 1)
+            if augmentation is not None:
+                shift, cutout = (round(part * side / SIDE) for part in (augmentation.shift, augmentation.cutout))
+                augmentation = augmentation.model_copy(update={"shift": shift, "cutout": cutout})
+            changes = {"max_epochs": epochs, "augmentation": augmentation}
+            if few > 1:
+                lr = phase.lr * (batch_size / self.batch_size) ** 0.5
+                changes |= {"lr": lr, "pruning": None, "validate_every": epochs}
+            return phase.model_copy(update=changes)
+
+        phases = {name: adapted(phase) for name, phase in self.phases.items()}
+        return self.model_copy(update={"batch_size": batch_size, "phases": phases})
+
+    def views_allowed(self) -> Views:
+        """Give the views that the model is to be used with."""
+        return "three" if self.views == "six" and not self.mirror else self.views

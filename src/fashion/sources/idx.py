@@ -18,7 +18,7 @@ def read_idx(path: Path, *, dimensions: int, sha256: str | None) -> np.ndarray:
     sha256: what the decompressed bytes must hash to, or None for any. InputError when something does not match.
     """
     content = decompress(path)
-    remedy = "delete it, and it is fetched anew"
+    remedy = "delete it, and it is fetched anew" if sha256 else "put a whole one there"
     header = 4 + 4 * dimensions
     if len(content) < header:
         raise InputError(f"{path}: {len(content)} bytes are too few for an IDX header of {header}; {remedy}")
@@ -42,6 +42,6 @@ def decompress(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); delete it, and it is fetched anew") from None
+        raise InputError(f"{path}: not a whole gzip file ({error}); put a whole one there") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None

@@ -1,13 +1,19 @@
 """Read the raw files, whatever they are, into arrays of one shape."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from fashion.errors import InputError
+from fashion.settings.fields import MOST_CLASSES, check_class_name
 from fashion.settings.ingest import Checksums, IngestSettings
 from fashion.sources.fetch import DEBIAN_FOLDER, fetch
+from fashion.sources.fitting import common_side, fit_image, fit_images, fitted_shape
+from fashion.sources.folder import list_classes, list_images, read_grey, read_shape
 from fashion.sources.idx import read_idx
 from fashion.sources.table import read_labelled, read_unlabelled
 
@@ -21,7 +27,10 @@ IDX_FILES = {
 
 @dataclass
 class Dataset:
-    """Images as uint8 of N x H x W, labels as uint8 of N; the test set of a CSV source is empty."""
+    """Images as uint8 of N x side x side, labels as uint8 (uint16 beyond 256 classes) of N; what has no test set has 0.
+
+    classes: names, by number. content: pixels a side, in the middle, beyond which all images are black margin.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -29,40 +38,97 @@ class Dataset:
     test_labels: np.ndarray
     unlabelled_images: np.ndarray
     unlabelled_ids: np.ndarray
+    classes: list[str]
+    content: int
 
 
-def ingest(folder: Path, settings: IngestSettings, *, num_classes: int) -> Dataset:
-    """Read and check everything under `folder`, fetching what is missing; InputError on anything that is not right."""
-    data = ingest_csv(folder, num_classes) if settings.source == "csv" else ingest_idx(folder, settings, num_classes)
-    for name in ("train_images", "test_images", "unlabelled_images"):
-        setattr(data, name, pad(getattr(data, name), settings.pad_to))
+def ingest(folder: Path, settings: IngestSettings, classes: list[str] | None) -> Dataset:
+    """Read and check everything under `folder`, fetching what is missing; InputError on anything that is not right.
+
+    classes: names, with which the data must agree; None takes them from the data.
+    """
+    read = {"folder": ingest_folder, "csv": ingest_csv, "idx": ingest_idx}[settings.source]
+    data = read(folder, settings, classes)
+    warn_of_duplicates(data)
     return data
 
 
-def ingest_idx(folder: Path, settings: IngestSettings, num_classes: int) -> Dataset:
+def ingest_folder(folder: Path, settings: IngestSettings, classes: list[str] | None) -> Dataset:
+    """Read train/CLASS/FILES and evaluate/FILES; there is no official test set, and IDs are names of files."""
+    by_class = list_classes(folder / "train")
+    classes = agree(folder / "train", sorted(by_class), classes)
+    paths = [path for name in classes for path in by_class[name]]
+    labels = np.repeat(np.arange(len(classes)), [len(by_class[name]) for name in classes])
+    unlabelled = list_images(folder / "evaluate")
+    shapes = {read_shape(path) for path in [*paths, *unlabelled]}
+    side, enlarge = chosen(settings, shapes)
+    images = read_images([*paths, *unlabelled], side, enlarge=enlarge)
+    return Dataset(
+        images[: len(paths)],
+        as_labels(labels, classes),
+        images[:0],
+        as_labels(labels[:0], classes),
+        images[len(paths) :],
+        np.array([path.name for path in unlabelled]),
+        classes,
+        content(shapes, side, enlarge=enlarge),
+    )
+
+
+def ingest_csv(folder: Path, settings: IngestSettings, classes: list[str] | None) -> Dataset:
+    """Read train.csv and evaluate.csv; there is no official test set."""
+    images, labels, classes = read_labelled(folder / "train.csv", classes)
+    unlabelled, ids = read_unlabelled(folder / "evaluate.csv")
+    if unlabelled.shape[1:] != images.shape[1:]:
+        raise InputError(
+            f"{folder / 'evaluate.csv'}: images of {size(unlabelled)}, but those of train.csv are {size(images)}"
+        )
+    labels = as_labels(labels, classes)
+    return fitted(settings, images, labels, images[:0], labels[:0], unlabelled, ids, classes)
+
+
+def ingest_idx(folder: Path, settings: IngestSettings, classes: list[str] | None) -> Dataset:
     """Read the four IDX files; the unlabelled images are the official test images, numbered from 0."""
     sums = [getattr(settings.sha256, key) for key in Checksums.model_fields]
-    paths = find_idx(folder, settings.mirrors)
+    paths = find_idx(folder, settings)
     arrays = [
         read_idx(path, dimensions=dimensions, sha256=sha256)
         for path, dimensions, sha256 in zip(paths, IDX_FILES.values(), sums, strict=True)
     ]
+    if classes is None:
+        classes = [str(number) for number in range(max(arrays[1].max(initial=0), arrays[3].max(initial=0)) + 1)]
+    agree(folder, classes, classes)
     for images, labels in ((0, 1), (2, 3)):
-        check_pair(paths[images], arrays[images], paths[labels], arrays[labels], num_classes)
+        check_pair(paths[images], arrays[images], paths[labels], arrays[labels], len(classes))
     if arrays[0].shape[1:] != arrays[2].shape[1:]:
-        raise InputError(f"{paths[2]}: images of {side(arrays[2])}, but those of {paths[0].name} are {side(arrays[0])}")
+        raise InputError(f"{paths[2]}: images of {size(arrays[2])}, but those of {paths[0].name} are {size(arrays[0])}")
     numbers = np.arange(len(arrays[2])).astype(str)
-    return Dataset(arrays[0], arrays[1], arrays[2], arrays[3], unlabelled_images=arrays[2], unlabelled_ids=numbers)
+    return fitted(settings, arrays[0], arrays[1], arrays[2], arrays[3], arrays[2], numbers, classes)
 
 
-def find_idx(folder: Path, mirrors: list[str]) -> list[Path]:
-    """Locate the four files in `folder`, else in the folder of Debian's package; else fetch what is missing."""
-    for place in (folder, DEBIAN_FOLDER):
-        found = present(place)
-        if len(found) == len(IDX_FILES):
-            return list(found.values())
+def find_idx(folder: Path, settings: IngestSettings) -> list[Path]:
+    """Locate the four files.
+
+    Your own lie in `folder`/idx, where DVC sees when they change. Files that params.yaml knows by their checksums may
+    lie in `folder` too, or in the folder of Debian's package; what is missing of them is fetched.
+    """
+    own = present(folder / "idx")
+    if own:
+        missing = [name for name in IDX_FILES if name not in own]
+        if missing:
+            raise InputError(f"{folder / 'idx'}: {missing[0]} is missing, with or without .gz; put it there")
+        return list(own.values())
     there = present(folder)
-    fetch([f"{name}.gz" for name in IDX_FILES if name not in there], folder, mirrors)
+    if not settings.sha256.all_given():
+        found = f"{next(iter(there.values()))} lies where DVC does not see it change" if there else "no IDX files"
+        raise InputError(
+            f"{folder}: {found}; put all four into {folder / 'idx'}, "
+            "or their checksums into ingest.sha256 in params.yaml"
+        )
+    for place in (there, present(DEBIAN_FOLDER)):
+        if len(place) == len(IDX_FILES):
+            return list(place.values())
+    fetch([f"{name}.gz" for name in IDX_FILES if name not in there], folder, settings.mirrors)
     return list(present(folder).values())
 
 
@@ -74,11 +140,9 @@ def present(folder: Path) -> dict[str, Path]:
 
 
 def check_pair(images_path: Path, images: np.ndarray, labels_path: Path, labels: np.ndarray, num_classes: int) -> None:
-    """Require square images, at least one, a label for each, and known labels."""
-    if len(images) == 0:
-        raise InputError(f"{images_path}: no images")
-    if images.shape[1] != images.shape[2] or images.shape[1] == 0:
-        raise InputError(f"{images_path}: images of {side(images)} are not square")
+    """Require images, a label for each, and known labels."""
+    if images.size == 0:
+        raise InputError(f"{images_path}: {len(images)} images of {size(images)}; there is nothing to learn from")
     if len(images) != len(labels):
         raise InputError(f"{labels_path}: {len(labels)} labels for the {len(images)} images of {images_path.name}")
     if labels.max() >= num_classes:
@@ -89,23 +153,97 @@ def check_pair(images_path: Path, images: np.ndarray, labels_path: Path, labels:
         )
 
 
-def ingest_csv(folder: Path, num_classes: int) -> Dataset:
-    """Read train.csv and evaluate.csv; there is no official test set."""
-    images, labels = read_labelled(folder / "train.csv", num_classes=num_classes)
-    unlabelled, ids = read_unlabelled(folder / "evaluate.csv")
-    if unlabelled.shape[1:] != images.shape[1:]:
+def agree(place: Path, found: list[str], classes: list[str] | None) -> list[str]:
+    """Give the classes by number: those of the data, which must be those of params.yaml if it names any."""
+    for name in found:
+        try:
+            check_class_name(name)
+        except ValueError as error:
+            raise InputError(f"{place}: {name!r}: {error}") from None
+    if not 2 <= len(found) <= MOST_CLASSES:
+        some = f"{len(found)} class{'' if len(found) == 1 else 'es'}"
+        raise InputError(f"{place}: {some}; a classifier tells 2 to {MOST_CLASSES:,} apart")
+    if classes is None:
+        return found
+    missing, more = [name for name in classes if name not in found], [name for name in found if name not in classes]
+    if missing:
+        raise InputError(f"{place}: nothing for {missing[0]!r}, which `classes` in params.yaml names")
+    if more:
         raise InputError(
-            f"{folder / 'evaluate.csv'}: images of {side(unlabelled)}, but those of train.csv are {side(images)}"
+            f"{place}: {more[0]!r} is not among the `classes` in params.yaml; add it there, or take it away"
         )
-    return Dataset(images, labels, images[:0], labels[:0], unlabelled, ids)
+    return classes
 
 
-def pad(images: np.ndarray, size: int) -> np.ndarray:
-    """Put a black margin around images smaller than `size` a side; an odd pixel goes below and to the right."""
-    margin = max(size - images.shape[-1], 0)
-    before, after = margin // 2, margin - margin // 2
-    return np.pad(images, ((0, 0), (before, after), (before, after)))
+def read_images(paths: Sequence[Path], side: int, *, enlarge: bool) -> np.ndarray:
+    """Read image files into uint8 of N x side x side, with a bar if it takes long; say once if any have colour."""
+    images = np.empty((len(paths), side, side), np.uint8)
+    coloured = 0
+    for number, path in enumerate(tqdm(paths, desc="ingest", unit=" images", delay=2, mininterval=1, leave=False)):
+        image, colour = read_grey(path)
+        images[number] = fit_image(image, side, enlarge=enlarge)
+        coloured += colour
+    if coloured:
+        print(f"ingest: {coloured} of {len(paths)} images are in colour and are made grey", flush=True)
+    return images
 
 
-def side(images: np.ndarray) -> str:
+def fitted(
+    settings: IngestSettings,
+    train_images: np.ndarray,
+    train_labels: np.ndarray,
+    test_images: np.ndarray,
+    test_labels: np.ndarray,
+    unlabelled_images: np.ndarray,
+    unlabelled_ids: np.ndarray,
+    classes: list[str],
+) -> Dataset:
+    """Bring arrays of images of one shape to the size that settings ask for."""
+    shapes = {train_images.shape[1:]}
+    side, enlarge = chosen(settings, shapes)
+    train, test, unlabelled = (
+        fit_images(images, side, enlarge=enlarge) for images in (train_images, test_images, unlabelled_images)
+    )
+    return Dataset(
+        train,
+        train_labels,
+        test,
+        test_labels,
+        unlabelled,
+        unlabelled_ids,
+        classes,
+        content(shapes, side, enlarge=enlarge),
+    )
+
+
+def chosen(settings: IngestSettings, shapes: set[tuple[int, int]]) -> tuple[int, bool]:
+    """Give pixels a side, and whether images are enlarged to them."""
+    side = common_side(shapes) if settings.image_size == "auto" else settings.image_size
+    return side, settings.fit == "resize"
+
+
+def content(shapes: set[tuple[int, int]], side: int, *, enlarge: bool) -> int:
+    """Give pixels a side of the square in the middle that holds all images."""
+    inner = max(max(fitted_shape(*shape, side, enlarge=enlarge)) for shape in shapes)
+    return inner + (side - inner) % 2  # an odd pixel of margin lies on one side alone
+
+
+def as_labels(numbers: np.ndarray, classes: list[str]) -> np.ndarray:
+    return numbers.astype(np.uint8 if len(classes) <= 256 else np.uint16)
+
+
+def warn_of_duplicates(data: Dataset) -> None:
+    """Say how many of the images to label are among the labelled ones, and name the first."""
+    known = {image.tobytes() for image in data.train_images}
+    again = [number for number, image in enumerate(data.unlabelled_images) if image.tobytes() in known]
+    if again:
+        print(
+            f"ingest: warning: {len(again)} of {len(data.unlabelled_images)} images to label are among the labelled "
+            f"ones, the first with ID {data.unlabelled_ids[again[0]]}; results on them say little",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def size(images: np.ndarray) -> str:
     return f"{images.shape[1]}x{images.shape[2]} pixels"

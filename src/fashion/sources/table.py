@@ -10,21 +10,61 @@ import numpy as np
 import pandas as pd
 
 from fashion.errors import InputError
+from fashion.settings.fields import MOST_CLASSES, check_class_name
+
+NUMBER = r"\s*\d{1,9}(\.0*)?\s*"  # what a class number may look like
 
 
-def read_labelled(path: Path, *, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read images (uint8, N x side x side) and labels (uint8, N); InputError names the line and column at fault."""
-    table = read_table(path, key="label", key_type=None)
-    labels = whole_numbers(path, table[["label"]], highest=num_classes - 1, meaning="a known label")
-    return images_of(path, table.drop(columns="label")), labels[:, 0]
+def read_labelled(path: Path, classes: list[str] | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Read images (uint8, N x side x side), labels (class numbers, N) and the names of the classes.
+
+    classes: names, with which the labels must agree; None takes them from the labels, in the order of numbers if all
+    are numbers, else of the alphabet. InputError names the line and column at fault.
+    """
+    table = read_table(path, key="label")
+    labels = table["label"].fillna("")
+    if (labels == "").any():
+        raise InputError(f"{path}: line {line(labels == '')}, column label: empty; every image needs one")
+    numeric = bool(labels.str.fullmatch(NUMBER).all())
+    if classes is None:
+        if numeric:
+            labels = labels.astype(float).astype(int).astype(str)
+        classes = sorted(set(labels), key=int if numeric else None)
+        check_classes(path, labels, classes)
+    elif numeric and not labels.isin(classes).all():
+        table["label"] = labels.astype(float)
+        numbers = whole_numbers(path, table[["label"]], highest=len(classes) - 1, meaning="a known label")
+        return images_of(path, table.drop(columns="label")), numbers[:, 0], classes
+    number_of = {name: number for number, name in enumerate(classes)}
+    numbers = labels.map(number_of)
+    if numbers.isna().any():
+        neither = numbers.isna() & ~labels.str.fullmatch(NUMBER)  # what is wrong, whatever the others are meant to be
+        at = line(neither if neither.any() else numbers.isna())
+        raise InputError(
+            f"{path}: line {at}, column label: {labels.iloc[at - 2][:40]!r} is not among the `classes` in params.yaml, "
+            "nor are all labels numbers; add it there, or mend the label"
+        )
+    return images_of(path, table.drop(columns="label")), numbers.to_numpy(int), classes
+
+
+def check_classes(path: Path, labels: pd.Series, classes: list[str]) -> None:
+    """Require names that can be shown, at least two and not too many."""
+    for name in classes:
+        try:
+            check_class_name(name)
+        except ValueError as error:
+            raise InputError(f"{path}: line {line(labels == name)}, column label: {name[:40]!r}: {error}") from None
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        some = f"all labels are {classes[0][:40]!r}" if len(classes) == 1 else f"{len(classes):,} different labels"
+        raise InputError(f"{path}: column label: {some}; a classifier tells 2 to {MOST_CLASSES:,} classes apart")
 
 
 def read_unlabelled(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read images (uint8, N x side x side) and their IDs (text, N); InputError names the line and column at fault."""
-    table = read_table(path, key="ID", key_type=str)
-    ids = table["ID"]
-    if ids.isna().any():
-        raise InputError(f"{path}: line {line(ids.isna())}, column ID: empty; every image needs an ID")
+    table = read_table(path, key="ID")
+    ids = table["ID"].fillna("")
+    if (ids == "").any():
+        raise InputError(f"{path}: line {line(ids == '')}, column ID: empty; every image needs an ID")
     if ids.duplicated().any():
         at = line(ids.duplicated())
         raise InputError(
@@ -33,17 +73,20 @@ def read_unlabelled(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return images_of(path, table.drop(columns="ID")), ids.to_numpy(dtype=str)
 
 
-def read_table(path: Path, *, key: str, key_type: type | None) -> pd.DataFrame:
-    """Read a CSV whose columns are `key` and pix1..pixN in any order; give the pixels in order."""
+def read_table(path: Path, *, key: str) -> pd.DataFrame:
+    """Read a CSV whose columns are `key`, as text, and pix1..pixN in any order; give the pixels in order."""
     options = {"encoding": "utf-8-sig", "skip_blank_lines": False, "index_col": False}
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             header = [str(name) for name in pd.read_csv(path, nrows=0, **options).columns]
             check_columns(path, header, key)
-            types = {key: key_type} if key_type else None
-            table = pd.read_csv(path, dtype=types, low_memory=False, **options)
+            # NA and null are text like any other.
+            table = pd.read_csv(path, dtype={key: str}, low_memory=False, keep_default_na=False, **options)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; put it there, or set ingest.source to idx in params.yaml") from None
+        raise InputError(
+            f"{path}: no such file; put it there, or set ingest.source in params.yaml. "
+            "In a queued experiment only what `dvc add` tracks is there"
+        ) from None
     except pd.errors.EmptyDataError:
         wanted = f"a header of {key} and pix1..pixN, and a row for each image"
         raise InputError(f"{path}: empty; expected {wanted}") from None
@@ -89,7 +132,8 @@ def check_columns(path: Path, header: list[str], key: str) -> None:
         raise InputError(f"{path}: column pix{missing[0]} is missing, though there is pix{max(pixels)}; add it")
     if math.isqrt(len(pixels)) ** 2 != len(pixels):
         raise InputError(
-            f"{path}: {len(pixels)} pixel columns are no square; images must be as high as wide (28x28 = 784)"
+            f"{path}: {len(pixels)} pixel columns are no square; in a table, images must be as high as wide "
+            "(28x28 = 784); give others as files, with ingest.source: folder"
         )
 
 
@@ -110,7 +154,7 @@ def whole_numbers(path: Path, table: pd.DataFrame, *, highest: int, meaning: str
         if numbers.isna().any():
             at = line(numbers.isna())
             cell = text.iloc[at - 2]
-            found = "empty" if pd.isna(cell) else f"{str(cell)[:20]!r} is not a number"
+            found = "empty" if pd.isna(cell) or cell == "" else f"{str(cell)[:20]!r} is not a number"
             raise InputError(f"{path}: line {at}, column {name}: {found}; expected {meaning} from 0 to {highest}")
         columns[name] = numbers.astype(float)
     values = table.assign(**columns).to_numpy()

@@ -19,7 +19,7 @@ LOOKED_AT = 5000  # images, for families whose networks start from what images a
 
 @dataclass
 class Labelled:
-    """Images as uint8 of N x H x W and labels as uint8 of N."""
+    """Images as uint8 of N x H x W and labels as uint8 or uint16 of N."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -41,11 +41,12 @@ def learn(
     *,
     classes: list[str],
     callbacks: Callbacks,
+    content: int | None = None,
     views: Views = "one",
 ) -> tuple[Classifier, list[dict]]:
     """Train `system` and give it with the history, a row for each validation.
 
-    views: see `FinalModel`.
+    content: pixels a side of the images without their margin, if they have any. views: see `FinalModel`.
     Raises ValueError when the family's layers do not fit the images.
     """
     if len(train.labels) < 2:
@@ -55,11 +56,13 @@ def learn(
     prepare_to_compute(settings.threads)
     device = pick_device()
     dtype = pick_precision(settings.precision, device)
-    preparation = Preparation.of(train.images, size=system.input.size, scaling=system.input.scaling)
+    content = content or train.images.shape[-1]
+    size = system.input.side(content)
+    preparation = Preparation.of(train.images, size=size, scaling=system.input.scaling, content=content)
     # Three independent streams from one seed: weights, then dropout (torch's own), then order.
     weights_seed, dropout_seed, order_seed = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
     torch.manual_seed(weights_seed)
-    model = families.build(system.family, system.arguments, image_size=system.input.size, num_classes=len(classes))
+    model = families.build(system.family, system.arguments, image_size=size, num_classes=len(classes))
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(model, families.LooksAtImages):
         model.look_at(preparation(torch.tensor(train.images[:LOOKED_AT], device=device)))

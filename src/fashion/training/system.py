@@ -14,8 +14,9 @@ from fashion.training.progress import TrainingProgress
 def train_system(
     system: System,
     settings: TrainSettings,
-    classes: list[str],
     *,
+    classes: list[str],
+    content: int,
     images: Path,
     model: Path,
     history: Path,
@@ -24,7 +25,8 @@ def train_system(
 ) -> None:
     """Train a system on the training and validation images in a folder; write its model and its history.
 
-    where: the system's place in params.yaml, for what InputError says.
+    content: pixels a side of the images without their margin. where: the system's place in params.yaml, for what
+    InputError says.
     """
     train, validation = labelled(images, "train"), labelled(images, "validation")
     progress = TrainingProgress(model.stem)
@@ -35,6 +37,7 @@ def train_system(
             train,
             validation,
             classes=classes,
+            content=content,
             views=views,
             callbacks=Callbacks(progress.on_step, progress.on_epoch),
         )
