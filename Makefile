@@ -14,10 +14,13 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help repro relock test lint bench requirements
+.PHONY: help init repro relock test lint bench requirements
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+init: $(DONE) ## Write params.yaml for your own images in data/raw
+	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
 
 repro: $(DONE) ## Set up, then run all stages that changed, side by side on all cores (JOBS=n: on n)
 	@python stages/check.py >/dev/null

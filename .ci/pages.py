@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))  # where tables are made of what wa
 
 import engine  # noqa: E402
 import final_model  # noqa: E402
+import other_data  # noqa: E402
 import precision  # noqa: E402
 import runner  # noqa: E402
 from fashion.files import with_section  # noqa: E402
@@ -55,6 +56,7 @@ def pages() -> dict[Path, str]:
             "seeds": final_model.seeds_table(seeds),
             "study": final_model.study_table(read_json("benchmarks/study.json")),
         },
+        "docs/your_own_data.md": {"other data": other_data.table(read_json("benchmarks/other_data.json"))},
         "src/abreast/README.md": {"runner": runner.table(read_json("benchmarks/runner.json"))},
         "docs/model_card.md": {
             "accuracy": accuracy(final),

@@ -24,7 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs pipelines: `pytest -m "not pipeline"` leaves it out, and takes a fraction of the time."""
     for item in items:
-        whole = {"reproduced", "relocked"} & set(getattr(item, "fixturenames", ()))
+        whole = {"reproduced", "relocked", "own"} & set(getattr(item, "fixturenames", ()))
         if whole or "abreast" in item.path.parts:
             item.add_marker("pipeline")
 

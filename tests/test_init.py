@@ -1,0 +1,70 @@
+"""`fashion init`, in a folder of a project."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clone import run
+from fashion.command import SOURCES, main, write_params
+from fashion.errors import InputError
+from fashion.params import check
+from fashion.settings.parsing import load_yaml
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "data/raw").mkdir(parents=True)
+    run(tmp_path, "git", "init", "--quiet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "scheme"),
+    [("train", "folder", "fractions"), ("train.csv", "csv", "fractions"), ("idx", "idx", "official")],
+)
+def test_what_lies_in_raw_tells_the_source(project: Path, name: str, source: str, scheme: str) -> None:
+    (project / "data/raw" / name).mkdir()
+    write_params(project, None, force=False)
+    params = check(load_yaml(project / "params.yaml"), source="params.yaml")
+    assert (params.ingest.source, params.split.scheme) == (source, scheme)
+    assert len(params.variants) == 5
+
+
+def test_what_trainings_on_other_images_took_is_forgotten(project: Path) -> None:
+    durations = project / "benchmarks/durations.json"
+    durations.parent.mkdir()
+    durations.write_text('{"finetune": 1261.1}')
+    write_params(project, "csv", force=False)
+    assert durations.read_text() == "{}\n"
+
+
+def test_without_images_the_source_must_be_named(project: Path) -> None:
+    with pytest.raises(InputError, match="found no images; put there a folder train/ .* or say --source"):
+        write_params(project, None, force=False)
+    for source in SOURCES:
+        write_params(project, source, force=True)
+
+
+def test_changes_that_git_does_not_know_are_not_lost(project: Path) -> None:
+    (project / "params.yaml").write_text("mine: 1\n")
+    with pytest.raises(InputError, match="has changes that git does not know; commit them, or give --force"):
+        write_params(project, "csv", force=False)
+    run(project, "git", "add", "params.yaml")
+    run(project, "git", "commit", "--quiet", "--message=Mine")
+    write_params(project, "csv", force=False)
+
+
+def test_a_wrong_folder_is_said_in_one_line_with_status_2(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "fashion", "init"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: dvc.yaml: no such file; run from the project's root\n"
+
+
+def test_help_names_what_it_does(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["fashion", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "write params.yaml for your own images" in capsys.readouterr().out
