@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from fashion.classifier.preparation import Preparation, crop
+from fashion.settings.system import InputSettings
 
 
 @pytest.mark.parametrize(("scaling", "low", "high"), [("pixels", 0, 255), ("unit", 0, 1)])
@@ -36,6 +37,16 @@ def test_an_image_that_does_not_fit_is_shrunk_or_enlarged_whole(images: np.ndarr
 def test_margin_alone_is_cropped_off_to_a_size_between(images: np.ndarray) -> None:
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
     assert Preparation.of(padded, size=30, scaling="unit", content=28).content is None
+
+
+def test_small_images_fill_the_input_of_a_network_that_takes_them_as_they_are(images: np.ndarray) -> None:
+    small = images[:, 10:18, 10:18]
+    padded = np.pad(small, ((0, 0), (12, 12), (12, 12)))
+    size = InputSettings(size="auto", scaling="pixels").side(8)
+    assert size == 24
+    prepared = Preparation.of(padded, size=size, scaling="pixels", content=8, fill=True)(torch.from_numpy(padded))
+    assert prepared.shape == (400, 1, 24, 24)
+    assert prepared.mean().item() == pytest.approx(small.mean(), rel=0.01)
 
 
 def test_images_of_one_grey_can_be_scaled_too() -> None:

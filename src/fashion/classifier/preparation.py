@@ -23,15 +23,18 @@ class Preparation(Strict):
     content: Count | None = None
 
     @classmethod
-    def of(cls, train_images: np.ndarray, *, size: int, scaling: Scaling, content: int | None = None) -> Self:
+    def of(
+        cls, train_images: np.ndarray, *, size: int, scaling: Scaling, content: int | None = None, fill: bool = False
+    ) -> Self:
         """Measure what the scaling needs on the training images, uint8 of N x H x W.
 
         content: pixels a side beyond which images are black margin; all of them, if not given. Nothing of them is
-        cropped off.
+        cropped off. fill: whether they are to be seen without any margin.
         """
         stored = train_images.shape[-1]
         content = content or stored
-        resized = None if content <= size <= stored else content
+        fits = content == size if fill else content <= size <= stored
+        resized = None if fits else content
         if scaling == "pixels":
             return cls(size=size, mean=0.0, std=1.0, content=resized)
         if scaling == "unit":

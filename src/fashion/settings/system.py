@@ -8,6 +8,8 @@ from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positiv
 
 Images = Literal["split", "augmented"]
 
+SMALLEST = 20  # pixels a side: networks that pool need room
+
 
 class InputSettings(Strict):
     """How a system wants its images.
@@ -21,8 +23,8 @@ class InputSettings(Strict):
     scaling: Scaling
 
     def side(self, content: int) -> int:
-        """Give pixels a side for images of so many, without their margin."""
-        return content if self.size == "auto" else self.size
+        """Give pixels a side for images of so many, without their margin; `auto` enlarges small ones to 20 or more."""
+        return content * max(-(-SMALLEST // content), 1) if self.size == "auto" else self.size
 
 
 class Augmentation(Strict):

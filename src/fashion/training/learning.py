@@ -58,7 +58,8 @@ def learn(
     dtype = pick_precision(settings.precision, device)
     content = content or train.images.shape[-1]
     size = system.input.side(content)
-    preparation = Preparation.of(train.images, size=size, scaling=system.input.scaling, content=content)
+    fill = system.input.size == "auto"
+    preparation = Preparation.of(train.images, size=size, scaling=system.input.scaling, content=content, fill=fill)
     # Three independent streams from one seed: weights, then dropout (torch's own), then order.
     weights_seed, dropout_seed, order_seed = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
     torch.manual_seed(weights_seed)
