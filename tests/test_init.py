@@ -50,7 +50,9 @@ def test_without_images_the_source_must_be_named(project: Path) -> None:
 
 def test_changes_that_git_does_not_know_are_not_lost(project: Path) -> None:
     (project / "params.yaml").write_text("mine: 1\n")
-    with pytest.raises(InputError, match="has changes that git does not know; commit them, or give --force"):
+    with pytest.raises(
+        InputError, match="has changes that git does not know; commit them, or run `fashion init --force`"
+    ):
         write_params(project, "csv", force=False)
     run(project, "git", "add", "params.yaml")
     run(project, "git", "commit", "--quiet", "--message=Mine")

@@ -38,7 +38,7 @@ def write_params(project: Path, source: str | None, *, force: bool) -> None:
     if not (project / "dvc.yaml").exists():
         raise InputError("dvc.yaml: no such file; run from the project's root")
     if not force and changed(params):
-        raise InputError(f"{params}: has changes that git does not know; commit them, or give --force")
+        raise InputError(f"{params}: has changes that git does not know; commit them, or run `fashion init --force`")
     source = source or found_in(raw)
     text = TEMPLATE.read_text(encoding="utf-8")
     scheme = "official" if source == "idx" else "fractions"

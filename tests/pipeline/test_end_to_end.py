@@ -194,6 +194,7 @@ def test_a_variant_that_is_taken_out_leaves_nothing_in_the_comparison(project: P
     assert stages_run(run(project, "dvc", "repro")) == {"compare", "describe", "show_systems", "show_groups", "report"}
     assert set(json.loads((project / "metrics/variants.json").read_text())) == set(SYSTEMS) - {"keras_2"}
     assert not (project / "data/evaluated/keras_2.json").exists()
+    assert not (project / "plots/systems/keras_2.svg").exists()
     assert stages_run(run(project, "dvc", "repro")) == set()
 
 

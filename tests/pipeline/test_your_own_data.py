@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from clone import ROOT, edit_params, make_clone, run, stages_run
+from fashion.classifier.file import load
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
@@ -97,6 +98,12 @@ def test_the_guide_leads_from_a_folder_of_images_to_labels_and_a_report(own: Pat
     assert "seven" in page
     assert "T-shirt" not in page
     assert run(own, "git", "status", "--porcelain") == ""
+
+
+def test_the_final_model_is_fitted_to_few_images_that_may_not_be_mirrored(own: Path) -> None:
+    phases = pd.read_csv(own / "data/histories/final.csv")["phase"].tolist()
+    assert phases == ["main", "finetune"], "validated at the end of each alone"
+    assert load(own / "models/final.safetensors").views == "three"
 
 
 def test_a_queued_experiment_has_the_images_too(own: Path) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from clone import CHECKSUMS, DATA
+from fashion.classifier.preparation import crop
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
 from fashion.sources import ingest as ingesting
@@ -163,3 +164,18 @@ def test_small_images_are_enlarged_and_large_ones_shrunk_by_default(
         assert data.train_images.shape == (20, side, side)
         assert data.content == side
         assert data.train_images.mean() == pytest.approx(given.mean(), rel=0.05), "the whole image is there"
+
+
+def test_more_than_256_classes_keep_their_numbers(tmp_path: Path, images: np.ndarray) -> None:
+    write_csv(tmp_path, images[:300], np.arange(300))
+    data = ingest(tmp_path, settings(source="csv"), None)
+    np.testing.assert_array_equal(data.train_labels, np.arange(300))
+
+
+def test_an_odd_margin_is_cropped_off_without_a_line_of_the_image(
+    tmp_path: Path, images: np.ndarray, labels: np.ndarray
+) -> None:
+    write_csv(tmp_path, images[:20, 1:, 1:], labels[:20])
+    data = ingest(tmp_path, settings(source="csv"), None)
+    assert data.content == 28
+    np.testing.assert_array_equal(crop(data.train_images, data.content)[:, :27, :27], images[:20, 1:, 1:])

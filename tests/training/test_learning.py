@@ -103,6 +103,15 @@ def test_a_network_that_looks_at_images_has_seen_those_of_the_training(train: La
     assert variances.tolist() == pytest.approx([1] * 4, abs=0.05)
 
 
+def test_small_images_in_a_wide_margin_fill_the_input_of_a_network_that_takes_them_as_they_are(
+    train: Labelled, validation: Labelled
+) -> None:
+    what = system(family="mlp", arguments={"hidden": []}, input={"size": "auto", "scaling": "unit"})
+    how = settings(max_epochs=1)
+    classifier, _ = learn(what, how, train, validation, classes=CLASSES, content=8, callbacks=quiet())
+    assert (classifier.preparation.size, classifier.preparation.content) == (24, 8)
+
+
 def test_one_training_image_is_refused(train: Labelled, validation: Labelled) -> None:
     with pytest.raises(ValueError, match="at least 2 training images are needed, not 1"):
         fit(Labelled(train.images[:1], train.labels[:1]), validation, system(), settings())
