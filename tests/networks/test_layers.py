@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fashion.networks.building import layers
 from fashion.networks.building.layers import Conv2d, Dropout
 
 BOTH = (torch.float32, torch.bfloat16)
@@ -27,7 +28,7 @@ def test_a_convolution_has_torchs_values_and_gradients(
     ours = Conv2d(inputs, outputs, kernel, padding)
     ours.load_state_dict(theirs.state_dict())
 
-    def values_and_gradients(layer: nn.Module) -> list[Tensor]:
+    def values_and_gradients(layer: nn.Module, dtype: torch.dtype) -> list[Tensor]:
         leaf = maps.clone().requires_grad_()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             out = layer(leaf)
@@ -37,9 +38,35 @@ def test_a_convolution_has_torchs_values_and_gradients(
 
     assert type(ours(maps.clone().requires_grad_().to(dtype)).grad_fn).__name__ == f"{way}Backward"
     rounding = 1e-5 if dtype == torch.float32 else 2e-2
-    for mine, torchs in zip(values_and_gradients(ours), values_and_gradients(theirs), strict=True):
-        assert mine.dtype == torchs.dtype
+    exact = values_and_gradients(theirs, torch.float32)  # since torch's bf16 may be wrong, see Conv2d
+    for mine, torchs in zip(values_and_gradients(ours, dtype), exact, strict=True):
         assert (mine - torchs).abs().max() <= rounding * torchs.abs().max()
+
+
+@pytest.mark.parametrize("amx", [None, True])  # as this machine has it; as if it had it
+@pytest.mark.parametrize("kernel", [7, 8, 12, 16])
+@pytest.mark.parametrize("inputs", [1, 4, 8, 12, 16])
+def test_a_convolution_with_a_large_kernel_is_right_in_bf16_when_it_learns_and_when_it_is_used(
+    inputs: int, kernel: int, amx: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if amx is not None:
+        monkeypatch.setattr(layers, "has_amx", lambda: amx)
+    layer, maps = Conv2d(inputs, 8, kernel), torch.randn(4, inputs, 18, 18)
+    exact = nn.Conv2d.forward(layer, maps)
+    (exact**2).sum().backward()
+    exact_gradient, layer.weight.grad = layer.weight.grad, None
+    for learns in (True, False):
+        with torch.set_grad_enabled(learns), torch.autocast("cpu", dtype=torch.bfloat16):
+            values = layer(maps)
+        assert distance(values, exact) < 0.01
+        if learns:
+            (values.float() ** 2).sum().backward()
+            assert layer.weight.grad is not None and exact_gradient is not None
+            assert distance(layer.weight.grad, exact_gradient) < 0.01
+
+
+def distance(values: Tensor, exact: Tensor) -> float:
+    return ((values - exact).norm() / exact.norm()).item()
 
 
 def test_a_convolution_computes_in_bf16_under_autocast_and_keeps_its_gradients_in_fp32() -> None:

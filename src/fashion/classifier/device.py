@@ -81,7 +81,7 @@ def environment(dtype: torch.dtype, device: torch.device) -> dict[str, str]:
     return {
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cpu": torch.backends.cpu.get_cpu_capability() + (" AMX" if torch.cpu._is_amx_tile_supported() else ""),
         "precision": "bf16" if dtype == torch.bfloat16 else "fp32",
         "threads": str(torch.get_num_threads()),
     }

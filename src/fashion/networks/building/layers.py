@@ -1,5 +1,6 @@
 """Building blocks and checks that more than one family uses."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -10,30 +11,48 @@ from torch.nn.functional import conv2d, pad
 
 MANY_CHANNELS = 128  # from here on the gradient by matrix product is faster, see UnfoldedGradient
 FEW_CHANNELS = 16  # up to here the maps' gradient is faster from a padded gradient, see WrittenPadding
+AMX_CHANNELS, AMX_KERNEL = range(4, 16), 8  # with these, and from such a kernel on, AMX may be wrong, see Conv2d
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution of stride 1 that avoids the slow ways of oneDNN when it trains on a CPU."""
+    """A convolution of stride 1 that avoids the slow ways of oneDNN when it trains on a CPU, and a wrong one.
+
+    On processors with AMX, oneDNN 3.12 gives in bf16 values that have nothing to do with the maps where a kernel of 8,
+    12 or 16 meets 4 to 14 channels (all sizes from 1 to 16 and all channels from 1 to 40 were compared with fp32). With
+    channels of zeros beside them they are right, and so are gradients either way. All kernels from 8 on get them.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0) -> None:
         super().__init__(inputs, outputs, kernel, padding=padding)  # no more: the gradients below know no stride
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type != "cpu" or not torch.is_grad_enabled():
+        if maps.device.type != "cpu":
             return super().forward(maps)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else maps.dtype
+        weight, large = self.weight, self.kernel_size[0] >= AMX_KERNEL and self.in_channels in AMX_CHANNELS
+        if large and dtype == torch.bfloat16 and has_amx():
+            zeros = [0, 0, 0, 0, 0, AMX_CHANNELS.stop - self.in_channels]
+            maps, weight = pad(maps, zeros), pad(weight, zeros)
+        if not torch.is_grad_enabled():
+            return self._conv_forward(maps, weight, self.bias)
         kernel, padding = self.kernel_size[0], int(self.padding[0])
         unfold = self.in_channels >= MANY_CHANNELS and padding == 0
         written = padding if 2 * padding >= kernel else 0
         few = self.out_channels <= FEW_CHANNELS and maps.requires_grad and dtype == torch.bfloat16
         of_gradient = max(kernel // 2 - padding, 0) if few else 0
         if not (unfold or written or of_gradient):
-            return super().forward(maps)
+            return self._conv_forward(maps, weight, self.bias)
         assert self.bias is not None
-        maps, weight, bias = maps.to(dtype), self.weight.to(dtype), self.bias.to(dtype)
+        maps, weight, bias = maps.to(dtype), weight.to(dtype), self.bias.to(dtype)
         if unfold:
             return UnfoldedGradient.apply(maps, weight, bias)
         return WrittenPadding.apply(maps, weight, bias, padding, written, of_gradient)
+
+
+@functools.cache
+def has_amx() -> bool:
+    """Tell whether the processor multiplies tiles, as AMX does."""
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 class WrittenPadding(torch.autograd.Function):
