@@ -65,3 +65,54 @@ def test_the_stored_images_stay_as_they_are(stored: torch.Tensor) -> None:
     before = stored.clone()
     changes(len(stored), shift=2, flip=True, cutout=6)(stored, torch.arange(len(stored)))
     assert torch.equal(stored, before)
+
+
+def corrupted(images: torch.Tensor, **settings: object) -> torch.Tensor:
+    augmentation = changes(len(images), corruption={"share": 1.0, **settings})
+    return augmentation(images, torch.arange(len(images)))
+
+
+def test_a_share_of_the_images_is_corrupted_and_each_kind_as_often(stored: torch.Tensor) -> None:
+    kinds = {"rotation": 45.0, "contrast": 0.0, "noise": 60.0}
+    for share in (0.0, 0.4):
+        augmentation = changes(len(stored), corruption={"share": share, **kinds})
+        other = (augmentation(stored, torch.arange(len(stored))) != stored).flatten(1).any(1)
+        assert other.float().mean().item() == pytest.approx(share, abs=0.08)
+    noisy = corrupted(stored, **kinds)[:, 0, 0] > 0  # the corners of nearly all images are black
+    assert 0.15 < noisy.float().mean() < 0.7
+
+
+def test_noise_has_a_deviation_of_up_to_so_many_grey_levels() -> None:
+    grey = torch.full((300, 20, 20), 128, dtype=torch.uint8)
+    deviations = corrupted(grey, noise=30.0).float().flatten(1).std(1)
+    assert deviations.max() < 34
+    assert deviations.mean().item() == pytest.approx(15, abs=1.5)
+    assert corrupted(grey, noise=30.0).float().mean().item() == pytest.approx(128, abs=0.5)
+
+
+def test_contrast_keeps_the_mean_and_at_least_such_a_part_of_the_distances(stored: torch.Tensor) -> None:
+    flat = corrupted(stored, contrast=0.25).float()
+    before = stored.float()
+    torch.testing.assert_close(flat.mean((1, 2)), before.mean((1, 2)), atol=0.5, rtol=0)
+    kept = flat.flatten(1).std(1) / before.flatten(1).std(1)
+    assert 0.23 < kept.min() < 0.35
+    assert 0.9 < kept.max() <= 1.01
+
+
+def test_a_rotation_turns_about_the_middle_by_up_to_so_many_degrees_either_way() -> None:
+    bar = torch.zeros(200, 41, 41, dtype=torch.uint8)
+    bar[:, 20, 21:] = 255  # from the middle to the right
+    turned = corrupted(bar, rotation=30.0).float()
+    rows, columns = torch.meshgrid(torch.arange(41.0) - 20, torch.arange(41.0) - 20, indexing="ij")
+    weight = turned.sum((1, 2))
+    angles = torch.atan2((turned * rows).sum((1, 2)) / weight, (turned * columns).sum((1, 2)) / weight).rad2deg()
+    assert angles.abs().max() < 32
+    assert angles.min() < -25
+    assert angles.max() > 25
+    assert angles.mean().abs() < 4
+
+
+def test_corrupting_leaves_the_stored_images_as_they_are(stored: torch.Tensor) -> None:
+    before = stored.clone()
+    corrupted(stored, rotation=30.0, contrast=0.2, noise=50.0)
+    assert torch.equal(stored, before)

@@ -5,7 +5,7 @@ import pytest
 from clone import ROOT
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
-from fashion.settings.system import LEAST_BATCH, MANY, FinalModel
+from fashion.settings.system import LEAST_BATCH, MANY, Corruption, FinalModel
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,14 @@ def test_shifts_and_holes_keep_their_part_of_an_image(model: FinalModel) -> None
 
 def test_large_images_get_fewer_epochs(model: FinalModel) -> None:
     assert model.for_images(50_000, 64).phases["main"].max_epochs == model.phases["main"].max_epochs / 2
+
+
+def test_every_phase_corrupts_images_as_the_model_says(model: FinalModel) -> None:
+    corruption = Corruption(share=0.5, noise=30.0)
+    changed = model.model_copy(update={"corruption": corruption}).at_size("large")
+    assert [phase.augmentation.corruption for phase in changed.phases.values() if phase.augmentation] == [
+        corruption
+    ] * 2
 
 
 @pytest.mark.parametrize(("mirror", "views"), [(True, "six"), (False, "three")])

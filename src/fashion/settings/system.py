@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positive, Rate, Scaling, Strict, Views
 
@@ -27,16 +27,37 @@ class InputSettings(Strict):
         return content * max(-(-SMALLEST // content), 1) if self.size == "auto" else self.size
 
 
+class Corruption(Strict):
+    """What is done to some images, so that a network learns to bear it: to each of them one of these, chosen by chance.
+
+    share: of the images. rotation: by up to so many degrees either way. contrast: the least part of it that is left.
+    noise: Gaussian, of a deviation of up to so many of 255 grey levels. How much of it, chance decides for each image,
+    after TrivialAugment (arXiv 2103.10158). A share of 0 is the same as none of this.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)]
+    rotation: Annotated[float, Field(gt=0, le=180)] | None = None
+    contrast: Annotated[float, Field(ge=0, lt=1)] | None = None
+    noise: Annotated[float, Field(gt=0, le=255)] | None = None
+
+    @model_validator(mode="after")
+    def has_a_kind(self) -> Self:
+        if self.rotation is None and self.contrast is None and self.noise is None:
+            raise ValueError("give at least one of rotation, contrast, noise")
+        return self
+
+
 class Augmentation(Strict):
     """Random changes to each image of a batch.
 
     shift: by up to so many pixels each way. flip: left to right, in every second epoch. cutout: pixels a side of a
-    square made black; 0 cuts none.
+    square made black; 0 cuts none. corruption: of some images.
     """
 
     shift: Index = 0
     flip: bool = False
     cutout: Index = 0
+    corruption: Corruption | None = None
 
 
 class Pruning(Strict):
@@ -141,6 +162,8 @@ class FinalModel(System, Listed):
     dropout: the peak rate, handed to the family beside its arguments. size: which of `sizes` to train.
     mirror: whether an image mirrored left to right is one of the same class, as of clothes, and not of letters. If so,
     each phase flips images, whatever its augmentation says.
+    corruption: what is done to some images in each phase, so that the model bears noisy, turned and flat ones; null
+    leaves it to the phases' augmentations.
     views: `three` has the trained model judge each image three times, also a pixel to and fro; `six` also mirrored, if
     `mirror` allows it.
     """
@@ -149,6 +172,7 @@ class FinalModel(System, Listed):
     size: str
     sizes: dict[str, Size]
     mirror: bool = False
+    corruption: Corruption | None = None
     views: Views = "one"
 
     def at_size(self, size: str) -> Self:
@@ -157,11 +181,12 @@ class FinalModel(System, Listed):
         phases = dict(self.phases)
         for name, epochs in self.sizes[size].max_epochs.items():
             phases[name] = phases[name].model_copy(update={"max_epochs": epochs})
+        everywhere: dict[str, Any] = {"flip": self.mirror}
+        if self.corruption is not None:
+            everywhere["corruption"] = self.corruption
         for name, phase in phases.items():
-            augmentation = phase.augmentation or Augmentation()
-            if augmentation.flip != self.mirror:
-                augmentation = augmentation.model_copy(update={"flip": self.mirror})
-                phases[name] = phase.model_copy(update={"augmentation": augmentation})
+            augmentation = (phase.augmentation or Augmentation()).model_copy(update=everywhere)
+            phases[name] = phase.model_copy(update={"augmentation": augmentation})
         return self.model_copy(update={"arguments": arguments, "phases": phases})
 
     def for_images(self, images: int, side: int) -> Self:
