@@ -64,6 +64,7 @@ def pages() -> dict[Path, str]:
             "confusions": confusions(final["confusions"]),
             "calibration": calibration(final["calibration"]),
             "robustness": robustness(final["robustness"]),
+            "out of distribution": out_of_distribution(final["out_of_distribution"]),
         },
     }
     made = {ROOT / name: with_tables(ROOT / name, texts) for name, texts in tables.items()}
@@ -180,3 +181,8 @@ def calibration(figures: dict[str, Any]) -> str:
 def robustness(rows: list[dict[str, Any]]) -> str:
     cells = [[row["change"], row["amount"], f"{row['accuracy']:.3f}"] for row in rows]
     return table(["change", "amount", "accuracy"], cells, ["---", "---", ALIGNED_RIGHT])
+
+
+def out_of_distribution(rows: list[dict[str, Any]]) -> str:
+    cells = [[row["images"], figure(row["roc_auc"], 3), f"{row['warned_of']:.1%}"] for row in rows]
+    return table(["images", "area under ROC", "warned of"], cells, ["---", *[ALIGNED_RIGHT] * 2])

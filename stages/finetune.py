@@ -17,6 +17,7 @@ def main(params: Params) -> None:
         params.finetune,
         classes=about["classes"],
         content=about["content"],
+        enlarge=about["enlarge"],
         images=paths.DATA / model.images,
         model=paths.model(FINAL),
         history=paths.history(FINAL),

@@ -14,8 +14,13 @@ def main(params: Params) -> None:
         write_array(paths.labels(paths.INGESTED, part), getattr(data, f"{part}_labels"))
     write_array(paths.images(paths.INGESTED, "unlabelled"), data.unlabelled_images)
     write_array(paths.INGESTED / "unlabelled_ids.npy", data.unlabelled_ids)
-    named = params.classes is not None
-    write_json(paths.ABOUT, {"classes": data.classes, "named_in_params": named, "content": data.content})
+    about = {
+        "classes": data.classes,
+        "named_in_params": params.classes is not None,
+        "content": data.content,
+        "enlarge": params.ingest.fit == "resize",
+    }
+    write_json(paths.ABOUT, about)
     counts = (
         f"{len(data.train_images)} training, {len(data.test_images)} test, {len(data.unlabelled_images)} unlabelled"
     )

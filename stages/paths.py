@@ -5,7 +5,7 @@ from pathlib import Path
 DATA = Path("data")
 RAW = DATA / "raw"
 INGESTED = DATA / "ingested"
-ABOUT = INGESTED / "about.json"  # names of the classes, and `content`: pixels a side without the margin
+ABOUT = INGESTED / "about.json"  # names of the classes, and how images were brought to one size
 SPLIT = DATA / "split"
 AUGMENTED = DATA / "augmented"
 HISTORIES = DATA / "histories"

@@ -18,6 +18,7 @@ def main(params: Params, name: str) -> None:
         params.train,
         classes=about["classes"],
         content=about["content"],
+        enlarge=about["enlarge"],
         images=paths.DATA / variant.images,
         model=paths.model(name),
         history=paths.history(name),

@@ -7,7 +7,7 @@ import torch
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.file import load, save
 from fashion.classifier.prediction import predict_logits
-from fashion.classifier.preparation import Preparation
+from fashion.classifier.preparation import Frame, Preparation
 from fashion.errors import InputError
 from fashion.networks.building import families
 from fashion.settings.fields import Views
@@ -22,6 +22,7 @@ def classifier() -> Classifier:
         family="cnn",
         arguments=arguments,
         preparation=Preparation(size=28, mean=72.9, std=90.0),
+        frame=Frame(side=28, content=28, enlarge=False),
         classes=[f"class {number}" for number in range(10)],
         environment={"torch": "2", "precision": "fp32"},
     )
@@ -69,7 +70,7 @@ def test_a_model_whose_layers_are_not_todays_is_refused_with_the_way_out(
 ) -> None:
     classifier.model.append(torch.nn.Linear(10, 10))
     save(classifier, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match="made by another version of the family cnn; `dvc repro` trains it again"):
+    with pytest.raises(InputError, match="made by another version of this project; `dvc repro` trains it again"):
         load(tmp_path / "model.safetensors")
 
 

@@ -67,7 +67,7 @@ def all_pictures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: 
         "mistakes.png": predictions.draw_mistakes(images, labels, said, classes),
         "unlabelled.png": predictions.draw_unlabelled(images, labels, classes),
         "by_class.png": predictions.draw_by_class(images, labels, classes),
-        "calibration.svg": predictions.draw_calibration(labels, said, calibration(labels, said, labels, said)),
+        "calibration.svg": predictions.draw_calibration(labels, said, calibration(labels, said, 0.6)),
         "robustness.svg": predictions.draw_robustness([{"change": "none", "amount": "", "accuracy": 0.9}]),
     }
 

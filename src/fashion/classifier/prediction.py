@@ -24,10 +24,18 @@ def predict_logits(
     model.eval()
     logits = []
     for batch in images.split(BATCH):
-        seen = [(1.0, batch)] if views == "one" else moved_views(batch, mirrored=views == "six")
         with mixed_precision(dtype, images.device):
-            logits.append(sum(share * model(prepare(view)).float() for share, view in seen))
+            logits.append(mean_logits(model, prepare, batch, views))
     return torch.cat(logits)
+
+
+def mean_logits(model: nn.Module, prepare: Callable[[Tensor], Tensor], images: Tensor, views: Views) -> Tensor:
+    """Compute the mean of the logits, float32 of N x classes, over the views of grey levels of N x H x W."""
+    seen = [(1.0, images)] if views == "one" else moved_views(images, mirrored=views == "six")
+    total = torch.zeros((), device=images.device)
+    for share, view in seen:
+        total = total + share * model(prepare(view)).float()
+    return total
 
 
 def moved_views(images: Tensor, *, mirrored: bool) -> list[tuple[float, Tensor]]:

@@ -11,6 +11,27 @@ from fashion.settings.fields import Count, Scaling, Strict
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
 
+class Frame(Strict):
+    """The square that images are brought into before a network prepares them further.
+
+    side: its pixels. content: those in its middle that images may fill; the rest is black margin. enlarge: whether
+    smaller images are enlarged until they fill these.
+    """
+
+    side: Count
+    content: Count
+    enlarge: bool
+
+    def margin(self) -> tuple[int, int]:
+        """Give the pixels of margin before the content and after it."""
+        before = (self.side - self.content) // 2
+        return before, self.side - self.content - before
+
+    def centred(self, images: np.ndarray) -> np.ndarray:
+        """Put uint8 images of N x content x content into their margin: N x side x side."""
+        return np.pad(images, ((0, 0), self.margin(), self.margin()))
+
+
 class Preparation(Strict):
     """Crop to the middle `size` pixels, subtract `mean`, divide by `std` (both in grey levels 0-255).
 

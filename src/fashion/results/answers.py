@@ -25,8 +25,9 @@ def gather(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Count which classes are taken for which and how sure the answers are; choose images of each pair to show.
 
-    pixels: of an image. Gives what JSON can say, and the numbers of the chosen images, in the order of their sheet:
-    `cells` has, for "actual predicted", pairs of place in the sheet and probability, and `gallery` the surest mistakes.
+    temperature: that of the answers. pixels: of an image. Gives what JSON can say, and the numbers of the chosen
+    images, in the order of their sheet: `cells` has, for "actual predicted", pairs of place in the sheet and
+    probability, and `gallery` the surest mistakes.
     """
     guesses, sure = log_probabilities.argmax(1), np.exp(log_probabilities.max(1).astype(np.float64))
     counts = confusion_matrix(labels, guesses, classes)
@@ -59,8 +60,8 @@ def gather(
             for number in mistakes[:GALLERY].tolist()
         ],
         "reliability": {
-            "before": bins(labels, log_probabilities),
-            "after": bins(labels, at_temperature(log_probabilities, temperature)),
+            "before": bins(labels, at_temperature(log_probabilities, 1 / temperature)),
+            "after": bins(labels, log_probabilities),
         },
     }, np.array(list(places), int)
 

@@ -6,7 +6,6 @@ Predictions come as logarithms of probabilities, N x classes: probabilities next
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 CALIBRATION_BINS = 15  # equal widths of confidence, as in Guo et al., arXiv 1706.04599
@@ -56,18 +55,23 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
 def roc_areas(labels: np.ndarray, scores: np.ndarray) -> list[float | None]:
     """Compute the area under each class's one-v-rest ROC curve; None where all or no examples are of the class.
 
-    It is the share of pairs, an example of the class and another one, where the first has the higher score; equal
-    scores count half (Mann and Whitney 1947). scikit-learn has the same, and takes a second to import.
+    scores: N x classes.
     """
-    areas: list[float | None] = []
-    for number in range(scores.shape[1]):
-        truth = labels == number
-        ours, others = int(truth.sum()), int((~truth).sum())
-        _, place, equal = np.unique(scores[:, number], return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(equal) - (equal - 1) / 2)[place]
-        both = ours > 0 and others > 0
-        areas.append(float((ranks[truth].sum() - ours * (ours + 1) / 2) / (ours * others)) if both else None)
-    return areas
+    return [roc_area(labels == number, scores[:, number]) for number in range(scores.shape[1])]
+
+
+def roc_area(truth: np.ndarray, scores: np.ndarray) -> float | None:
+    """Compute the area under the ROC curve of N scores, where `truth` is to have the higher ones.
+
+    It is the share of pairs, one of each kind, where the right one has the higher score; equal scores count half (Mann
+    and Whitney 1947). scikit-learn has the same, and takes a second to import.
+    """
+    ours, others = int(truth.sum()), int((~truth).sum())
+    if ours == 0 or others == 0:
+        return None
+    _, place, equal = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(equal) - (equal - 1) / 2)[place]
+    return float((ranks[truth].sum() - ours * (ours + 1) / 2) / (ours * others))
 
 
 def reliability(labels: np.ndarray, log_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,34 +97,18 @@ def negative_log_likelihood(labels: np.ndarray, log_probabilities: np.ndarray) -
     return float(-log_probabilities[np.arange(len(labels)), labels].mean(dtype=np.float64))
 
 
-def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
-    """Find what to divide logits by so that confidence fits accuracy (Guo et al., arXiv 1706.04599).
-
-    labels: N class numbers. To be fitted on validation, and never on test, images.
-    """
-    found = minimize_scalar(
-        lambda log: negative_log_likelihood(labels, at_temperature(log_probabilities, np.exp(log))),
-        bounds=(-3, 3),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
-
-
 def at_temperature(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Give what log-probabilities, N x classes, become when logits are divided by `temperature`."""
     return log_softmax(log_probabilities.astype(np.float64) / temperature, axis=1)
 
 
-def calibration(
-    val_labels: np.ndarray, validation: np.ndarray, test_labels: np.ndarray, test: np.ndarray
-) -> dict[str, Any]:
-    """Fit a temperature on validation, and give calibration error and log-likelihood on test before and after."""
-    temperature = fit_temperature(val_labels, validation)
+def calibration(labels: np.ndarray, log_probabilities: np.ndarray, temperature: float) -> dict[str, Any]:
+    """Give calibration error and log-likelihood of answers at a temperature, and what they were before it."""
     figures: dict[str, Any] = {"temperature": temperature}
-    for when, log_probabilities in (("before", test), ("after", at_temperature(test, temperature))):
+    for when, said in (("before", at_temperature(log_probabilities, 1 / temperature)), ("after", log_probabilities)):
         figures[when] = {
-            "expected_calibration_error": calibration_error(test_labels, log_probabilities),
-            "negative_log_likelihood": negative_log_likelihood(test_labels, log_probabilities),
+            "expected_calibration_error": calibration_error(labels, said),
+            "negative_log_likelihood": negative_log_likelihood(labels, said),
         }
     return figures
 

@@ -8,10 +8,11 @@ import torch
 
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.device import environment, pick_device, pick_precision, prepare_to_compute
-from fashion.classifier.preparation import Preparation
+from fashion.classifier.preparation import Frame, Preparation
 from fashion.networks.building import families
 from fashion.settings.fields import Views
 from fashion.settings.system import System, TrainSettings
+from fashion.training.calibration import calibrate
 from fashion.training.trainer import Examples, Trainer
 
 LOOKED_AT = 5000  # images, for families whose networks start from what images are like
@@ -42,11 +43,13 @@ def learn(
     classes: list[str],
     callbacks: Callbacks,
     content: int | None = None,
+    enlarge: bool = False,
     views: Views = "one",
 ) -> tuple[Classifier, list[dict]]:
     """Train `system` and give it with the history, a row for each validation.
 
-    content: pixels a side of the images without their margin, if they have any. views: see `FinalModel`.
+    content: pixels a side of the images without their margin, if they have any. enlarge: see `Frame`. views: see
+    `FinalModel`.
     Raises ValueError when the family's layers do not fit the images.
     """
     if len(train.labels) < 2:
@@ -81,8 +84,16 @@ def learn(
     )
     history = trainer.fit(system.phases, max_epochs=settings.max_epochs)
     classifier = Classifier(
-        model, system.family, system.arguments, preparation, classes, environment(dtype, device), views
+        model=model,
+        family=system.family,
+        arguments=system.arguments,
+        preparation=preparation,
+        frame=Frame(side=train.images.shape[-1], content=content, enlarge=enlarge),
+        classes=classes,
+        environment=environment(dtype, device),
+        views=views,
     )
+    calibrate(classifier, validation.images, validation.labels, device)
     return classifier, history
 
 

@@ -17,6 +17,7 @@ def train_system(
     *,
     classes: list[str],
     content: int,
+    enlarge: bool,
     images: Path,
     model: Path,
     history: Path,
@@ -25,7 +26,7 @@ def train_system(
 ) -> None:
     """Train a system on the training and validation images in a folder; write its model and its history.
 
-    content: pixels a side of the images without their margin. where: the system's place in params.yaml, for what
+    content, enlarge: see `Frame`. where: the system's place in params.yaml, for what
     InputError says.
     """
     train, validation = labelled(images, "train"), labelled(images, "validation")
@@ -38,6 +39,7 @@ def train_system(
             validation,
             classes=classes,
             content=content,
+            enlarge=enlarge,
             views=views,
             callbacks=Callbacks(progress.on_step, progress.on_epoch),
         )

@@ -201,13 +201,13 @@ def draw_by_class(images: np.ndarray, guesses: np.ndarray, classes: list[str]) -
 
 
 def draw_calibration(labels: np.ndarray, log_probabilities: np.ndarray, calibration: Mapping[str, Any]) -> Figure:
-    """Draw accuracy against confidence on test images, as given and at the temperature fitted on validation."""
+    """Draw accuracy against confidence on test images, without the temperature fitted on validation and with it."""
     figure = new_figure(3.4)
     panels = figure.subplots(1, 2, sharey=True)
-    tempered = at_temperature(log_probabilities, calibration["temperature"])
+    before = at_temperature(log_probabilities, 1 / calibration["temperature"])
     for axes, scores, when, title in (
-        (panels[0], log_probabilities, "before", "As the network gives it"),
-        (panels[1], tempered, "after", f"At temperature {calibration['temperature']:.2f}"),
+        (panels[0], before, "before", "As the network gives it"),
+        (panels[1], log_probabilities, "after", f"At temperature {calibration['temperature']:.2f}"),
     ):
         confidence, accuracy, share = reliability(labels, scores)
         axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=0.8)
