@@ -28,9 +28,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from fashion.classifier.device import pick_device
-from fashion.command import TEMPLATE
 from fashion.files import read_array, read_json, with_section
 from fashion.images.split import split
+from fashion.init import TEMPLATE
 from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 from fashion.settings.split import SplitSettings

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from clone import run
-from fashion.command import SOURCES, main, write_params
+from fashion.command import main
 from fashion.errors import InputError
+from fashion.init import SOURCES, write_params
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
 

@@ -30,7 +30,9 @@ FLOORS = [
     {"classifier"},
     {"training"},
     {"results"},
-    {"params", "command"},
+    {"use"},
+    {"params", "init"},
+    {"command"},
     {"__main__"},
 ]
 MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / LIBRARY).rglob("*.py"))
@@ -128,6 +130,12 @@ def test_neither_scoring_nor_predicting_knows_the_training() -> None:
         assert not [
             used for used in code_used(script) if used.startswith((f"{LIBRARY}/training", f"{LIBRARY}/settings/"))
         ]
+
+
+def test_using_a_model_needs_no_training() -> None:
+    for script in ("predicting", "reading", "exporting"):
+        used = code_used(f"{LIBRARY}/use/{script}.py")
+        assert not [module for module in used if module.startswith(f"{LIBRARY}/training")]
 
 
 ALSO = {"data/split/train_images.npy", "data/split/train_labels.npy", "data/predicted/train.npy"}

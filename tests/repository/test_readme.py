@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clone import ROOT
+from fashion.command import parser
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
 
@@ -36,6 +37,8 @@ def test_a_command_of_the_readme_can_be_typed(command: str) -> None:
     words = shlex.split(command)
     if words[0] == "make":
         assert words[1] in TARGETS
+    elif words[0] == "fashion":
+        parser().parse_args(words[1:])
     else:
         assert words[0] == "dvc", command
         assert " ".join(words[1:3]) in DVC

@@ -73,22 +73,40 @@ def read_unlabelled(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return images_of(path, table.drop(columns="ID")), ids.to_numpy(dtype=str)
 
 
-def read_table(path: Path, *, key: str) -> pd.DataFrame:
+def read_pixels(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Read images (uint8, N x side x side) of a table with `ID`, `label` or neither; their IDs, or numbers from 0."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        header = ["ID"]  # what is wrong is said below
+    if "ID" in header:
+        images, ids = read_unlabelled(path)
+        return images, ids.tolist()
+    key = "label" if "label" in header else None
+    images = images_of(path, read_table(path, key=key).drop(columns=key or []))
+    return images, [str(number) for number in range(len(images))]
+
+
+def read_table(path: Path, *, key: str | None) -> pd.DataFrame:
     """Read a CSV whose columns are `key`, as text, and pix1..pixN in any order; give the pixels in order."""
+    keys = [key] if key else []
     options = {"encoding": "utf-8-sig", "skip_blank_lines": False, "index_col": False}
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             header = [str(name) for name in pd.read_csv(path, nrows=0, **options).columns]
-            check_columns(path, header, key)
+            check_columns(path, header, keys)
             # NA and null are text like any other.
-            table = pd.read_csv(path, dtype={key: str}, low_memory=False, keep_default_na=False, **options)
+            table = pd.read_csv(
+                path, dtype=dict.fromkeys(keys, str), low_memory=False, keep_default_na=False, **options
+            )
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; put it there, or set ingest.source in params.yaml. "
             "In a queued experiment only what `dvc add` tracks is there"
         ) from None
     except pd.errors.EmptyDataError:
-        wanted = f"a header of {key} and pix1..pixN, and a row for each image"
+        wanted = f"a header of {' and '.join([*keys, 'pix1..pixN'])}, and a row for each image"
         raise InputError(f"{path}: empty; expected {wanted}") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: {surplus(path) or ' '.join(str(error).split())}") from None
@@ -98,8 +116,8 @@ def read_table(path: Path, *, key: str) -> pd.DataFrame:
         raise InputError(f"{path}: {error.strerror}") from None
     if table.empty:
         raise InputError(f"{path}: no rows below the header; expected one for each image")
-    pixels = [f"pix{number}" for number in range(1, len(header))]
-    return table[[key, *pixels]]
+    pixels = [f"pix{number}" for number in range(1, len(header) - len(keys) + 1)]
+    return table[[*keys, *pixels]]
 
 
 def surplus(path: Path) -> str | None:
@@ -113,20 +131,22 @@ def surplus(path: Path) -> str | None:
     return None
 
 
-def check_columns(path: Path, header: list[str], key: str) -> None:
-    """Require `key` and pix1..pixN, each once, with N a square."""
-    if key not in header:
-        raise InputError(f"{path}: column {key} is missing; expected {key} and pix1..pixN")
+def check_columns(path: Path, header: list[str], keys: list[str]) -> None:
+    """Require `keys` and pix1..pixN, each once, with N a square."""
+    wanted = " and ".join([*keys, "pix1..pixN"])
+    for key in keys:
+        if key not in header:
+            raise InputError(f"{path}: column {key} is missing; expected {wanted}")
     pixels = [int(name[3:]) for name in header if re.fullmatch(r"pix[1-9]\d*", name)]
-    extra = [name for name in header if name != key and not re.fullmatch(r"pix[1-9]\d*", name)]
+    extra = [name for name in header if name not in keys and not re.fullmatch(r"pix[1-9]\d*", name)]
     if extra:
         # pandas names the second of two equal columns NAME.1
         twice = re.fullmatch(r"(.+)\.\d+", extra[0])
         if twice and twice[1] in header:
             raise InputError(f"{path}: column {twice[1]} stands twice; remove one")
-        raise InputError(f"{path}: column {extra[0]!r} is not one of {key} and pix1..pixN; remove it")
+        raise InputError(f"{path}: column {extra[0]!r} is not one of {wanted}; remove it")
     if not pixels:
-        raise InputError(f"{path}: no pixel columns; expected pix1..pixN beside {key}")
+        raise InputError(f"{path}: no pixel columns; expected {wanted}")
     missing = sorted(set(range(1, max(pixels) + 1)) - set(pixels))
     if missing:
         raise InputError(f"{path}: column pix{missing[0]} is missing, though there is pix{max(pixels)}; add it")

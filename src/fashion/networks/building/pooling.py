@@ -36,7 +36,8 @@ class MaxPool(nn.Module):
         self.size, self.relu = size, relu
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type != "cpu" or maps.dtype not in INTEGERS or self.size > LARGEST:
+        ours = maps.device.type == "cpu" and maps.dtype in INTEGERS and self.size <= LARGEST
+        if not ours or torch.compiler.is_compiling():  # or exporting
             pooled = max_pool2d(maps, self.size)
             return pooled.relu_() if self.relu else pooled
         return Pooling.apply(maps, self.size, self.relu)

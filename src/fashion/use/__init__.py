@@ -1,0 +1,1 @@
+"""A trained model in people's hands: images from anywhere, answers, other formats. Needs the model file alone."""
