@@ -1,6 +1,7 @@
 """What the pages say between their marks, as it follows from metrics/ and from the files of benchmarks/."""
 
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def pages() -> dict[Path, str]:
             "classes": classes(final["per_class"]),
             "confusions": confusions(final["confusions"]),
             "calibration": calibration(final["calibration"]),
-            "robustness": robustness(final["robustness"]),
+            "robustness": robustness(final["robustness"], read_json("benchmarks/robust.json")),
             "out of distribution": out_of_distribution(final["out_of_distribution"]),
         },
     }
@@ -178,9 +179,16 @@ def calibration(figures: dict[str, Any]) -> str:
     return table(head, rows, ["---", *[ALIGNED_RIGHT] * 3])
 
 
-def robustness(rows: list[dict[str, Any]]) -> str:
-    cells = [[row["change"], row["amount"], f"{row['accuracy']:.3f}"] for row in rows]
-    return table(["change", "amount", "accuracy"], cells, ["---", "---", ALIGNED_RIGHT])
+def robustness(rows: list[dict[str, Any]], robust: dict[str, Any]) -> str:
+    """Give the accuracy on changed images, beside that of a model that learned from such ones; below, their means."""
+    sides = [rows, robust["robustness"]]
+    cells = [
+        [row["change"], row["amount"], *(f"{side['accuracy']:.3f}" for side in pair)]
+        for row, *pair in zip(rows, *sides, strict=True)
+    ]
+    means = [f"{statistics.mean(row['accuracy'] for row in side[1:]):.3f}" for side in sides]
+    head = ["change", "amount", "accuracy", f"with share 0.3, mean of {len(robust['rows'])} seeds"]
+    return table(head, [*cells, ["mean of the changes", "", *means]], ["---", "---", *[ALIGNED_RIGHT] * 2])
 
 
 def out_of_distribution(rows: list[dict[str, Any]]) -> str:

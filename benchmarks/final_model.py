@@ -1,9 +1,10 @@
 """Train the final model from nothing with several seeds, or several ways, one after another, and time each.
 
-  seeds  with three seeds, judged by `stages/evaluate.py`: benchmarks/seeds.json
-  study  at several widths and budgets, judged on validation images: benchmarks/study.json
+  seeds   with three seeds, judged by `stages/evaluate.py`: benchmarks/seeds.json
+  robust  the same on corrupted images, `model.corruption.share: 0.3`: benchmarks/robust.json
+  study   at several widths and budgets, judged on validation images: benchmarks/study.json
 
-Both need data/split, as `dvc repro split` leaves it, and the machine to themselves; what is done is kept in the folder,
+All need data/split, as `dvc repro split` leaves it, and the machine to themselves; what is done is kept in the folder,
 and is not done again as long as it would come out the same. They write their tables and plot into docs/final_model.md.
 """
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/final_model.md"
 PICTURE = PAGE.with_suffix(".svg")
 SEEDS = (0, 1, 2)
+SHARE = 0.3  # of the images that `robust` corrupts
 # Channels of the blocks, and epochs of the phases main and finetune.
 STUDY = [
     ([16, 64, 64], 12, 1),
@@ -46,24 +48,46 @@ STUDY = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["seeds", "study"])
+    parser.add_argument("what", choices=["seeds", "robust", "study"])
     parser.add_argument("--folder", type=Path, default=ROOT / "logs/final_model", help="where trainings are kept")
     arguments = parser.parse_args()
     if not (ROOT / "data/split/train_images.npy").exists():
         sys.exit("error: data/split: no training images; run `dvc repro split` first")
-    (seeds if arguments.what == "seeds" else study)(arguments.folder)
+    {"seeds": seeds, "robust": robust, "study": study}[arguments.what](arguments.folder)
 
 
 def seeds(folder: Path) -> None:
     """Train and evaluate with each seed, as the stages do."""
-    rows = []
+    results, _ = trained(folder, "seed", {})
+    write("seeds", results, seeds_table(results))
+
+
+def robust(folder: Path) -> None:
+    """Train and evaluate with each seed, with corrupted images; keep the means on changed images too."""
+    corruption = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["corruption"]
+    results, figures = trained(folder, "robust", {"corruption": {**corruption, "share": SHARE}})
+    results["robustness"] = [
+        {
+            "change": rows[0]["change"],
+            "amount": rows[0]["amount"],
+            "accuracy": round(statistics.mean(row["accuracy"] for row in rows), 5),
+        }
+        for rows in zip(*(of_seed["robustness"] for of_seed in figures), strict=True)
+    ]
+    write("robust", results)
+
+
+def trained(folder: Path, name: str, model: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Train and evaluate with each seed, with changes to `model`; give what the tables say, and all figures of each."""
+    rows, all_figures = [], []
     for seed in SEEDS:
-        place = folder / f"seed_{seed}"
-        seconds = train(
-            place, {"finetune": {"seed": seed}, "train": {"threads": os.cpu_count() or 1}}
-        )  # threads: to judge faster
-        subprocess.run([sys.executable, "stages/evaluate.py", "final"], cwd=place, check=True)
-        figures = json.loads((place / "data/evaluated/final.json").read_text(encoding="utf-8"))
+        place = folder / f"{name}_{seed}"
+        threads = {"threads": os.cpu_count() or 1}  # to judge faster
+        seconds = train(place, {"finetune": {"seed": seed}, "train": threads, "model": model})
+        scores = place / "data/evaluated/final.json"
+        if not scores.exists():
+            subprocess.run([sys.executable, "stages/evaluate.py", "final"], cwd=place, check=True)
+        figures = json.loads(scores.read_text(encoding="utf-8"))
         rows.append(
             {
                 "seed": seed,
@@ -72,12 +96,13 @@ def seeds(folder: Path) -> None:
                 "test_accuracy": figures["test_accuracy"],
             }
         )
+        all_figures.append(figures)
         print(json.dumps(rows[-1]), flush=True)
     results: dict[str, Any] = {"rows": rows}
     for key in ("seconds", "val_accuracy", "test_accuracy"):
         values = [row[key] for row in rows]
         results[key] = {"mean": round(statistics.mean(values), 5), "deviation": round(statistics.stdev(values), 5)}
-    write("seeds", results, seeds_table(results))
+    return results, all_figures
 
 
 def study(folder: Path) -> None:
@@ -161,11 +186,12 @@ def judge(place: Path) -> tuple[float, int]:
     return float(np.mean(guesses == labels)), classifier.parameters()
 
 
-def write(name: str, results: Any, text: str) -> None:
-    """Write the figures, and the text between the page's marks of that name."""
+def write(name: str, results: Any, text: str | None = None) -> None:
+    """Write the figures, and the text, if any, between the page's marks of that name."""
     (ROOT / f"benchmarks/{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
-    print(f"wrote benchmarks/{name}.json and {PAGE.relative_to(ROOT)}")
+    if text is not None:
+        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+    print(f"wrote benchmarks/{name}.json; `.ci/validate.py --write` brings it into the pages")
 
 
 def seeds_table(results: dict[str, Any]) -> str:
