@@ -115,7 +115,8 @@ def cost(durations: dict[str, float], environment: dict[str, str], seeds: dict[s
         f"One run of everything keeps two cores that multiply bf16 busy for {minutes[0]} minutes: `final` for "
         f"{minutes[1]},\nall else for {minutes[2]}. The results in git were made in {environment['precision']}, "
         f"on {environment['cpu']} with torch {environment['torch']}.\n"
-        f"With {len(seeds['rows'])} seeds `final` has {test['mean']:.4f} on test, ± {test['deviation']:.4f}.\n"
+        f"With {len(seeds['rows'])} seeds on {seeds['cpu']} `final` has {test['mean']:.4f} on test, "
+        f"± {test['deviation']:.4f}.\n"
     )
 
 
@@ -187,7 +188,7 @@ def robustness(rows: list[dict[str, Any]], robust: dict[str, Any]) -> str:
         for row, *pair in zip(rows, *sides, strict=True)
     ]
     means = [f"{statistics.mean(row['accuracy'] for row in side[1:]):.3f}" for side in sides]
-    head = ["change", "amount", "accuracy", f"with share 0.3, mean of {len(robust['rows'])} seeds"]
+    head = ["change", "amount", "accuracy", f"with share {final_model.SHARE}, mean of {len(robust['rows'])} seeds"]
     return table(head, [*cells, ["mean of the changes", "", *means]], ["---", "---", *[ALIGNED_RIGHT] * 2])
 
 

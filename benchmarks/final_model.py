@@ -98,7 +98,7 @@ def trained(folder: Path, name: str, model: dict[str, Any]) -> tuple[dict[str, A
         )
         all_figures.append(figures)
         print(json.dumps(rows[-1]), flush=True)
-    results: dict[str, Any] = {"rows": rows}
+    results: dict[str, Any] = {"cpu": all_figures[0]["environment"]["cpu"], "rows": rows}
     for key in ("seconds", "val_accuracy", "test_accuracy"):
         values = [row[key] for row in rows]
         results[key] = {"mean": round(statistics.mean(values), 5), "deviation": round(statistics.stdev(values), 5)}

@@ -116,3 +116,10 @@ def test_corrupting_leaves_the_stored_images_as_they_are(stored: torch.Tensor) -
     before = stored.clone()
     corrupted(stored, rotation=30.0, contrast=0.2, noise=50.0)
     assert torch.equal(stored, before)
+
+
+def test_a_share_of_0_draws_nothing_so_that_all_else_stays_as_without(stored: torch.Tensor) -> None:
+    without, none = changes(len(stored)), changes(len(stored), corruption={"share": 0.0, "noise": 40.0})
+    for augmentation in (without, none):
+        augmentation(stored, torch.arange(len(stored)))
+    assert torch.equal(without.generator.get_state(), none.generator.get_state())

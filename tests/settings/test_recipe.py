@@ -1,11 +1,12 @@
 """How the recipe of the final model follows from the data."""
 
 import pytest
+from pydantic import ValidationError
 
 from clone import ROOT
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
-from fashion.settings.system import LEAST_BATCH, MANY, Corruption, FinalModel
+from fashion.settings.system import LEAST_BATCH, MANY, Augmentation, Corruption, FinalModel
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,22 @@ def test_every_phase_corrupts_images_as_the_model_says(model: FinalModel) -> Non
     assert [phase.augmentation.corruption for phase in changed.phases.values() if phase.augmentation] == [
         corruption
     ] * 2
+
+
+def test_a_model_without_corruption_leaves_it_to_its_phases(model: FinalModel) -> None:
+    own = Corruption(share=0.2, contrast=0.5)
+    main, finetune = model.phases.values()
+    phases = {
+        "main": main.model_copy(update={"augmentation": Augmentation(corruption=own)}),
+        "finetune": finetune.model_copy(update={"augmentation": None}),
+    }
+    changed = model.model_copy(update={"corruption": None, "phases": phases}).at_size("large")
+    assert [phase.augmentation and phase.augmentation.corruption for phase in changed.phases.values()] == [own, None]
+
+
+def test_a_corruption_of_no_kind_is_refused() -> None:
+    with pytest.raises(ValidationError, match="give at least one of rotation, contrast, noise"):
+        Corruption(share=0.3)
 
 
 @pytest.mark.parametrize(("mirror", "views"), [(True, "six"), (False, "three")])

@@ -1,6 +1,7 @@
 """Models in ONNX, run by ONNX Runtime on real images."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from fashion.classifier.classifier import Classifier, energy_score
+from fashion.errors import InputError
 from fashion.training.learning import Labelled, learn
 from fashion.use.exporting import export_onnx
 from fashion.use.predicting import predict
@@ -64,3 +66,13 @@ def test_it_carries_the_names_of_the_classes_and_the_threshold(classifier: Class
     said = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
     assert json.loads(said["classes"]) == classifier.classes
     assert float(said["threshold"]) == classifier.threshold
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
+def test_without_its_packages_it_is_refused_with_the_way_out(
+    package: str, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"ONNX needs more packages \(.*{package}.*\); run pip install"):
+        export_onnx(classifier, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []

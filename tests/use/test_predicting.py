@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from clone import ROOT
+from fashion.classifier import device
 from fashion.classifier.classifier import Classifier, energy_score
 from fashion.classifier.file import save
 from fashion.classifier.preparation import Frame
@@ -110,6 +111,16 @@ def test_answers_are_named_and_sure_as_their_probabilities_say(model: Path, imag
     assert answers.classes == [answers.class_names[label] for label in answers.probabilities.argmax(1)]
     np.testing.assert_array_equal(answers.confidence, answers.probabilities.max(1))
     np.testing.assert_allclose(answers.probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_a_model_trained_in_bf16_is_used_in_it_where_it_can_be_and_in_fp32_if_asked(
+    classifier: Classifier, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bf16", lambda _: True)
+    exact = predict(images[:20], classifier).probabilities  # trained in fp32
+    other = dataclasses.replace(classifier, environment={**classifier.environment, "precision": "bf16"})
+    same(predict(images[:20], other, precision="fp32"), exact)
+    assert 1e-4 < abs(predict(images[:20], other).probabilities - exact).max() < 0.2
 
 
 def test_an_image_is_unlike_whose_energy_score_is_below_the_threshold(
