@@ -3,24 +3,14 @@
 import re
 import shutil
 import signal
-import subprocess
-import textwrap
 import time
 from pathlib import Path
 
-import psutil
 import pytest
-from ruamel.yaml import YAML
 
-from clone import ENVIRONMENT, run
+from clone import run
+from dvc_project import abreast, at_work, entries, make, ran, results, slow, start, wait_for
 
-JOIN = """
-import pathlib, sys
-*sources, target = map(pathlib.Path, sys.argv[1:])
-files = [file for source in sources for file in (sorted(source.rglob("*.txt")) if source.is_dir() else [source])]
-target.parent.mkdir(parents=True, exist_ok=True)
-target.write_text("".join(file.read_text() for file in files) + target.name + "\\n")
-"""
 PROJECTS = {
     "foreach and matrix": {
         "dvc.yaml": """
@@ -116,45 +106,6 @@ PROJECTS = {
 }
 
 
-def make(folder: Path, files: dict[str, str]) -> Path:
-    """Make a DVC project with these files, join.py and in.txt."""
-    by_dvc_init = {".dvc/config": "", ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n"}
-    for name, text in {**by_dvc_init, "join.py": JOIN, "in.txt": "in\n", **files}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(textwrap.dedent(text))
-    run(folder, "git", "init", "--quiet")
-    return folder
-
-
-def results(folder: Path) -> dict[str, list[bytes]]:
-    """Give the lines of all files but those of git, DVC and the runner's own.
-
-    DVC adds to .gitignore as stages end, so there the order of lines does not count.
-    """
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    own = (".git/", ".dvc/", "logs/")
-    lines = {str(path.relative_to(folder)): path.read_bytes().splitlines(keepends=True) for path in files}
-    return {
-        place: sorted(text) if place.endswith(".gitignore") else text
-        for place, text in lines.items()
-        if not place.startswith(own)
-    }
-
-
-def abreast(folder: Path, *arguments: str, status: int = 0) -> str:
-    return run(folder, "python", "-m", "abreast", "repro", *arguments, status=status)
-
-
-def entries(folder: Path) -> list[str]:
-    if not (folder / "dvc.lock").exists():
-        return []
-    return list(YAML(typ="safe").load(folder / "dvc.lock")["stages"])
-
-
-def ran(output: str) -> set[str]:
-    return set(re.findall(r"^(.+): done in ", output, re.MULTILINE))
-
-
 @pytest.mark.parametrize("feature", PROJECTS)
 def test_it_agrees_with_dvc_repro_to_the_byte_at_first_and_after_a_change(feature: str, tmp_path: Path) -> None:
     plain = make(tmp_path / "plain", PROJECTS[feature])
@@ -185,21 +136,6 @@ def test_it_agrees_with_dvc_repro_on_dvc_files(tmp_path: Path) -> None:
     run(plain, "dvc", "repro")
     abreast(ours, "-j", "4")
     assert results(ours) == results(plain)
-
-
-def slow(seconds: float, count: int, **more: str) -> dict[str, str]:
-    """Write a project of so many stages that wait and then write; `more` adds to those that it names."""
-    wait = f"import sys, time\ntime.sleep({seconds})\nopen(sys.argv[1], 'w').write('x')\n"
-    lines = [
-        f"  {name}: {{cmd: python wait.py {name}.txt, deps: [in.txt], outs: [{name}.txt]{more.get(name, '')}}}\n"
-        for name in (f"s{number}" for number in range(count))
-    ]
-    return {"wait.py": wait, "dvc.yaml": "stages:\n" + "".join(lines)}
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    command = ["python", "-m", "abreast", "repro", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_a_stage_that_fills_two_cores_runs_alone_on_two(tmp_path: Path) -> None:
@@ -259,17 +195,6 @@ def test_a_failing_stage_stops_what_needs_it_alone(tmp_path: Path) -> None:
     assert "  it broke" in output
     assert "1 stages done, 1 failed, 1 not run since they need those" in output
     assert entries(folder) == ["good"]
-
-
-def at_work(folder: Path) -> list[int]:
-    return [process.pid for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.1)
 
 
 INTERRUPTED = """
