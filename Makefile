@@ -22,9 +22,10 @@ help: ## List the commands
 init: $(DONE) ## Write params.yaml for your own images in data/raw
 	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
 
-repro: $(DONE) ## Set up, then run all stages that changed, side by side on all cores (JOBS=n: on n)
+repro: $(DONE) ## Set up, then run what changed, side by side on all cores (JOBS=n: on n; SCHEDULER=tcp://...: on others)
 	@python stages/check.py >/dev/null
-	@python -m abreast repro --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS))
+	@python -m abreast repro --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
+		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
 	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))

@@ -6,9 +6,13 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from abreast.durations import known_durations
 from abreast.errors import AbreastError
+
+if TYPE_CHECKING:
+    from abreast.cluster import Cluster
 
 DESCRIPTION = "Run the stages of a DVC project side by side, each by `dvc repro --single-item`."
 REPRO = """Run every stage that changed, and what depends on it, as many at a time as there are cores.
@@ -57,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="what a stopped stage has to tidy up, then it is killed (20)",
     )
+    repro.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, as tcp://127.0.0.1:8786, whose workers run the longer stages (docs/scaling.md)",
+    )
     repro.add_argument("--dry", action="store_true", help="list what would run, and run nothing")
     repro.add_argument(
         "--durations",
@@ -85,8 +94,26 @@ def repro(wanted: argparse.Namespace) -> int:
             for stage in work.stages:
                 print(f"{stage.name}: {stage.command or 'its data changed'}")
             return 0
-        with ThreadPoolExecutor(wanted.jobs) as executor:
-            return Run(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace).to_the_end(executor)
+        cluster = connected(wanted.scheduler) if wanted.scheduler else None
+        run = Run(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace, cluster=cluster)
+        with ThreadPoolExecutor(len(work.stages)) as executor:  # most of its threads wait
+            return run.to_the_end(executor)
+
+
+def connected(scheduler: str) -> "Cluster":
+    """Find the workers of a Dask scheduler; AbreastError where that cannot be."""
+    try:
+        from abreast.cluster import Cluster
+    except ModuleNotFoundError as error:
+        raise AbreastError(f"--scheduler needs Dask ({error}): pip install dask distributed") from None
+    from dvc.repo import Repo
+
+    from abreast.exchange import Exchange
+    from abreast.snapshot import Snapshot
+
+    exchange = Exchange(Repo(_wait_for_lock=True))
+    exchange.check(head=True)
+    return Cluster(scheduler, exchange, Snapshot.of(Path()))
 
 
 def cores() -> int:

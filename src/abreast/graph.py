@@ -24,13 +24,14 @@ class Stage:
     """A stage that is to run.
 
     name: as `dvc repro` takes it, from the project's root. needs: the stages to run before it. cores: that it fills.
-    ignores: files in folders that it depends on, to be put in order before.
+    meta: what else it says of itself. ignores: files in folders that it depends on, to be put in order before.
     """
 
     name: str
     command: str
     needs: frozenset[str]
     cores: int
+    meta: dict[str, Any]
     ignores: Ignores
 
 
@@ -93,6 +94,7 @@ def stage_of(step: Any, before: list[Any], repo: Repo) -> Stage:
         step.cmd if isinstance(step.cmd, str) else "; ".join(step.cmd or []),
         frozenset(need.addressing for need in needs),
         cores(step),
+        step.meta if isinstance(step.meta, dict) else {},
         Ignores.of(step, [need for need in before if need in needs]),
     )
 

@@ -4,7 +4,8 @@ Standard input is a pipe from the runner, which ends when the runner closes it o
 stage's command is stopped, and never DVC: interrupted while it writes dvc.lock, in place, it would leave a part of it
 that still parses. DVC sees that the command failed, or that it had ended before, tidies up and ends by itself.
 
-Arguments: seconds that a stopped command has to tidy up, then the command. To be run with -S -E, and importing little:
+Arguments: seconds that a stopped command has to tidy up, more seconds after which DVC itself is killed, since it hangs,
+then the command. To be run with -S -E, and importing little:
 it stands before each stage.
 """
 
@@ -16,24 +17,24 @@ import sys
 import threading
 import time
 
-PATIENCE = 60  # more seconds after which DVC itself is killed: it hangs
 LOOK = 0.2  # seconds between two looks for commands that DVC has started meanwhile
 
 
 def main() -> int:
-    process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
-    threading.Thread(target=stop_at_the_end, args=(process, int(sys.argv[1])), daemon=True).start()
+    process = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL)
+    limits = int(sys.argv[1]), int(sys.argv[2])
+    threading.Thread(target=stop_at_the_end, args=(process, *limits), daemon=True).start()
     return process.wait()
 
 
-def stop_at_the_end(process: subprocess.Popen, grace: int) -> None:
+def stop_at_the_end(process: subprocess.Popen, grace: int, patience: int) -> None:
     """Wait for the end of standard input, and stop what runs."""
     while os.read(0, 1):
         pass
-    stop(process, grace)
+    stop(process, grace, patience)
 
 
-def stop(process: subprocess.Popen, grace: int) -> None:
+def stop(process: subprocess.Popen, grace: int, patience: int) -> None:
     """Interrupt what DVC runs, kill it if that does not help, and wait for DVC's own end."""
     import site
 
@@ -44,7 +45,7 @@ def stop(process: subprocess.Popen, grace: int) -> None:
     interrupted: set[psutil.Process] = set()
     while process.poll() is None:
         waited = time.monotonic() - started
-        if waited > grace + PATIENCE:
+        if waited > grace + patience:
             process.kill()
         with contextlib.suppress(psutil.NoSuchProcess):
             for child in psutil.Process(process.pid).children(recursive=True):

@@ -20,6 +20,7 @@ class View:
 
     def __init__(self, schedule: Schedule, logs: dict[str, Path], console: Console) -> None:
         self.schedule, self.logs, self.console = schedule, logs, console
+        self.about = ""  # what else the run goes on
         self.started = self.spoke = time.monotonic()
         self.live = (
             Live(console=console, get_renderable=self.table, refresh_per_second=2) if console.is_terminal else None
@@ -70,7 +71,8 @@ class View:
         for name, since in self.schedule.running.items():
             said = last_line(self.logs[name]).removeprefix(name.partition("@")[2]).lstrip(": ")
             table.add_row(Text(name, "bold"), duration(now - since), Text(said, "dim"))
-        table.add_row(Text("all", "bold"), duration(now - self.started), self.summary())
+        about = ", ".join(filter(None, [self.summary(), self.about]))
+        table.add_row(Text("all", "bold"), duration(now - self.started), about)
         return table
 
 

@@ -64,6 +64,16 @@ class Locks:
                 orders[path].append(step.name)
         return cls(orders)
 
+    def drop(self, stage: str) -> None:
+        """Take a stage's entry out, so that DVC believes the run cache instead, whatever had come out before."""
+        file, _, name = stage.rpartition(":")
+        path = Path(file or "dvc.yaml").with_suffix(".lock")
+        with Repo(_wait_for_lock=True) as repo, repo.lock:
+            if name in entries(path):
+                content = loads_yaml(path.read_text(encoding="utf-8"), typ="rt")
+                del content["stages"][name]
+                replace(path, dumps_yaml(content))
+
     def put_in_order(self) -> None:
         """Bring the entries that are there now into order, where they are not."""
         if all(list(entries(path)) == in_order(entries(path), order) for path, order in self.orders.items()):

@@ -8,36 +8,58 @@ import threading
 import time
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from abreast.durations import expected, known_durations, write_durations
+from abreast.errors import AbreastError
 from abreast.graph import Plan
 from abreast.live import View
 from abreast.scheduling import Schedule, Task, run_all
+
+if TYPE_CHECKING:
+    from abreast.cluster import Cluster  # with Dask, which is an extra
 
 LOGS = Path("logs")
 DURATIONS = LOGS / "durations.json"  # of this machine's runs
 SHOWN = 15  # lines of a failed stage's log
 BUSY = "is busy, it is being blocked by"  # what DVC says of files that another process of it is at work on
 PAUSE = 1  # seconds before a look whether they are free
+PATIENCE = "60"  # seconds beyond a stage's own, in which DVC ends by itself
 
 
 class Run:
-    """One run of a plan on so many cores.
+    """One run of a plan on so many cores, and on a cluster's workers where there is one.
 
     reference: seconds that stages took elsewhere, for those that this machine does not know.
     grace: seconds that stopped stages have to tidy up.
     """
 
     def __init__(
-        self, plan: Plan, jobs: int, reference: dict[str, float], *, force: bool = False, grace: int = 20
+        self,
+        plan: Plan,
+        jobs: int,
+        reference: dict[str, float],
+        *,
+        force: bool = False,
+        grace: int = 20,
+        cluster: "Cluster | None" = None,
     ) -> None:
-        self.locks, self.force, self.grace = plan.locks, force, grace
-        self.ignores = {stage.name: stage.ignores for stage in plan.stages}
-        seconds = {**reference, **known_durations(DURATIONS)}
-        tasks = [Task(stage.name, stage.needs, expected(stage.name, seconds), stage.cores) for stage in plan.stages]
+        self.locks, self.force, self.grace, self.cluster = plan.locks, force, grace, cluster
+        self.stages = {stage.name: stage for stage in plan.stages}
+        known = {**reference, **known_durations(DURATIONS)}
+        seconds = {name: expected(name, known) for name in self.stages}
+        self.inputs: dict[str, list[str]] = {}  # of the stages that workers run
+        for stage in plan.stages:
+            if cluster and (inputs := cluster.inputs(stage, seconds[stage.name])) is not None:
+                self.inputs[stage.name] = inputs
+        tasks = [
+            Task(stage.name, stage.needs, seconds[stage.name], stage.cores, away=stage.name in self.inputs)
+            for stage in plan.stages
+        ]
         self.schedule = Schedule({task.name: task for task in tasks}, jobs)
+        self.took: dict[str, float] = {}  # seconds, of stages that workers ran
         self.logs = {name: log_of(name) for name in self.schedule.tasks}
         self.processes: set[subprocess.Popen] = set()
         self.stopping = False
@@ -48,7 +70,7 @@ class Run:
         schedule = self.schedule
         try:
             with View(schedule, self.logs, Console(stderr=True)) as view:
-                run_all(schedule, executor, self.run_stage, view.look)
+                run_all(schedule, executor, self.run_stage, lambda event, name: self.look(view, event, name))
         except BaseException:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break off the tidying
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -56,9 +78,12 @@ class Run:
             self.stop()
             raise
         finally:
+            if self.cluster:
+                self.cluster.close()
             self.locks.put_in_order()
             LOGS.mkdir(exist_ok=True)
-            write_durations(DURATIONS, {name: took for name, took in schedule.done.items() if ran(self.logs[name])})
+            took = {**schedule.done, **self.took}
+            write_durations(DURATIONS, {name: took[name] for name in schedule.done if ran(self.logs[name])})
         for name in schedule.failed:
             lines = said(self.logs[name]).split("\n")
             view.say(f"\n{name} failed. The end of {self.logs[name]}:")
@@ -72,7 +97,48 @@ class Run:
         view.say(f"All {len(schedule.done)} stages done.")
         return 0
 
+    def look(self, view: View, event: str, name: str) -> None:
+        """Tell the view what happened, and at a tick look at the workers, too."""
+        if self.cluster and not event:
+            self.cluster.look()
+            self.schedule.away = self.cluster.cores
+            if view.about != str(self.cluster):
+                view.about = str(self.cluster)
+                view.say(view.about)
+            while self.cluster.said:
+                view.say(self.cluster.said.pop(0))
+        view.look(event, name)
+
     def run_stage(self, name: str) -> int:
+        """Run one stage, here or on a worker; give its exit status."""
+        if name not in self.inputs:
+            return self.run_here(name)
+        log = self.logs[name]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        try:
+            return self.run_away(name) or self.run_here(name)  # which takes from the run cache what the worker made
+        except AbreastError as error:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"error: {error}\n")
+            return 1
+
+    def run_away(self, name: str) -> int:
+        """Have a worker run a stage; give its exit status. What it made is then known to DVC's run cache."""
+        assert self.cluster is not None
+        stage = self.stages[name]
+        stage.ignores.put_in_order()
+        changed = [*self.locks.orders, *stage.ignores.orders, *map(Path, [name] if name.endswith(".dvc") else [])]
+        status, seconds = self.cluster.run_stage(
+            stage, self.inputs[name], self.logs[name], changed=changed, force=self.force, grace=self.grace
+        )
+        if seconds:
+            self.took[name] = seconds
+        if self.force and not status:
+            self.locks.drop(name)
+        return status
+
+    def run_here(self, name: str) -> int:
         """Run one stage, after what another process of DVC does to the same files; give DVC's exit status."""
         while True:
             status = self.run_dvc(name)
@@ -84,14 +150,15 @@ class Run:
 
     def run_dvc(self, name: str) -> int:
         """Run DVC for one stage in a session of its own, into its log; give its exit status."""
-        guard = [sys.executable, "-S", "-E", str(Path(__file__).with_name("guard.py")), str(self.grace)]
+        guard = [sys.executable, "-S", "-E", str(Path(__file__).with_name("guard.py")), str(self.grace), PATIENCE]
         dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # stages say python, and mean this one
-        self.ignores[name].put_in_order()
+        self.stages[name].ignores.put_in_order()
         self.logs[name].parent.mkdir(parents=True, exist_ok=True)
-        with self.logs[name].open("wb") as log:
+        away = name in self.inputs  # whose log tells of the run, and what it made is only taken from the cache
+        with self.logs[name].open("ab" if away else "wb") as log:
             process = subprocess.Popen(
-                [*guard, *dvc, *(["--force"] if self.force else [])],
+                [*guard, *dvc, *(["--force"] if self.force and not away else [])],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -111,6 +178,8 @@ class Run:
 
     def stop(self) -> None:
         """End all running stages, and wait until their guards have."""
+        if self.cluster:
+            self.cluster.close()
         with self.guarding:
             self.stopping = True
             running = set(self.processes)

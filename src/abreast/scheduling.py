@@ -18,21 +18,27 @@ ENOUGH = 60  # expected seconds of finished tasks from which the pace is taken
 class Task:
     """Something to do, once all of `needs` is done.
 
-    seconds: expected, for the order and the time left; slots: how many of the machine's it fills.
+    seconds: expected, for the order and the time left; slots: how many it fills, of this machine's, or of others' if it
+    is to run away from here.
     """
 
     name: str
     needs: frozenset[str]
     seconds: float
     slots: int = 1
+    away: bool = False
 
 
 @dataclass
 class Schedule:
-    """Which tasks wait, run, are done, have failed, or can never run since one that they need has failed."""
+    """Which tasks wait, run, are done, have failed, or can never run since one that they need has failed.
+
+    slots: of this machine. away: those of other ones, which may come and go.
+    """
 
     tasks: Mapping[str, Task]
     slots: int
+    away: int = field(default=0, kw_only=True)
     running: dict[str, float] = field(default_factory=dict)  # name: when started, in monotonic seconds
     done: dict[str, float] = field(default_factory=dict)  # name: seconds it took
     failed: dict[str, int] = field(default_factory=dict)  # name: exit status
@@ -61,11 +67,23 @@ class Schedule:
 
     @property
     def waiting(self) -> list[str]:
-        return [name for name in self.tasks if name not in {**self.running, **self.done, **self.failed}]
+        begun = {*self.running, *self.done, *self.failed}
+        return [name for name in self.tasks if name not in begun]
 
     def size(self, name: str) -> int:
         """Give the slots that a task fills, which may not be more than there are."""
-        return min(self.tasks[name].slots, self.slots)
+        return min(self.tasks[name].slots, self.room(away=self.tasks[name].away))
+
+    def room(self, *, away: bool) -> int:
+        return self.away if away else self.slots
+
+    def busy(self, *, away: bool) -> int:
+        return sum(self.size(name) for name in self.running if self.tasks[name].away == away)
+
+    @property
+    def ready(self) -> list[str]:
+        """Name the tasks that wait for nothing but room."""
+        return [name for name in self.waiting if self.tasks[name].needs <= self.done.keys()]
 
     def startable(self) -> list[str]:
         """Name the tasks to start now: those of most slots first, and among equals the most urgent.
@@ -73,14 +91,15 @@ class Schedule:
         One that is too big for what is free holds back those after it: else it would wait for ever behind small ones.
         Were it not first, slots would stay empty until the long ones before it end.
         """
-        free = self.slots - sum(map(self.size, self.running))
+        free = {away: self.room(away=away) - self.busy(away=away) for away in (False, True)}
         chosen = []
-        ready = [name for name in self.waiting if self.tasks[name].needs <= self.done.keys()]
-        for name in sorted(ready, key=lambda name: (-self.size(name), -self.urgency[name], name)):
-            if self.size(name) > free:
-                break
-            free -= self.size(name)
-            chosen.append(name)
+        for name in sorted(self.ready, key=lambda name: (-self.size(name), -self.urgency[name], name)):
+            away = self.tasks[name].away
+            if 0 < self.size(name) <= free[away]:
+                free[away] -= self.size(name)
+                chosen.append(name)
+            else:
+                free[away] = 0
         return chosen
 
     def seconds_left(self) -> float:
@@ -91,9 +110,12 @@ class Schedule:
         left = {name: self.tasks[name].seconds * pace for name in {*self.waiting} - self.blocked}
         for name, started in self.running.items():
             left[name] = max(self.tasks[name].seconds * pace - (now - started), 0.0)
-        work = sum(seconds * self.size(name) for name, seconds in left.items()) / self.slots
+        work = {False: 0.0, True: 0.0}
+        for name, seconds in left.items():
+            away = self.tasks[name].away
+            work[away] += seconds * self.size(name) / max(self.room(away=away), 1)
         tail = max((left[name] + (self.urgency[name] - self.tasks[name].seconds) * pace for name in left), default=0.0)
-        return max(work, tail)
+        return max(*work.values(), tail)
 
 
 def run_all(
@@ -111,7 +133,9 @@ def run_all(
             futures[executor.submit(work, name)] = name
             look("started", name)
         if not futures:
-            return
+            if not schedule.ready:
+                return
+            time.sleep(TICK)  # until there is room
         finished, _ = wait(futures, timeout=TICK, return_when=FIRST_COMPLETED)
         for future in finished:
             name = futures.pop(future)
