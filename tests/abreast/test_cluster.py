@@ -79,13 +79,13 @@ def test_it_agrees_with_dvc_repro_to_the_byte_at_first_and_after_a_change(two: F
 
 
 def test_what_the_remote_knows_is_not_run_again(two: Farm, tmp_path: Path) -> None:
-    ours = project(tmp_path / "ours", CHAIN)
+    ours = project(tmp_path / "ours", slow(0, 2))
     on(two, ours)
     other = tmp_path / "other"
     run(tmp_path, "git", "clone", "--quiet", str(ours), str(other))
     on(two, other)
     assert not away(other)
-    assert results(other) == {name: text for name, text in results(ours).items() if not name.startswith("more/b")}
+    assert results(other) == results(ours)
 
 
 def test_a_project_may_be_a_folder_of_a_repository_with_data_in_dvc_files(two: Farm, tmp_path: Path) -> None:
@@ -340,13 +340,13 @@ def test_a_remote_in_s3_carries_the_files_and_a_worker_that_cannot_reach_it_is_s
         import boto3
 
         boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="bucket")
-        ours = project(tmp_path / "ours", CHAIN, remote="s3://bucket/some/where")
+        ours = project(tmp_path / "ours", slow(0, 2), remote="s3://bucket/some/where")
         run(ours, "dvc", "remote", "modify", "--local", "there", "endpointurl", f"http://{host}:{port}")
         with farm(tmp_path / "farm", workers=1, environment=keys) as one:
             one.worker("cut off", environment={"http_proxy": "http://127.0.0.1:9"})
             output = run(ours, "python", "-m", "abreast", "repro", "--scheduler", one.address, environment=keys)
         assert "takes no part: error: the DVC remote s3://bucket/some/where: " in output
-        assert away(ours) == {"first", "each@a", "each@b", "each@c", "all"}
+        assert away(ours) == {"s0", "s1"}
     finally:
         server.stop()
 
