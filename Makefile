@@ -14,7 +14,7 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help init repro relock test lint bench requirements
+.PHONY: help init repro relock test lint validate changes bench requirements
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -37,6 +37,13 @@ lint: $(DONE) ## Check style, format and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
+
+validate: $(DONE) ## Check that the results in git are those of the code and settings beside them
+	@python .ci/validate.py
+
+changes: $(DONE) ## Say in Markdown what changed in settings and metrics since a commit (BASE=commit, the last one)
+	@echo "## Settings"; echo; dvc params diff --md $(or $(BASE),HEAD)
+	@echo; echo "## Metrics"; echo; dvc metrics diff --md $(or $(BASE),HEAD)
 
 bench: $(DONE) ## Compare the training engine with a plain loop and with other libraries, on every system
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement benchmarks/requirements.txt \
