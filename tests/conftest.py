@@ -21,6 +21,11 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Take one process more than there are cores: tests of whole pipelines wait almost as long as they compute."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs pipelines: `pytest -m "not pipeline"` leaves it out, and takes a fraction of the time."""
     for item in items:
