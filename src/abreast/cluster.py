@@ -59,6 +59,7 @@ class Cluster:
         self.guarding = threading.Lock()
         try:
             self.client = Client(address, timeout=5, set_as_default=False, name=self.run)
+            self.dashboard = self.client.dashboard_link  # which asks the scheduler each time
         except Exception as error:  # OSError, TimeoutError, and whatever another version says
             said = " ".join(str(error).split()) or type(error).__name__
             raise AbreastError(
@@ -71,8 +72,8 @@ class Cluster:
 
     def look(self) -> None:
         """Let new workers take part, and forget those that are gone."""
-        if self.fault:
-            raise self.fault
+        if self.fault or self.client.status != "running":
+            raise self.fault or self.lost()
         if time.monotonic() - self.looked < PAUSE:
             return
         self.looked = time.monotonic()
@@ -118,7 +119,7 @@ class Cluster:
         if not self.offers:
             return f"waiting for workers at {self.address}"
         workers = f"{len(self.offers)} worker{'s' * (len(self.offers) != 1)}"
-        return f"{workers} with {self.cores} core{'s' * (self.cores != 1)}, {self.client.dashboard_link}"
+        return f"{workers} with {self.cores} core{'s' * (self.cores != 1)}, {self.dashboard}"
 
     def inputs(self, stage: Stage, seconds: float) -> list[str] | None:
         """List what a stage of so many seconds would pull on a worker, or give None where it is to run here."""

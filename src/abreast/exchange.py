@@ -20,7 +20,7 @@ from dvc_data.hashfile.db import get_index
 
 from abreast.errors import AbreastError
 
-SECRET = re.compile("password|secret|token|key|credential|connection_string|sas")
+SECRET = re.compile("password|passphrase|secret|token|key|credential|connection_string|sas")
 TRIES = 3
 PAUSE = 5  # seconds between two tries to reach the remote
 T = TypeVar("T")
