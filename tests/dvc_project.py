@@ -18,6 +18,14 @@ files = [file for source in sources for file in (sorted(source.rglob("*.txt")) i
 target.parent.mkdir(parents=True, exist_ok=True)
 target.write_text("".join(file.read_text() for file in files) + target.name + "\\n")
 """
+FAILING = {
+    "dvc.yaml": """
+        stages:
+          bad: {cmd: echo it broke; false, deps: [in.txt], outs: [bad.txt]}
+          after: {cmd: python join.py bad.txt after.txt, deps: [bad.txt], outs: [after.txt]}
+          good: {cmd: python join.py in.txt good.txt, deps: [in.txt], outs: [good.txt]}
+        """
+}
 
 
 def make(folder: Path, files: dict[str, str]) -> Path:

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 import warnings
+from collections import Counter
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from dask.utils import parse_bytes
 from distributed import Client, Future, KilledWorker
+from distributed.client import ClosedClientError
 
 from abreast.errand import MISSING
 from abreast.errors import AbreastError
@@ -30,6 +32,8 @@ from abreast.worker import Job, Result, farewell, run_stage, welcome
 PAUSE = 2  # seconds between two looks at the workers
 SHORT = 10  # seconds below which a stage takes longer to send than to run
 TRIES = 3  # for a stage whose inputs the remote has lost
+MANY = 3  # workers that die in a stage, until it fails
+DEATHS = "the workers that ran it died, of too little memory perhaps"
 
 
 class Cluster:
@@ -52,6 +56,8 @@ class Cluster:
         self.said: list[str] = []  # what the user is to be told
         self.logs: dict[str, Path] = {}  # of the attempts under way
         self.futures: dict[str, Future] = {}
+        self.begun: set[str] = set()  # attempts that a worker has started
+        self.deaths: Counter[str] = Counter()  # of workers, in a stage
         self.attempts = itertools.count()
         self.looked = 0.0
         self.stopping = False
@@ -72,18 +78,23 @@ class Cluster:
 
     def look(self) -> None:
         """Let new workers take part, and forget those that are gone."""
-        if self.fault or self.client.status != "running":
-            raise self.fault or self.lost()
+        if self.fault:
+            raise self.fault
         if time.monotonic() - self.looked < PAUSE:
             return
         self.looked = time.monotonic()
         try:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"]
-            self.offers = {name: has for name, has in self.offers.items() if name in workers}
-            if new := [name for name in workers if name not in self.offers and name not in self.apart]:
+            workers = self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
+            here = {name for name, about in workers.items() if self.run in about["resources"]}
+            gone = self.offers.keys() - here  # or started again under the same address
+            self.offers = {name: has for name, has in self.offers.items() if name in here}
+            new = [name for name in workers if name not in self.offers and name not in self.apart]
+            if new:
                 self.invite(new)
-        except (OSError, TimeoutError, CancelledError) as error:
-            raise self.lost() from error
+            if new or gone:
+                self.send_again()
+        except (OSError, TimeoutError, CancelledError, AttributeError, KeyError, ClosedClientError) as error:
+            raise self.lost() from error  # the last three come of a client that has found out itself
 
     def invite(self, new: list[str]) -> None:
         answers = self.client.run(welcome, self.run, self.kind, self.snapshot.content, workers=new, on_error="return")
@@ -96,8 +107,6 @@ class Cluster:
                 self.set_apart(worker, answer.unlike)
             else:
                 self.offers[worker] = answer.resources
-        if any(worker in self.offers for worker in new):
-            self.send_again()
 
     def set_apart(self, worker: str, why: str) -> None:
         self.apart[worker] = why
@@ -148,7 +157,7 @@ class Cluster:
                 force=force,
                 grace=grace,
             )
-            result = self.send(job, self.wants(stage), log)
+            result = self.send(job, stage, log)
             if result is None:
                 break
             log.write_bytes(result.log)
@@ -176,41 +185,55 @@ class Cluster:
             self.said.append(f"{stage.name} waits for a worker with {rest}")
         return wants
 
-    def send(self, job: Job, wants: dict[str, float], log: Path) -> Result | None:
+    def send(self, job: Job, stage: Stage, log: Path) -> Result | None:
         """Have a worker do a job, another one where that is not fit for it; None when the run is to end."""
         while not self.fault:
             attempt = f"{job.name} {next(self.attempts)} {self.run}"
-            with self.guarding:
-                if self.stopping:
-                    return None
-                self.logs[attempt] = log
-                future = self.client.submit(run_stage, job, attempt, key=attempt, pure=False, resources=wants)
-                self.futures[attempt] = future
+            wants = self.wants(stage)
             try:
+                with self.guarding:
+                    if self.stopping:
+                        return None
+                    self.logs[attempt] = log
+                    future = self.client.submit(run_stage, job, attempt, key=attempt, pure=False, resources=wants)
+                    self.futures[attempt] = future
                 result: Result = future.result()
-            except CancelledError:  # to be sent again, or because of an end
+            except (CancelledError, ClosedClientError):  # to be sent again, or because of an end
                 if self.client.status != "running":
                     self.fault = self.lost()
+                elif attempt in self.begun and not self.stopping:
+                    self.died(stage)
                 continue
             except KilledWorker:
-                raise AbreastError(f"{job.name}: workers died of it, for want of memory perhaps") from None
+                raise AbreastError(f"{job.name}: {DEATHS}") from None
             except Exception as error:  # of the worker's, in which `abreast` meets what it does not expect
                 raise AbreastError(f"{job.name}: a worker could not run it: {type(error).__name__}: {error}") from None
             finally:
-                del self.logs[attempt], self.futures[attempt]
+                self.logs.pop(attempt, None)
+                self.futures.pop(attempt, None)
             if not result.unfit:
                 return result
+            self.exchange.check(head=True)  # where nobody reaches the remote, no worker is to blame
             self.set_apart(result.worker, result.unfit)
             self.dismiss([result.worker])
             if not self.offers:
                 self.fault = AbreastError(f"no worker of {self.address} is left: {result.unfit}")
         return None
 
+    def died(self, stage: Stage) -> None:
+        """Count the workers that died in a stage; Dask counts those of one attempt, which new workers do not get."""
+        self.deaths[stage.name] += 1
+        if self.deaths[stage.name] >= MANY:
+            raise AbreastError(f"{stage.name}: {DEATHS}")
+
     def dismiss(self, workers: list[str]) -> None:
-        """Take leave of workers, but do not wait long for one that no longer answers."""
+        """Take leave of workers, and have sent again what waits there; not for long, if one no longer answers."""
 
         def leave() -> None:
             with suppress(Exception):  # worker and scheduler may be gone
+                for key in itertools.chain(*self.client.processing(workers).values()):
+                    if key in self.futures and key not in self.begun:
+                        self.futures[key].cancel()
                 self.client.run(farewell, self.run, workers=workers, on_error="ignore")
 
         thread = threading.Thread(target=leave, daemon=True)
@@ -220,6 +243,7 @@ class Cluster:
     def hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Write what a worker tells of a stage's log."""
         _, told = event
+        self.begun.add(told["attempt"])
         if log := self.logs.get(told["attempt"]):
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("r+b" if told["offset"] else "wb") as file:
@@ -238,5 +262,6 @@ class Cluster:
             futures = list(self.futures.values())
         with suppress(Exception):  # the scheduler may be gone
             self.client.cancel(futures)
+        self.exchange.stop()
         self.dismiss(list(self.offers))
         self.client.close(timeout=2)

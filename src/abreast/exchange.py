@@ -9,9 +9,11 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from dvc.exceptions import CollectCacheError, DvcException
 from dvc.repo import Repo
@@ -36,6 +38,11 @@ class Exchange:
             raise AbreastError("no DVC remote, through which workers get their data: dvc remote add --default NAME URL")
         section = repo.config["remote"].get(name, {})
         self.url = section.get("url", name)
+        if urlsplit(self.url).password:
+            raise AbreastError(
+                f"the DVC remote {name} has a password in its address, which workers would get; "
+                f"take it out there and give it to each machine: dvc remote modify --global {name} password"
+            )
         try:
             self.odb = repo.cloud.get_remote_odb(name, "repro", hash_name="md5-dos2unix")  # whose path is the remote's
         except DvcException as error:
@@ -46,7 +53,23 @@ class Exchange:
         self.outs = {out.fs_path: out for out in repo.index.outs if out.protocol == "local"}
         self.given: set[tuple[str, Any]] = set()  # inputs that the remote has
         self.doubted = False  # the remote lost something
-        self.alone = threading.Lock()  # for what DVC may not do in two threads
+        self.stopping = False
+        self.alone = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for one's turn at what DVC may not do in two threads; AbreastError once the run is to end."""
+        with self.alone:
+            self.go_on()
+            yield
+
+    def stop(self) -> None:
+        """Let nothing more be carried: the run ends."""
+        self.stopping = True
+
+    def go_on(self) -> None:
+        if self.stopping:
+            raise AbreastError("stopped")
 
     def check(self, *, head: bool) -> None:
         """AbreastError, in one line, where the remote cannot be reached; the head makes a folder that is not there."""
@@ -105,7 +128,7 @@ class Exchange:
 
     def give(self, name: str, inputs: list[str]) -> None:
         """Push what a stage reads, where the remote has not got it yet."""
-        with self.alone:
+        with self.turn():
             self.steps[name].save_deps()
             hashes = {(dep.def_path, str(dep.hash_info)) for dep in self.steps[name].deps}
             if inputs and not hashes <= self.given:
@@ -124,23 +147,23 @@ class Exchange:
 
     def texts(self, files: Iterable[Path]) -> dict[str, str]:
         """Read files of the project between two writes of DVC, which writes dvc.lock in place."""
-        with self.alone, self.repo.lock:
+        with self.turn(), self.repo.lock:
             return {self.from_root(str(file)): file.read_text(encoding="utf-8") for file in files if file.exists()}
 
     def forget(self) -> None:
         """Trust no more that the remote has what it was given, nor that it has the files of folders."""
-        with self.alone:
+        with self.turn():
             self.given.clear()
             self.doubted = True
 
     def unchanged(self, name: str) -> bool:
         """Tell whether a stage need not run after all. To be asked first: the rest notes what a stage reads now."""
-        with self.alone, self.repo.lock:
+        with self.turn(), self.repo.lock:
             return not self.steps[name].changed()
 
     def take(self, name: str) -> bool:
         """Bring a stage's outputs into DVC's cache, if a run cache knows them, here or in the remote; tell whether."""
-        with self.alone:
+        with self.turn():
             step = self.steps[name]
             step.save_deps()
             cache = self.repo.stage_cache
@@ -209,6 +232,7 @@ class Exchange:
                 if not tries:
                     raise AbreastError(f"the DVC remote {self.url}: {one_line(error)}") from None
             time.sleep(PAUSE)
+            self.go_on()
 
 
 def one_line(error: Exception) -> str:

@@ -48,7 +48,8 @@ def plan(targets: list[str], *, force: bool = False, downstream: bool = False) -
 
     With `force`, take what did not change, too. AbreastError where DVC finds a fault.
     """
-    LOADERS[".yaml"] = functools.cache(LOADERS[".yaml"])  # DVC reads params.yaml anew for each stage, 40 ms a time
+    load = LOADERS[".yaml"]
+    LOADERS[".yaml"] = functools.cache(load)  # DVC reads params.yaml anew for each stage, 40 ms a time
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its findings are ours to report
     try:
         with Repo() as repo, repo.lock:
@@ -63,6 +64,8 @@ def plan(targets: list[str], *, force: bool = False, downstream: bool = False) -
             locks = Locks.of(affected)
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None
+    finally:
+        LOADERS[".yaml"] = load  # what changes while stages run is seen
     return Plan(stages, locks)
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dvc.exceptions import DvcException
 from rich.console import Console
 
 from abreast.durations import expected, known_durations, write_durations
@@ -118,9 +119,9 @@ class Run:
         log.write_bytes(b"")
         try:
             return self.run_away(name) or self.run_here(name)  # which takes from the run cache what the worker made
-        except AbreastError as error:
+        except (AbreastError, DvcException, OSError) as error:  # such as of an input that was deleted meanwhile
             with log.open("a", encoding="utf-8") as file:
-                file.write(f"error: {error}\n")
+                file.write(f"error: {' '.join(str(error).split())}\n")
             return 1
 
     def run_away(self, name: str) -> int:

@@ -27,8 +27,16 @@ class Snapshot:
     def of(cls, project: Path) -> Self:
         """Pack the last commit, changes to its files, and new files that git does not ignore.
 
-        Stages may ask git for the commit: it is there, without those before it. Submodules are not.
+        Stages may ask git for the commit: it is there, without those before it. Submodules are not. AbreastError where
+        a file cannot be read, or git is not there.
         """
+        try:
+            return cls.packed(project)
+        except (OSError, UnicodeError) as error:
+            raise AbreastError(f"the project cannot be packed for workers: {error}") from None
+
+    @classmethod
+    def packed(cls, project: Path) -> Self:
         top = Path(git(project, "rev-parse", "--show-toplevel").strip())
         place = project.resolve().relative_to(top.resolve())
         listed = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")

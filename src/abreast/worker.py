@@ -108,6 +108,7 @@ def run_stage(job: Job, attempt: str) -> Result:
     started = time.monotonic()
     folder = folder_of(worker, job.run) / uuid.uuid4().hex
     log, entry = folder / "log", folder / "entry"
+    worker.log_event(job.run, {"attempt": attempt, "offset": 0, "text": b""})
     try:
         folder.mkdir()
         status = follow(start(job, folder, worker), worker, job, attempt, log)
@@ -142,7 +143,7 @@ def follow(process: subprocess.Popen, worker: Worker, job: Job, attempt: str, lo
 
 def unfit(status: int, said: bytes, place: str, *, full: bool) -> str:
     """Say why a stage failed through no fault of its own; nothing, where it may be its own."""
-    if status and (full or b"No space left on device" in said):
+    if status and full:
         return f"no space left for {place}: free some, or start the worker with --local-directory elsewhere"
     if status == UNFIT:
         lines = said.decode(errors="replace").split("\n")
@@ -160,7 +161,8 @@ def start(job: Job, folder: Path, worker: Worker) -> subprocess.Popen:
         (project / path).write_text(text, encoding="utf-8")
     mine = hashlib.sha256(json.dumps(job.settings, sort_keys=True).encode()).hexdigest()[:12]  # one for each remote
     cache = Path(worker.local_directory) / "abreast/cache" / mine
-    write_settings(project, {**job.settings, "cache": {"dir": str(cache)}})
+    core = {**job.settings["core"], "site_cache_dir": str(Path(worker.local_directory) / "abreast/site")}
+    write_settings(project, {**job.settings, "core": core, "cache": {"dir": str(cache)}})
     by_dask = dask.config.get("distributed.nanny.pre-spawn-environ", {})  # one thread for numpy: not the stage's wish
     environment = {name: value for name, value in os.environ.items() if str(by_dask.get(name)) != value}
     paths = [*(str(project / path) for path in job.paths), *filter(None, [environment.get("PYTHONPATH")])]

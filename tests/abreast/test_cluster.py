@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from abreast.exchange import SECRET
 from clone import run
-from dvc_project import abreast, entries, make, ran, results, slow, start, wait_for
+from dvc_project import FAILING, abreast, at_work, entries, make, ran, results, slow, start, wait_for
 from farm import Farm, farm
 
 CHAIN = {
@@ -146,15 +147,7 @@ def test_a_stage_runs_again_by_force(two: Farm, tmp_path: Path) -> None:
 
 
 def test_a_failing_stage_stops_what_needs_it_alone_and_shows_its_log(two: Farm, tmp_path: Path) -> None:
-    files = {
-        "dvc.yaml": """
-            stages:
-              bad: {cmd: echo it broke; false, deps: [in.txt], outs: [bad.txt]}
-              after: {cmd: python join.py bad.txt after.txt, deps: [bad.txt], outs: [after.txt]}
-              good: {cmd: python join.py in.txt good.txt, deps: [in.txt], outs: [good.txt]}
-            """
-    }
-    ours = project(tmp_path / "ours", files)
+    ours = project(tmp_path / "ours", FAILING)
     output = on(two, ours, status=1)
     assert "  it broke" in output
     assert "1 stages done, 1 failed, 1 not run since they need those" in output
@@ -217,6 +210,48 @@ def test_two_heads_share_the_workers(two: Farm, tmp_path: Path) -> None:
     assert results(one) == results(other)
 
 
+def test_a_stage_whose_inputs_come_out_as_before_is_not_sent_even_without_a_run_cache(
+    two: Farm, tmp_path: Path
+) -> None:
+    files = {
+        "dvc.yaml": """
+            stages:
+              same: {cmd: echo same > same.txt, deps: [in.txt], outs: [same.txt]}
+              then: {cmd: python join.py same.txt then.txt, deps: [same.txt], outs: [then.txt]}
+            """
+    }
+    ours = project(tmp_path / "ours", files)
+    on(two, ours)
+    shutil.rmtree(ours / ".dvc/cache/runs")
+    shutil.rmtree(tmp_path / "ours remote/runs")
+    (ours / "logs/durations.json").unlink()
+    (ours / "in.txt").write_text("changed\n")
+    on(two, ours)
+    assert away(ours) == {"same"}
+    assert (ours / "logs/then.log").read_text().startswith("Stage 'then' didn't change, skipping")
+
+
+def test_a_stage_on_a_worker_is_not_held_to_one_thread_as_dask_holds_numpy(two: Farm, tmp_path: Path) -> None:
+    echo = 'echo "$OMP_NUM_THREADS $MKL_NUM_THREADS $MALLOC_TRIM_THRESHOLD_" > s.txt'
+    ours = project(tmp_path / "ours", {"dvc.yaml": f"stages: {{s: {{cmd: '{echo}', deps: [in.txt], outs: [s.txt]}}}}"})
+    plain = shutil.copytree(ours, tmp_path / "plain")
+    on(two, ours)
+    run(plain, "dvc", "repro")
+    assert away(ours) == {"s"}
+    assert results(ours) == results(plain)
+
+
+def test_projects_that_share_a_worker_do_not_share_its_run_cache(tmp_path: Path) -> None:
+    """A file that a stage does not name, such as its program here, may differ between them."""
+    one = project(tmp_path / "one", slow(0, 1))
+    files = slow(0, 1)
+    other = project(tmp_path / "other", files | {"wait.py": files["wait.py"].replace("'x'", "'y'")})
+    with farm(tmp_path / "farm", workers=1) as there:
+        on(there, one)
+        on(there, other)
+    assert (other / "s0.txt").read_text() == "y"
+
+
 def test_a_worker_that_dies_costs_its_stage_alone_which_runs_elsewhere(tmp_path: Path) -> None:
     ours = project(tmp_path / "ours", slow(3, 2))
     with farm(tmp_path / "farm") as two, start(ours, "--scheduler", two.address) as process:
@@ -235,6 +270,57 @@ def test_a_new_worker_takes_over_when_the_only_one_has_died(tmp_path: Path) -> N
         one.kill(one.processes[1], for_good=False)
         assert process.wait(90) == 0
         assert away(ours) == {"s0"}
+
+
+KILLER = """
+import os, psutil, signal, time
+worker = next(each for each in psutil.Process().parents() if "spawn_main" in " ".join(each.cmdline()))
+time.sleep(1)
+worker.send_signal(signal.SIGKILL)
+time.sleep(60)
+"""
+
+
+def test_a_stage_that_takes_three_workers_down_fails_and_the_rest_goes_on(tmp_path: Path) -> None:
+    files = slow(0, 1)
+    files["dvc.yaml"] += "  killer: {cmd: python killer.py, deps: [in.txt, killer.py], outs: [killer.txt]}\n"
+    ours = project(tmp_path / "ours", {**files, "killer.py": KILLER})
+    with farm(tmp_path / "farm", workers=1) as one:
+        output = on(one, ours, status=1)
+    assert "error: killer: the workers that ran it died, of too little memory perhaps\n" in output
+    assert entries(ours) == ["s0"]
+
+
+def test_a_stage_of_two_cores_runs_on_a_worker_of_one_when_the_larger_has_died(tmp_path: Path) -> None:
+    ours = project(tmp_path / "ours", slow(3, 1, s0=", meta: {cores: 2}"))
+    with farm(tmp_path / "farm", workers=1) as there:
+        large = there.worker("large", "--nthreads", "2")
+        with start(ours, "--scheduler", there.address) as process:
+            wait_for(lambda: there.running())
+            there.kill(large)
+            assert process.wait(60) == 0
+    assert away(ours) == {"s0"}
+
+
+CHANGES = {"a setting": ("params.yaml", "letters: {a: 2}"), "a file": ("in.txt", None)}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_stage_whose_inputs_change_while_it_runs_fails_in_a_line(change: str, two: Farm, tmp_path: Path) -> None:
+    files = slow(3, 1)
+    files["dvc.yaml"] = files["dvc.yaml"].replace("deps: [in.txt]", "deps: [in.txt], params: [letters.a]")
+    ours = project(tmp_path / "ours", {**files, "params.yaml": "letters: {a: 1}"})
+    with start(ours, "--scheduler", two.address) as process:
+        wait_for(lambda: two.running())
+        name, text = CHANGES[change]
+        if text is None:
+            (ours / name).unlink()
+        else:
+            (ours / name).write_text(text)
+        assert process.wait(60) == 1
+    *_, last = (ours / "logs/s0.log").read_text().splitlines()
+    assert last.startswith("error: ")
+    assert entries(ours) == []
 
 
 STOPS = {"INT": (signal.SIGINT, 130), "KILL": (signal.SIGKILL, -9)}
@@ -257,12 +343,17 @@ def test_workers_stop_when_the_head_does_and_what_they_had_done_is_kept(stop: st
     assert not away(other)
 
 
-def test_a_lost_scheduler_ends_the_run_in_a_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["here", "on a worker"])
+def test_a_scheduler_lost_while_a_stage_runs_ends_the_run_in_a_line(where: str, tmp_path: Path) -> None:
     ours = project(tmp_path / "ours", slow(300, 1))
+    if where == "here":  # since it is short, says the file
+        (ours / "logs").mkdir()
+        (ours / "logs/durations.json").write_text('{"s0": 1}')
     with farm(tmp_path / "farm", workers=1) as one:
         command = [sys.executable, "-m", "abreast", "repro", "--scheduler", one.address]
         with subprocess.Popen(command, cwd=ours, stderr=subprocess.PIPE, text=True) as process:
-            wait_for(lambda: one.running())
+            wait_for(lambda: at_work(ours) if where == "here" else one.running())
+            wait_for(lambda: (ours / "logs/s0.log").exists())
             one.processes[0].kill()
             _, said = process.communicate(timeout=120)
         assert process.returncode == 2
@@ -379,6 +470,22 @@ def test_over_tls_a_head_without_the_certificate_is_turned_away(tmp_path: Path) 
         assert f"error: --scheduler {one.address}: " in on(one, ours, status=2)
         run(ours, "python", "-m", "abreast", "repro", "--scheduler", one.address, environment=trusted)
     assert away(ours) == {"s0"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["password", "passphrase", "secret_access_key", "access_key_id", "session_token", "sas_token", "connection_string"],
+)
+def test_a_secret_setting_of_a_remote_stays_here(setting: str) -> None:
+    assert SECRET.search(setting)
+
+
+def test_an_address_with_a_password_is_refused_in_a_line(tmp_path: Path) -> None:
+    ours = project(tmp_path / "ours", slow(0, 1), remote="https://someone:secret@127.0.0.1:9/data")
+    output = abreast(ours, "--scheduler", "tcp://127.0.0.1:9", status=2)
+    assert output.startswith("error: the DVC remote there has a password in its address")
+    assert len(output.splitlines()) == 1
+    assert "secret" not in output
 
 
 def test_nothing_imports_dask_unless_a_scheduler_is_named(tmp_path: Path) -> None:

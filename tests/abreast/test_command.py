@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clone import run
-from dvc_project import abreast, at_work, entries, make, ran, results, slow, start, wait_for
+from dvc_project import FAILING, abreast, at_work, entries, make, ran, results, slow, start, wait_for
 
 PROJECTS = {
     "foreach and matrix": {
@@ -181,15 +181,7 @@ def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
 
 
 def test_a_failing_stage_stops_what_needs_it_alone(tmp_path: Path) -> None:
-    files = {
-        "dvc.yaml": """
-            stages:
-              bad: {cmd: echo it broke; false, deps: [in.txt], outs: [bad.txt]}
-              after: {cmd: python join.py bad.txt after.txt, deps: [bad.txt], outs: [after.txt]}
-              good: {cmd: python join.py in.txt good.txt, deps: [in.txt], outs: [good.txt]}
-            """
-    }
-    folder = make(tmp_path, files)
+    folder = make(tmp_path, FAILING)
     output = abreast(folder, status=1)
     assert "bad failed. The end of logs/bad.log:" in output
     assert "  it broke" in output
