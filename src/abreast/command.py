@@ -14,7 +14,7 @@ from abreast.errors import AbreastError
 if TYPE_CHECKING:
     from abreast.cluster import Cluster
 
-DESCRIPTION = "Run the stages of a DVC project side by side, each by `dvc repro --single-item`."
+DESCRIPTION = "Run the stages of a DVC project side by side, and tell which are stale."
 REPRO = """Run every stage that changed, and what depends on it, as many at a time as there are cores.
 
 A stage says in dvc.yaml how many cores it fills: `meta: {cores: 2}`; without that it is one. Stages of most cores start
@@ -22,6 +22,13 @@ first, then those that the longest chain of work hangs on, by how long they took
 `dvc repro` gives, to the byte of dvc.lock. A stage that fails stops only what needs it. Logs and durations: logs/.
 
 Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
+"""
+CHECK = """Tell whether results follow from what lies beside them, and run nothing; data need not be there.
+
+Each stage that is stale is named with what changed: a command, a dependency, a parameter, an output in git, an entry of
+a lock. Those that are stale only through others wait for them. Without TARGET, stages of every dvc.yaml are looked at.
+
+Exit status: 0 when all are fresh, 1 when stages are stale, 2 when the project or the command line is at fault.
 """
 
 
@@ -32,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = parser().parse_args(arguments)
     try:
-        return repro(wanted)
+        return check(wanted) if wanted.command == "check" else repro(wanted)
     except AbreastError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -73,7 +80,24 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="seconds of stages, as {name: seconds}, for a first run",
     )
+    check = commands.add_parser(
+        "check",
+        help="tell which stages are stale, and what changed",
+        description=CHECK,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: all)")
+    check.add_argument("--json", action="store_true", help="say it as JSON")
     return whole
+
+
+def check(wanted: argparse.Namespace) -> int:
+    """Say which stages are stale; give the exit status."""
+    from abreast.check import check  # DVC takes half a second to import: not for --help
+
+    finding = check(wanted.targets, Path())
+    print(finding.as_json() if wanted.json else "\n".join([*finding.lines(), finding.verdict()]))
+    return 0 if finding.fresh else 1
 
 
 def repro(wanted: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ import functools
 import logging
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,25 +50,31 @@ def plan(targets: list[str], *, force: bool = False, downstream: bool = False) -
 
     With `force`, take what did not change, too. AbreastError where DVC finds a fault.
     """
+    with project() as repo:
+        wanted = collect_stages(repo, targets or ["dvc.yaml"])
+        os.chdir(repo.root_dir)
+        graph = get_active_graph(repo.index.graph)  # in which frozen stages need nothing
+        affected: list[Any] = []
+        for step in plan_repro(graph, wanted, downstream=downstream):  # each after those that it needs
+            if force or not set(affected).isdisjoint(graph.successors(step)) or changed(step):
+                affected.append(step)
+        stages = [stage_of(step, affected[:place], repo) for place, step in enumerate(affected)]
+        return Plan(stages, Locks.of(affected))
+
+
+@contextmanager
+def project() -> Iterator[Repo]:
+    """Open the project to ask DVC about its stages; AbreastError where DVC finds a fault."""
     load = LOADERS[".yaml"]
     LOADERS[".yaml"] = functools.cache(load)  # DVC reads params.yaml anew for each stage, 40 ms a time
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its findings are ours to report
     try:
         with Repo() as repo, repo.lock:
-            wanted = collect_stages(repo, targets or ["dvc.yaml"])
-            os.chdir(repo.root_dir)
-            graph = get_active_graph(repo.index.graph)  # in which frozen stages need nothing
-            affected: list[Any] = []
-            for step in plan_repro(graph, wanted, downstream=downstream):  # each after those that it needs
-                if force or not set(affected).isdisjoint(graph.successors(step)) or changed(step):
-                    affected.append(step)
-            stages = [stage_of(step, affected[:place], repo) for place, step in enumerate(affected)]
-            locks = Locks.of(affected)
+            yield repo
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None
     finally:
         LOADERS[".yaml"] = load  # what changes while stages run is seen
-    return Plan(stages, locks)
 
 
 def changed(step: Any) -> bool:
