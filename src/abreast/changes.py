@@ -46,6 +46,7 @@ class Comparison:
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self.outs = {out.fs_path: out for stage in repo.index.stages for out in stage.outs if out.protocol == "local"}
+        self.folders: dict[str, list[Any]] = {}
         self.locks: dict[Path, dict[str, Any]] = {}
         self.built: dict[tuple[str, str], tuple[Meta, Any]] = {}  # each file is looked at once
 
@@ -90,7 +91,7 @@ class Comparison:
         elif writer is not None:
             what = f"not what {writer.stage.addressing} wrote last, as the lock says"
             yield from compared(dep, recorded(writer) if writer.hash_info else None, "dependency", what)
-        elif inside := [out for path, out in self.outs.items() if path.startswith(dep.fs_path + os.sep)]:
+        elif inside := self.inside(dep.fs_path):
             yield from compared(dep, self.folder_of_outputs(dep, inside), "dependency", "changed")
         elif dep.exists:
             yield from compared(dep, self.found(dep), "dependency", "changed")
@@ -106,6 +107,13 @@ class Comparison:
             yield from compared(out, self.found(out), "output", what)
         elif not out.use_cache and not self.kept_elsewhere(out):
             yield Change("output", str(out), "missing")
+
+    def inside(self, folder: str) -> list[Any]:
+        """List the outputs in a folder; many stages depend on the same ones."""
+        if folder not in self.folders:
+            found = [out for path, out in self.outs.items() if path.startswith(folder + os.sep)]
+            self.folders[folder] = found
+        return self.folders[folder]
 
     def found(self, item: Any) -> State:
         """Look at what is there."""

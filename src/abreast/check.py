@@ -87,7 +87,7 @@ def check(targets: list[str], folder: Path) -> Finding:
                 if found := comparison.changes(step):
                     changes[name] = found
                     continue
-                needs = [need.addressing for need in steps if graph.has_edge(step, need)]
+                needs = [need.addressing for need in graph.successors(step)]
                 roots = [root for need in needs for root in ([need] if need in changes else waits.get(need, []))]
                 if roots:
                     waits[name] = list(dict.fromkeys(roots))

@@ -93,9 +93,9 @@ def parser() -> argparse.ArgumentParser:
 
 def check(wanted: argparse.Namespace) -> int:
     """Say which stages are stale; give the exit status."""
-    from abreast.check import check  # DVC takes half a second to import: not for --help
+    from abreast import check as checking  # DVC takes half a second to import: not for --help
 
-    finding = check(wanted.targets, Path())
+    finding = checking.check(wanted.targets, Path())
     print(finding.as_json() if wanted.json else "\n".join([*finding.lines(), finding.verdict()]))
     return 0 if finding.fresh else 1
 
