@@ -16,6 +16,7 @@ import final_model  # noqa: E402
 import other_data  # noqa: E402
 import precision  # noqa: E402
 import runner  # noqa: E402
+import scaling  # noqa: E402
 from fashion.files import with_section  # noqa: E402
 
 DVCS_VEGA_LITE = "5.21"  # the version of DVC's own templates, and of those in .dvc/plots
@@ -56,6 +57,9 @@ def pages() -> dict[Path, str]:
         "docs/final_model.md": {
             "seeds": final_model.seeds_table(seeds),
             "study": final_model.study_table(read_json("benchmarks/study.json")),
+        },
+        "docs/scaling.md": {
+            name: scaling.TABLES[name](result) for name, result in read_json("benchmarks/scaling.json").items()
         },
         "docs/your_own_data.md": {"other data": other_data.table(read_json("benchmarks/other_data.json"))},
         "src/abreast/README.md": {"runner": runner.table(read_json("benchmarks/runner.json"))},

@@ -23,10 +23,13 @@ from dvc.repo import Repo
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dump_yaml, loads_yaml
+from pages import ROOT
 from sample import Sample, Scripts, short
 from tqdm import tqdm
-from validate import ROOT, stale_stages
 
+from abreast.changes import Comparison
+from abreast.check import check
+from abreast.errors import AbreastError
 from fashion.classifier.device import has_bf16, pick_device
 from fashion.errors import InputError
 from fashion.files import replacing
@@ -41,8 +44,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="stages at a time")
     arguments = parser.parse_args()
     try:
-        if not stale_stages(ROOT):
+        found = check([], ROOT)
+        if found.fresh:
             print("dvc.lock is fresh: nothing to renew")
+            return 0
+        if not found.changes:
+            renew_locks({})
+            print(f"dvc.lock: {len(found.left)} entries taken out, of what is no stage any more")
             return 0
         with tempfile.TemporaryDirectory() as folder:
             base = fresh(arguments.base, Path(folder)) if arguments.base else last_fresh_commit(Path(folder))
@@ -52,7 +60,7 @@ def main() -> int:
             if state_of_tree() != tried:
                 raise InputError("the working tree changed meanwhile; run it again")
         renewed, stale = renew(base, differences)
-    except InputError as error:
+    except (AbreastError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -74,16 +82,23 @@ def git(*arguments: str) -> str:
 def last_fresh_commit(folder: Path) -> str:
     """Search the history for the last commit whose lock is that of its code."""
     for commit in git("rev-list", "--first-parent", f"--max-count={LOOKED_BACK}", "HEAD").split():
-        if not stale_stages(checkout(commit, folder / commit)):
+        if is_fresh(checkout(commit, folder / commit)):
             return commit
     raise InputError(f"none of the last {LOOKED_BACK} commits has a fresh dvc.lock; name one with --base")
 
 
 def fresh(commit: str, folder: Path) -> str:
     """Give the commit back if its lock is fresh."""
-    if stale_stages(checkout(commit, folder / "base")):
+    if not is_fresh(checkout(commit, folder / "base")):
         raise InputError(f"{commit}: its dvc.lock is not fresh, so it is no measure; name another --base, or none")
     return commit
+
+
+def is_fresh(folder: Path) -> bool:
+    try:
+        return not check([], folder).changes
+    except AbreastError:
+        return False  # there was no pipeline yet
 
 
 def checkout(commit: str, folder: Path) -> Path:
@@ -170,11 +185,9 @@ def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, 
     renewed: dict[Path, dict[str, Any]] = {}
     stale = {}
     with Repo(str(ROOT)) as repo, repo.lock:
-        stages = list(repo.index.stages)
-        for stage in stages:
+        comparison = Comparison(repo)
+        for stage in [stage for stage in repo.index.stages if comparison.changes(stage)]:
             name, lock = short(stage), Path(stage.path).with_suffix(".lock")
-            if not stage.changed(allow_missing=True, upstream=stages):
-                continue
             written = tuple(sorted(out.def_path for out in stage.outs))
             entry = entries.get(name) or next((old for old in entries.values() if outs_of(old) == written), None)
             reason = fault_of_entry(stage, entry) if entry else "new"
@@ -183,14 +196,24 @@ def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, 
                 stale[name] = reason
             else:
                 renewed.setdefault(lock, {})[name] = to_single_stage_lockfile(stage)
-        for lock, new in renewed.items():
+    renew_locks(renewed)
+    return sorted(name for new in renewed.values() for name in new), stale
+
+
+def renew_locks(renewed: dict[Path, dict[str, Any]]) -> None:
+    """Write new entries into locks, and take out those of what is no stage any more."""
+    with Repo(str(ROOT)) as repo, repo.lock:
+        known: dict[Path, set[str]] = {}
+        for stage in repo.index.stages:
+            known.setdefault(Path(stage.path).with_suffix(".lock"), set()).add(short(stage))
+        for lock, names in known.items():
             content: dict[str, Any] = loads_yaml(lock.read_text(encoding="utf-8"), typ="rt") if lock.exists() else {}
             content = {"schema": "2.0", "stages": {}} | content
-            known = {short(stage) for stage in stages if Path(stage.path).with_suffix(".lock") == lock}
-            kept = {name: entry for name, entry in content["stages"].items() if name in known}
-            with replacing(lock) as temporary:
-                dump_yaml(str(temporary), {**content, "stages": {**kept, **new}})
-    return sorted(name for new in renewed.values() for name in new), stale
+            kept = {name: entry for name, entry in content["stages"].items() if name in names}
+            new = renewed.get(lock, {})
+            if new or len(kept) < len(content["stages"]):
+                with replacing(lock) as temporary:
+                    dump_yaml(str(temporary), {**content, "stages": {**kept, **new}})
 
 
 def outs_of(entry: dict[str, Any]) -> tuple[str, ...]:

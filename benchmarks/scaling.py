@@ -28,8 +28,6 @@ from fashion.files import with_section
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/scaling.md"
 RESULTS = Path(__file__).with_suffix(".json")
-DURATIONS = json.loads((ROOT / "benchmarks/durations.json").read_text(encoding="utf-8"))
-TRAININGS = {name.replace("@", "_"): DURATIONS[name] for name in DURATIONS if name.startswith(("train@", "finetune"))}
 WORKERS = (1, 2, 4, 8)
 TENTH = 0.1
 TWENTIETH = 0.05
@@ -53,6 +51,12 @@ def main() -> None:
         for name, result in results.items():
             page = with_section(page, name, TABLES[name](result))
         PAGE.write_text(page, encoding="utf-8")
+
+
+def trainings(*begin: str) -> dict[str, float]:
+    """Give the seconds that the real stages took whose names begin so."""
+    durations: dict[str, float] = json.loads((ROOT / "benchmarks/durations.json").read_text(encoding="utf-8"))
+    return {name: seconds for name, seconds in durations.items() if name.startswith(begin)}
 
 
 @contextmanager
@@ -121,7 +125,8 @@ def overhead() -> dict[str, float]:
 
 def speedup() -> list[dict[str, Any]]:
     """Run the trainings, asleep, on more and more workers."""
-    slept = {name: round(seconds * TENTH, 2) for name, seconds in TRAININGS.items()}
+    took = trainings("train@", "finetune")
+    slept = {name.replace("@", "_"): round(seconds * TENTH, 2) for name, seconds in took.items()}
     rows = []
     for workers in WORKERS:
         with tempfile.TemporaryDirectory() as place, cluster(workers) as (address, _):
@@ -150,7 +155,7 @@ def simulation() -> dict[str, float]:
     from abreast.scheduling import Schedule, Task, run_all
 
     draw = random.Random(0)
-    like = [DURATIONS[name] for name in DURATIONS if name.startswith("train@")]
+    like = list(trainings("train@").values())
     seconds = {f"train{number}": draw.choice(like) * TWENTIETH for number in range(VARIANTS)}
     seconds |= {f"evaluate{number}": 5 * TWENTIETH for number in range(VARIANTS)}
     needs = {f"evaluate{number}": frozenset([f"train{number}"]) for number in range(VARIANTS)}
