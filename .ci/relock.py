@@ -50,7 +50,7 @@ def main() -> int:
             return 0
         if not found.changes:
             renew_locks({})
-            print(f"dvc.lock: {len(found.left)} entries taken out, of what is no stage any more")
+            print(f"dvc.lock: taken out, as no stage any more: {', '.join(found.left)}")
             return 0
         with tempfile.TemporaryDirectory() as folder:
             base = fresh(arguments.base, Path(folder)) if arguments.base else last_fresh_commit(Path(folder))

@@ -103,6 +103,14 @@ def test_a_fresh_lock_is_left_alone(project: Path) -> None:
     assert run(project, "python", ".ci/relock.py") == "dvc.lock is fresh: nothing to renew\n"
 
 
+def test_an_entry_of_a_former_stage_is_taken_out_and_nothing_runs(project: Path) -> None:
+    lock = (project / "dvc.lock").read_text()
+    (project / "dvc.lock").write_text(f"{lock}  former:\n    cmd: python former.py\n")
+    output = run(project, "python", ".ci/relock.py")
+    assert output == "dvc.lock: taken out, as no stage any more: dvc.lock:former\n"
+    assert (project / "dvc.lock").read_text() == lock
+
+
 def test_a_base_that_is_no_commit_is_refused_in_a_line(project: Path) -> None:
     with (project / "src/fashion/files.py").open("a") as file:
         file.write("# a comment\n")
