@@ -46,7 +46,7 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         put_back_outputs()
-        print(f"{STAGE or Path(sys.argv[0]).stem}: interrupted; nothing written", file=sys.stderr)
+        print(f"{STAGE or Path(sys.argv[0]).stem}: interrupted; its outputs are as they were", file=sys.stderr)
         sys.exit(130)
     except BaseException:
         put_back_outputs()

@@ -21,6 +21,7 @@ def main(params: Params) -> None:
         images=paths.DATA / model.images,
         model=paths.model(FINAL),
         history=paths.history(FINAL),
+        checkpoint=paths.checkpoint(FINAL),
         where="model",
         views=params.model.views_allowed(),
     )

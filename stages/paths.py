@@ -14,6 +14,7 @@ LAYERS = DATA / "layers"
 PREDICTED = DATA / "predicted"
 GUESSES = PREDICTED / "train.npy"  # labels of some training images, and the final model's answers
 MODELS = Path("models")
+CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended: no output of any stage
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
@@ -36,6 +37,11 @@ def model(name: str) -> Path:
 
 def history(name: str) -> Path:
     return HISTORIES / f"{name}.csv"
+
+
+def checkpoint(name: str) -> Path:
+    """Give where a training keeps its state until it has ended."""
+    return CHECKPOINTS / f"{name}.safetensors"
 
 
 def layers(name: str) -> Path:

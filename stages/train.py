@@ -22,6 +22,7 @@ def main(params: Params, name: str) -> None:
         images=paths.DATA / variant.images,
         model=paths.model(name),
         history=paths.history(name),
+        checkpoint=paths.checkpoint(name),
         where=f"variants.{name}",
     )
 

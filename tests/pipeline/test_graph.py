@@ -10,6 +10,7 @@ import pytest
 
 from fashion.networks.building import families
 from fashion.settings.parsing import load_yaml
+from fashion.training.origin import ROOMS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = "src/fashion"
@@ -136,6 +137,13 @@ def test_using_a_model_needs_no_training() -> None:
     for script in ("predicting", "reading", "exporting"):
         used = code_used(f"{LIBRARY}/use/{script}.py")
         assert not [module for module in used if module.startswith(f"{LIBRARY}/training")]
+
+
+@pytest.mark.parametrize("script", ["stages/train.py", "stages/finetune.py"])
+def test_a_checkpoint_knows_all_code_that_a_training_uses(script: str) -> None:
+    """But how files are read: what comes of that, images and settings, it knows by itself."""
+    library = {used for used in code_used(script) if used.startswith(LIBRARY)} - {FAMILY, f"{LIBRARY}/files.py"}
+    assert {room(module) for module in library} | {"networks"} == {*ROOMS}
 
 
 ALSO = {"data/split/train_images.npy", "data/split/train_labels.npy", "data/predicted/train.npy"}

@@ -25,6 +25,13 @@ class RandomAugmentation:
         """Turn all flips round."""
         self.flipped = ~self.flipped
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Give what changes from epoch to epoch, beside the generator."""
+        return {"flipped": self.flipped}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.flipped = state["flipped"]
+
     def __call__(self, images: Tensor, indices: Tensor) -> Tensor:
         """Change uint8 images of N x H x W, whose numbers are `indices`; new pixels are 0."""
         if self.settings.shift or self.settings.flip:

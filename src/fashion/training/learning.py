@@ -13,6 +13,8 @@ from fashion.networks.building import families
 from fashion.settings.fields import Views
 from fashion.settings.system import System, TrainSettings
 from fashion.training.calibration import calibrate
+from fashion.training.checkpoint import Checkpoint
+from fashion.training.origin import origin
 from fashion.training.trainer import Examples, Trainer
 
 LOOKED_AT = 5000  # images, for families whose networks start from what images are like
@@ -45,11 +47,12 @@ def learn(
     content: int | None = None,
     enlarge: bool = False,
     views: Views = "one",
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Classifier, list[dict]]:
     """Train `system` and give it with the history, a row for each validation.
 
     content: pixels a side of the images without their margin, if they have any. enlarge: see `Frame`. views: see
-    `FinalModel`.
+    `FinalModel`. checkpoint: where to keep the state of the training, and to go on from, if given.
     Raises ValueError when the family's layers do not fit the images.
     """
     if len(train.labels) < 2:
@@ -82,7 +85,17 @@ def learn(
         on_step=callbacks.on_step,
         on_epoch=callbacks.on_epoch,
     )
-    history = trainer.fit(system.phases, max_epochs=settings.max_epochs)
+    state = None
+    if checkpoint is not None:
+        learned_from = {"train": trainer.train, "validation": trainer.validation}
+        state = checkpoint.begin(
+            origin(system, settings, learned_from, classes=len(classes), content=content, dtype=dtype, device=device)
+        )
+        trainer.keep = checkpoint.keep
+        if state is not None:
+            epochs = sum(settings.max_epochs or phase.max_epochs for phase in system.phases.values())
+            checkpoint.say(f"going on after epoch {state['epochs_done']} of {epochs}")
+    history = trainer.fit(system.phases, max_epochs=settings.max_epochs, state=state)
     classifier = Classifier(
         model=model,
         family=system.family,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from fashion.settings.system import Phase
@@ -26,6 +26,22 @@ def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True
     )
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimiser a state that was kept, whose numbers of weights may be text.
+
+    Fused kernels read a weight and its moments by the same places in memory, so these are laid out as the weight is.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for number, values in state["state"].items():
+        weight = weights[int(number)].detach()
+        moments[int(number)] = {
+            key: torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
+            for key, value in values.items()
+        }
+    optimizer.load_state_dict({**state, "state": moments})
 
 
 def make_schedule(phase: Phase, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
@@ -57,3 +73,12 @@ class RunningMean:
             with torch.no_grad():
                 torch._foreach_lerp_(self.means, self.weights, 1 - kept)
                 torch._foreach_copy_(self.weights, self.means)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what changes from step to step, beside the network's own weights."""
+        return {"done": self.done, "means": self.means}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.done = state["done"]
+        for mean, kept in zip(self.means, state["means"], strict=True):
+            mean.copy_(kept)

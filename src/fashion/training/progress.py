@@ -12,8 +12,8 @@ HEARTBEAT = 60  # seconds without an epoch's end after which a line says that wo
 class TrainingProgress:
     """Callbacks for a `Trainer`."""
 
-    def __init__(self, name: str, stream: TextIO = sys.stderr) -> None:
-        self.name, self.stream = name, stream
+    def __init__(self, name: str, stream: TextIO | None = None) -> None:
+        self.name, self.stream = name, stream or sys.stderr
         self.started = self.spoke = time.monotonic()
         self.row_started = self.epoch_started = self.started
         self.epoch = 0
@@ -49,10 +49,13 @@ class TrainingProgress:
         self.row_started = self.epoch_started = now
 
     def finish(self, best_accuracy: float) -> None:
-        """Print the best validation accuracy and the whole time."""
-        self.say(
-            f"{self.name}: best validation accuracy {best_accuracy:.4f}, {time.monotonic() - self.started:.0f} s in all"
-        )
+        """Print the best validation accuracy and the time since the start; before that, there may have been another."""
+        self.note(f"best validation accuracy {best_accuracy:.4f}, {time.monotonic() - self.started:.0f} s in this run")
+
+    def note(self, text: str) -> None:
+        """Print a line about the training."""
+        self.close_bar()
+        self.say(f"{self.name}: {text}")
 
     def close_bar(self) -> None:
         if self.bar is not None:

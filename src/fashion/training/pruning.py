@@ -43,6 +43,13 @@ class Pruner:
             order = order[weights[order] > 0]
         return order, weights[order]
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Give what changes from epoch to epoch, beside the generator."""
+        return {"losses": self.losses}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.losses.copy_(state["losses"])
+
     def remember(self, examples: Tensor, losses: Tensor) -> None:
         """Keep the losses of examples just seen; they stay on their device, where reading them would wait for it."""
         self.losses[examples.to(losses.device)] = losses.detach().float()

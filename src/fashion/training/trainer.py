@@ -3,18 +3,19 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim.lr_scheduler import LRScheduler
 
 from fashion.classifier.device import mixed_precision
 from fashion.classifier.prediction import predict_logits
-from fashion.images.random_changes import RandomAugmentation
 from fashion.settings.system import Phase
-from fashion.training.optimizers import RunningMean, make_optimizer, make_schedule
-from fashion.training.pruning import Pruner
+from fashion.training.chance import random_states, set_random_states
+from fashion.training.course import Course, batches
+
+KEPT = ("history", "epochs_done", "best_accuracy", "best_weights")  # of a `Trainer`, beside what has a state of its own
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Trainer:
     order: draws the order of the batches.
     on_step: told the name of the phase, the epoch, how many images are done in it and of how many, after each batch.
     on_epoch: told the row of the history, after each validation.
+    keep: told the state of it all after each epoch, to write it down if it likes; tensors in it change later.
     """
 
     model: nn.Module
@@ -55,72 +57,84 @@ class Trainer:
     dtype: torch.dtype
     on_step: Callable[[str, int, int, int], None]
     on_epoch: Callable[[dict], None]
+    keep: Callable[[dict[str, Any]], None] = lambda _: None
     history: list[dict] = field(default_factory=list)
     epochs_done: int = 0
     best_accuracy: float = -1.0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def fit(self, phases: Mapping[str, Phase], *, max_epochs: int | None = None) -> list[dict]:
+    def fit(
+        self, phases: Mapping[str, Phase], *, max_epochs: int | None = None, state: dict[str, Any] | None = None
+    ) -> list[dict]:
         """Train phase after phase, each from the best weights so far, and leave the model with the best of all.
 
-        max_epochs: replaces what each phase says, if given.
+        max_epochs: replaces what each phase says, if given. state: as kept by a training of the same settings and
+        images, to go on from.
         Returns the history, a row for each validation. The best is the first epoch of the highest validation accuracy.
         """
         for name, phase in phases.items():
-            self.fit_phase(name, phase, epochs=max_epochs or phase.max_epochs)
+            if state and name != state["phase"]:
+                continue  # it was over by then
+            course = self.start(phase, max_epochs or phase.max_epochs)
+            if state:
+                self.load_state_dict(state, course)
+                state = None
+            self.fit_phase(name, phase, course)
             self.model.load_state_dict(self.best_weights)
         return self.history
 
-    def fit_phase(self, name: str, phase: Phase, *, epochs: int) -> None:
-        """Train for at most so many epochs; stop when `phase.patience` validations brought nothing better."""
-        course = self.start(phase, epochs)
-        waited = 0
-        for epoch in range(epochs):
-            train = self.train_epoch(name, epoch, course)
-            if (epoch + 1) % phase.validate_every and epoch + 1 < epochs:
-                continue
-            validation = evaluate(self.model, self.prepare, self.validation, self.dtype)
-            if not math.isfinite(train.loss + validation.loss):
-                if self.history:
-                    break  # what came before is still good
-                raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate")
-            row = {
-                "phase": name,
-                "epoch": self.epochs_done,
-                "train_loss": train.loss,
-                "train_accuracy": train.accuracy,
-                "val_loss": validation.loss,
-                "val_accuracy": validation.accuracy,
-            }
-            self.history.append(row)
-            self.on_epoch(row)
-            if validation.accuracy > self.best_accuracy:
-                self.best_accuracy = validation.accuracy
-                self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
-                waited = 0
-            else:
-                waited += 1
-                if phase.patience is not None and waited >= phase.patience:
-                    break
+    def fit_phase(self, name: str, phase: Phase, course: Course) -> None:
+        """Train until the phase's epochs are done, or `phase.patience` validations brought nothing better."""
+        while not course.over():
+            train = self.train_epoch(name, course.done, course)
+            course.done += 1
+            if course.done % phase.validate_every == 0 or course.done == course.epochs:
+                validation = evaluate(self.model, self.prepare, self.validation, self.dtype)
+                if not math.isfinite(train.loss + validation.loss):
+                    if self.history:
+                        break  # what came before is still good
+                    raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate")
+                self.note(name, train, validation, course)
+            self.keep(self.state_dict(name, course))
 
-    def start(self, phase: Phase, epochs: int) -> "Course":
+    def note(self, name: str, train: Score, validation: Score, course: Course) -> None:
+        """Add a row to the history, and keep the weights if they are the best so far."""
+        row = {
+            "phase": name,
+            "epoch": self.epochs_done,
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "val_loss": validation.loss,
+            "val_accuracy": validation.accuracy,
+        }
+        self.history.append(row)
+        self.on_epoch(row)
+        if validation.accuracy > self.best_accuracy:
+            self.best_accuracy = validation.accuracy
+            self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
+            course.waited = 0
+        else:
+            course.waited += 1
+
+    def state_dict(self, phase: str, course: Course) -> dict[str, Any]:
+        """Give all that decides how the training goes on, in nested dicts and lists."""
+        kept = {key: getattr(self, key) for key in KEPT}
+        chance = random_states(self.order, self.train.images.device)
+        return {**kept, "model": self.model.state_dict(), "phase": phase, "course": course.state_dict(), **chance}
+
+    def load_state_dict(self, state: dict[str, Any], course: Course) -> None:
+        for key in KEPT:
+            setattr(self, key, state[key])
+        self.model.load_state_dict(state["model"])
+        course.load_state_dict(state["course"])
+        set_random_states(state, self.order, self.train.images.device)
+
+    def start(self, phase: Phase, epochs: int) -> Course:
         """Make what a phase of so many epochs needs beside the network."""
-        examples = len(self.train)
-        device = self.train.labels.device
-        pruner = Pruner(phase.pruning, examples, epochs, self.order, device) if phase.pruning else None
-        sizes = [pruner.size(epoch) if pruner else examples for epoch in range(epochs)]
-        steps = sum(len(batches(size, self.batch_size)) for size in sizes)
-        optimizer = make_optimizer(phase, self.model)
-        return Course(
-            optimizer=optimizer,
-            schedule=make_schedule(phase, optimizer, steps=steps),
-            label_smoothing=phase.label_smoothing,
-            augmentation=RandomAugmentation(phase.augmentation, examples, self.order) if phase.augmentation else None,
-            pruner=pruner,
-            average=RunningMean(self.model, every=phase.average, steps=steps) if phase.average else None,
-        )
+        device = self.train.images.device
+        return Course.of(phase, self.model, len(self.train), epochs, self.batch_size, self.order, device)
 
-    def train_epoch(self, name: str, epoch: int, course: "Course") -> Score:
+    def train_epoch(self, name: str, epoch: int, course: Course) -> Score:
         """Take one pass over the training examples in a new order; the score is the running one, with dropout on.
 
         Where examples are pruned, those that stay count for those left out, so that it is of all.
@@ -167,27 +181,6 @@ class Trainer:
             course.augmentation.next_epoch()
         self.epochs_done += 1
         return Score(total_loss.item() / total_weight.item(), total_correct.item() / total_weight.item())
-
-
-@dataclass
-class Course:
-    """What one phase needs beside the network."""
-
-    optimizer: torch.optim.Optimizer
-    schedule: LRScheduler
-    label_smoothing: float = 0.0
-    augmentation: RandomAugmentation | None = None
-    pruner: Pruner | None = None
-    average: RunningMean | None = None
-
-
-def batches(examples: int, size: int) -> list[slice]:
-    """Cut so many examples into batches; the last may be smaller, but is never a single one.
-
-    BatchNorm has no variance of one image, so a remainder of one is left out.
-    """
-    starts = range(0, examples, size)
-    return [slice(start, start + size) for start in starts if min(size, examples - start) > 1 or size == 1]
 
 
 @torch.inference_mode()
