@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the code beside th
 from fashion.errors import InputError
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
+from orphan import end_with_dvc
 
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
@@ -32,6 +33,8 @@ def run(main: Callable[..., None]) -> None:
     Exits with status 2 on bad input and 130 on Ctrl-C. Whatever happens, outputs that DVC removed beforehand come back.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if STAGE:
+        end_with_dvc(STAGE)
     description = inspect.getdoc(inspect.getmodule(main))
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in list(inspect.signature(main).parameters)[1:]:
@@ -55,6 +58,7 @@ def run(main: Callable[..., None]) -> None:
 
 def put_back_outputs() -> None:
     """Copy the stage's last outputs back from DVC's cache, as far as they are gone: DVC deletes before it runs."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so that a second one, such as of `end_with_dvc`, breaks nothing off
     if not STAGE:
         return  # started by hand: nothing was deleted
     from dvc.repo import Repo

@@ -21,7 +21,10 @@ from torch import Tensor
 from fashion.files import replacing
 from fashion.training.origin import Origin, checksum
 
-PAUSE = 20.0  # seconds of training at least between two writes
+# Seconds of training at least between two writes. On a Xeon of 2023 a write takes 0.07 s of its time for `final` (2M
+# parameters, 32 MB) and 0.14 for `final_cnn` (77 MB), the first one 0.25 s more, for the checksum of 246 MB of images.
+# That is 0.4% and 0.7% of the time where an epoch takes 20 s or less, and less where it takes longer.
+PAUSE = 20.0
 SHARE = 0.01  # of the time, at most, goes into writing: where a write takes longer than 0.2 s, pauses are longer
 TENSOR = "tensor"  # marks the place of a tensor in JSON, and names it
 
