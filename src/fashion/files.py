@@ -1,10 +1,12 @@
-"""Write files whole or not at all: beside their place, then renamed into it."""
+"""Write files whole or not at all: beside their place, then renamed into it. Tell files from what only looks so."""
 
 import csv
+import errno
 import io
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,18 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_file(path: Path) -> None:
+    """Raise OSError where there is no file to read: a pipe or a device may never end."""
+    try:
+        kind = path.stat().st_mode
+    except ValueError:  # no file has a NUL in its name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(kind):
+        raise OSError(errno.EINVAL, "A pipe or a device, not a file", str(path))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

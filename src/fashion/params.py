@@ -14,7 +14,7 @@ from fashion.settings.parsing import parse, suggest
 from fashion.settings.split import SplitSettings
 from fashion.settings.system import FinalModel, TrainSettings, Variant
 
-NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")  # becomes part of stage and file names
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,99}")  # becomes part of stage and file names
 
 
 class Params(Strict):
@@ -33,15 +33,20 @@ class Params(Strict):
 def check(content: dict[str, Any], *, source: str) -> Params:
     """Check the content of `params.yaml`; the first fault raises InputError with the key and the valid choices."""
     params = parse(Params, content, source=source)
-    if params.classes is not None and len(set(params.classes)) < len(params.classes):
-        raise InputError(f"{source}: classes: a name stands twice; names must differ")
     for name in params.variants:
         if not NAME.fullmatch(name) or name == FINAL:
             raise InputError(
-                f"{source}: variants.{name}: not a usable name; take letters, digits and underscores, and not `{FINAL}`"
+                f"{source}: variants.{name}: not a usable name; take letters, digits and underscores, at most 100, "
+                f"and not `{FINAL}`"
             )
     systems = {f"variants.{name}": variant for name, variant in params.variants.items()} | {"model": params.model}
     for where, system in systems.items():
+        for phase in system.phases:
+            if not NAME.fullmatch(phase):
+                raise InputError(
+                    f"{source}: {where}.phases.{phase}: not a usable name; "
+                    "take letters, digits and underscores, at most 100"
+                )
         if system.family not in families.names():
             unknown = f"unknown family {system.family!r}"
             raise InputError(f"{source}: {where}.family: {unknown}{suggest(system.family, families.names())}")

@@ -6,6 +6,7 @@ import pytest
 
 from fashion.errors import InputError
 from fashion.params import check
+from fashion.settings.fields import check_name
 from fashion.settings.parsing import load_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,28 @@ def test_the_projects_own_params_are_valid() -> None:
         ("variants.base", None, "variants.base: None is not a mapping of "),
         ("variants.my-net", PARAMS["variants"]["base"], "variants.my-net: not a usable name"),
         ("variants.final", PARAMS["variants"]["base"], "variants.final: not a usable name"),
+        ("variants.a;b", PARAMS["variants"]["base"], "variants.a;b: not a usable name"),
+        ("variants.$(touch x)", PARAMS["variants"]["base"], "variants.$(touch x): not a usable name"),
+        ("variants.x\ny", PARAMS["variants"]["base"], r"variants.x\ny: not a usable name"),
+        (
+            f"variants.{'a' * 101}",
+            PARAMS["variants"]["base"],
+            "not a usable name; take letters, digits and underscores, at most",
+        ),
+        (
+            "variants.base.phases.</script>",
+            PARAMS["variants"]["base"]["phases"]["adam"],
+            "phases.</script>: not a usable name",
+        ),
+        (
+            "variants.base.arguments.hidden",
+            [1] * 101,
+            "variants.base.arguments.hidden: List should have at most 100 items",
+        ),
+        ("variants.base.phases.adam.lr", float("nan"), "variants.base.phases.adam.lr: Input should be a finite number"),
+        ("variants.base.phases.adam.lr", 10**400, "variants.base.phases.adam.lr: "),
+        ("variants.base.input.size", 10**6, "variants.base.input.size: 1000000 is out of range"),
+        ("ingest.mirrors", ["https://x\x1b[31m"], "ingest.mirrors.0: "),
         ("variants", {}, "variants: "),
         ("model.dropout", 1.5, "model.dropout: 1.5 is out of range: it must be less than 1"),
         ("model.dropout", "0.5", "model.dropout: '0.5' is not a number"),
@@ -100,9 +123,11 @@ def test_the_projects_own_params_are_valid() -> None:
         ("augment.crop", -1, "augment.crop: -1 is out of range"),
         ("classes", ["shirt", "shirt"], "classes: a name stands twice"),
         ("classes", "shirt", "classes: 'shirt' is not a list"),
-        ("classes", ["shirt", ""], "classes.1: a class needs a name, in one line"),
-        ("classes", ["shirt", "coat\n"], "classes.1: a class needs a name, in one line"),
-        ("classes", ["shirt", "\x1b[31mcoat"], "classes.1: a class needs a name, in one line"),
+        ("classes", ["shirt", ""], "classes.1: a name is 1 to 255 characters in one line"),
+        ("classes", ["shirt", "coat\n"], "classes.1: a name is 1 to 255 characters in one line"),
+        ("classes", ["shirt", "c" * 256], "classes.1: a name is 1 to 255 characters"),
+        ("classes", ["shirt", "=cmd()"], "classes.1: a spreadsheet would take this name for a formula"),
+        ("classes", ["shirt", "\x1b[31mcoat"], "classes.1: a name is 1 to 255 characters in one line"),
     ],
 )
 def test_a_fault_is_refused_in_one_line_with_its_key_and_the_choices(path: str, value: Any, complaint: str) -> None:
@@ -122,6 +147,15 @@ def test_a_fault_is_refused_in_one_line_with_its_key_and_the_choices(path: str, 
         ("- 1", "must be a mapping"),
         ("", "must be a mapping"),
         ("a: \x00", "not valid YAML"),
+        (
+            "a:\n  b: !!python/object/apply:os.system [ls]",
+            "line 2: a tag, tag:yaml.org,2002:python/object/apply:os.system",
+        ),
+        ("a: !!int x", "line 1: a tag"),
+        (f"a:\n- {'9' * 5000}", "line 2: a value of 5,000 characters; shorten it"),
+        ("a: 2020-13-45", "a value cannot be read: month must be in 1..12; put it into quotes"),
+        ("a: &a {b: *a}", "line 1: [*]a stands within itself"),
+        ("a: " + "[" * 60, "line 1: more than 50 lists and mappings within each other"),
         ("train: {a: 1\n\tb: 2}", "not valid YAML"),
     ],
 )
@@ -142,3 +176,22 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run from the project's root"):
         load_yaml(tmp_path / "params.yaml")
+
+
+def test_anchors_and_aliases_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a: &a {lr: 0.1}\nb: *a\nc:\n  <<: *a\n  epochs: 3\n")
+    assert load_yaml(path)["c"] == {"lr": 0.1, "epochs": 3}
+
+
+@pytest.mark.parametrize(
+    "name", ["=", "==", "+", "-", "-1", "+1.5", "@", "@home", "-foo", "a=b(c)", "100%", "$x$", "<b>"]
+)
+def test_symbols_and_numbers_are_names(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "=1+1", "@SUM(1)", "+cmd|' /C calc'!A0", "-2+3(4)", " =A1"])
+def test_what_a_spreadsheet_would_compute_is_no_name(name: str) -> None:
+    with pytest.raises(ValueError, match="a spreadsheet would take this name for a formula"):
+        check_name(name)

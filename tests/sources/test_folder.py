@@ -1,5 +1,6 @@
 """Images as files in folders, as people have them."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -150,6 +151,33 @@ def test_what_is_no_sound_image_is_refused_with_its_place(
 ) -> None:
     damage(next((raw / "train").glob("*/00.png")))
     with pytest.raises(InputError, match=complaint):
+        read(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("train/=cmd()/1.png", r"train: '=cmd\(\)': a spreadsheet would take this name for a formula"),
+        ("train/\x1b[31m/1.png", r"train: '\\x1b\[31m': a name is 1 to 255 characters in one line"),
+        ("evaluate/a\nb.png", r"evaluate/a\\nb.png: a name is 1 to 255 characters in one line, .*; rename it"),
+        ("evaluate/=cmd().png", r"evaluate/=cmd\(\).png: a spreadsheet .*; rename it"),
+    ],
+)
+def test_names_that_would_do_harm_in_a_table_are_refused(
+    raw: Path, images: np.ndarray, name: str, complaint: str
+) -> None:
+    save(images[0], raw / name)
+    with pytest.raises(InputError, match=complaint):
+        read(raw)
+
+
+def test_a_pipe_and_a_link_to_itself_among_images_are_refused(raw: Path) -> None:
+    (raw / "evaluate/loop.png").symlink_to("loop.png")
+    with pytest.raises(InputError, match="loop.png: not a file; remove it"):
+        read(raw)
+    (raw / "evaluate/loop.png").unlink()
+    os.mkfifo(raw / "evaluate/pipe.png")
+    with pytest.raises(InputError, match="pipe.png: not a file; remove it"):
         read(raw)
 
 

@@ -101,6 +101,11 @@ def with_cell(row: int, column: str, value: object) -> Callable[[pd.DataFrame], 
         (with_cell(0, "pix784", 256), "line 2, column pix784: 256 is not a grey level; expected 0 to 255"),
         (with_cell(9, "pix1", -1), "line 11, column pix1: -1 is not a grey level"),
         (with_cell(2, "pix1", 0.5), "line 4, column pix1: 0.5 is not a grey level"),
+        (with_cell(2, "pix1", "nan"), "line 4, column pix1: 'nan' is not a number"),
+        (with_cell(2, "pix1", "9" * 5000), "line 4, column pix1: inf is not a grey level"),
+        (with_cell(2, "pix1", "1_0"), "line 4, column pix1: '1_0' is not a number"),
+        (with_cell(2, "pix1", "٣"), "line 4, column pix1: '٣' is not a number"),
+        (with_cell(2, "pix1", "\x1b[31m"), "line 4, column pix1: '\\x1b[31m' is not a number"),
         (with_cell(2, "pix1", "inf"), "line 4, column pix1: inf is not a grey level"),
         (with_cell(2, "pix1", "True"), "line 4, column pix1: 'True' is not a number"),
         (with_cell(4, "label", 10), "line 6, column label: 10 is not a known label; expected 0 to 9"),
@@ -125,6 +130,9 @@ def test_a_faulty_labelled_table_is_refused_with_its_place(
     [
         (with_cell(2, "ID", 7), "line 4, column ID: '7' stands there a second time"),
         (with_cell(2, "ID", None), "line 4, column ID: empty"),
+        (with_cell(2, "ID", "a\nb"), "line 4, column ID: 'a\\nb': a name is 1 to 255 characters in one line"),
+        (with_cell(2, "ID", "=cmd()"), "line 4, column ID: '=cmd()': a spreadsheet would take this name for a formula"),
+        (with_cell(2, "ID", "\x1b[31m"), "column ID: '\\x1b[31m': a name"),
         (lambda frame: frame.drop(columns="ID"), "column ID is missing"),
         (lambda frame: frame.assign(label=0), "column 'label' is not one of"),
     ],
@@ -149,6 +157,11 @@ def test_a_faulty_unlabelled_table_is_refused_with_its_place(
         (b"label,pix1,pix1\n1,2,3\n", "column pix1 stands twice"),
         (b"label,pix1\n1,\xff\xfe\n", "not UTF-8"),
         (b"\x00\x01\x02", "is missing"),
+        (b"label,pix1\n1,\x00\n", r"line 2, column pix1: '\x00' is not a number"),
+        (b'label,pix1\n"1\n",1\n1,x\n', "line 4, column pix1: 'x' is not a number"),
+        (b'label,pix1\n1,"2\n1,2\n', r"line 2, column pix1: '2\n1,2\n' is not a number"),
+        (b"label,pix1\n1," + b"x" * 200_000 + b"\n1,2,3\n", "line 2: no row of a table (field larger than field limit"),
+        ("label,pix1\n1,2\n".encode("utf-16"), "not UTF-8"),
         (b"label,pix1\n3000000000000000000000,2\n", "line 2, column label"),
     ],
 )
@@ -167,3 +180,15 @@ def test_a_missing_table_is_refused_with_the_way_out(path: Path) -> None:
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(train: pd.DataFrame, path: Path) -> None:
     path.write_text(train.to_csv(index=False, lineterminator="\r\n"), encoding="utf-8-sig", newline="")
     assert len(read_labelled(path, CLASSES)[0]) == 10
+
+
+def test_numbers_of_more_than_256_classes_stay_what_they_are(images: np.ndarray, path: Path) -> None:
+    names = [f"class {number}" for number in range(300)]
+    table(images[:3], label=["299", "0", "256"]).to_csv(path, index=False)
+    assert read_labelled(path, names)[1].tolist() == [299, 0, 256]
+
+
+def test_columns_are_told_by_digits_of_ascii(path: Path) -> None:
+    path.write_text("label,pix1,pix2,pix3,pix\u0664\n1,1,1,1,1\n2,1,1,1,1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="column 'pix\u0664' is not one of"):
+        read_labelled(path, None)

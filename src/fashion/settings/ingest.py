@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fashion.settings.fields import Count, Strict
+from fashion.settings.fields import Side, Strict
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -34,7 +34,7 @@ class IngestSettings(Strict):
     """
 
     source: Literal["folder", "csv", "idx"]
-    image_size: Annotated[Count, Field(ge=4, le=1024)] | Literal["auto"] = "auto"
+    image_size: Annotated[Side, Field(ge=4)] | Literal["auto"] = "auto"
     fit: Literal["pad", "resize"] = "resize"
     sha256: Checksums = Checksums()
-    mirrors: list[Annotated[str, Field(pattern="^https://")]] = Field(default_factory=list)
+    mirrors: list[Annotated[str, Field(pattern="^https://[!-~]+$")]] = Field(default_factory=list)

@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fashion.errors import InputError
+from fashion.files import require_file
+from fashion.settings.bounds import MOST_BYTES, check_bounds
 
 Settings = TypeVar("Settings", bound=BaseModel)
 TYPE = re.compile(r"constrained-(int|float)|literal\[.*\]")  # how pydantic names those that are used here
@@ -23,11 +25,18 @@ def load_yaml(path: Path) -> dict[str, Any]:
     (PyYAML, by YAML 1.1, would read 1e-3 as text, and let a key stand twice.)
     """
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        require_file(path)
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path}: more than {MOST_BYTES:,} bytes; write fewer settings")
+        text = path.read_text(encoding="utf-8")
+        check_bounds(text, path)
+        content = YAML(typ="safe").load(text)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run from the project's root") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; put a file there") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text") from None
+        raise InputError(f"{path}: not UTF-8 text; save it as such") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
@@ -36,6 +45,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:  # of the types that values are made into, such as a date of a thirteenth month
+        raise InputError(f"{path}: a value cannot be read: {error}; put it into quotes if it is text") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: must be a mapping of settings at the top level")
     return content

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positive, Rate, Scaling, Strict, Views
+from fashion.settings.fields import Count, Fraction, Index, NonNegative, Positive, Rate, Scaling, Side, Strict, Views
 
 Images = Literal["split", "augmented"]
 
@@ -19,7 +19,7 @@ class InputSettings(Strict):
     scaling: `pixels` leaves 0-255, `unit` divides by 255, `standard` makes the training images' mean 0 and deviation 1.
     """
 
-    size: Count | Literal["auto"]
+    size: Side | Literal["auto"]
     scaling: Scaling
 
     def side(self, content: int) -> int:

@@ -9,9 +9,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fashion.errors import InputError
+from fashion.files import require_file
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 MOST_PIXELS = 50_000_000  # of an image: what announces more is a bomb, or needs a smaller copy
+LONGEST = 65_535  # pixels a side, as in JPEG: Pillow takes 25 bytes a row beside the pixels
 LITTER = {"thumbs.db", "desktop.ini"}  # and all that begins with a dot: put there by operating systems
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}  # modes without colour, as Pillow names them
 
@@ -39,12 +41,15 @@ def list_images(folder: Path) -> list[Path]:
 
 def entries(folder: Path, wanted: str) -> list[Path]:
     """List what lies in a folder, by name, but for what operating systems leave; InputError where nothing does."""
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such folder; put {wanted} there, or set ingest.source in params.yaml. "
-            "In a queued experiment only what `dvc add` tracks is there"
-        )
-    found = [place for place in folder.iterdir() if place.name[0] != "." and place.name.lower() not in LITTER]
+    try:
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: no such folder; put {wanted} there, or set ingest.source in params.yaml. "
+                "In a queued experiment only what `dvc add` tracks is there"
+            )
+        found = [place for place in folder.iterdir() if place.name[0] != "." and place.name.lower() not in LITTER]
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}; make it readable") from None
     if not found:
         raise InputError(f"{folder}: empty; put {wanted} there")
     return sorted(found)
@@ -65,7 +70,7 @@ def read_grey(path: Path) -> tuple[Image.Image, bool]:
     if upright.mode == "F":
         raise InputError(f"{path}: has fractions for pixels; save it with 8 or 16 bits a pixel")
     if upright.mode.startswith("I"):
-        levels = np.asarray(upright).astype(np.int64)
+        levels = np.asarray(upright)
         levels = levels >> 8 if levels.max() > 255 else levels
         return Image.fromarray(levels.clip(0, 255).astype(np.uint8)), colour
     if upright.has_transparency_data:
@@ -79,11 +84,12 @@ def read_grey(path: Path) -> tuple[Image.Image, bool]:
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open an image of one of the known formats; whatever is wrong with it becomes an InputError."""
     try:
+        require_file(path)
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST:
                 raise InputError(
-                    f"{path}: announces {image.width}x{image.height} pixels, more than {MOST_PIXELS:,}; "
-                    "save a smaller copy"
+                    f"{path}: announces {image.width}x{image.height} pixels, more than {MOST_PIXELS:,} "
+                    f"or {LONGEST:,} a side; save a smaller copy"
                 )
             frames = getattr(image, "n_frames", 1)
             if frames > 1:
@@ -93,6 +99,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path}: not an image in a format known here ({', '.join(FORMATS)}); remove it") from None
     except Image.DecompressionBombError:
         raise InputError(f"{path}: announces more than {MOST_PIXELS:,} pixels; save a smaller copy") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever damage makes of Pillow's readers
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise InputError(f"{path}: damaged or cut short ({reason}); remove it, or put a whole one there") from None

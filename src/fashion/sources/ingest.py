@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fashion.errors import InputError
-from fashion.settings.fields import MOST_CLASSES, check_class_name
+from fashion.settings.fields import MOST_CLASSES, check_name
 from fashion.settings.ingest import Checksums, IngestSettings
 from fashion.sources.fetch import DEBIAN_FOLDER, fetch
 from fashion.sources.fitting import common_side, fit_image, fit_images, fitted_shape
@@ -60,6 +60,8 @@ def ingest_folder(folder: Path, settings: IngestSettings, classes: list[str] | N
     paths = [path for name in classes for path in by_class[name]]
     labels = np.repeat(np.arange(len(classes)), [len(by_class[name]) for name in classes])
     unlabelled = list_images(folder / "evaluate")
+    for path in unlabelled:
+        check_id(path)
     shapes = {read_shape(path) for path in [*paths, *unlabelled]}
     side, enlarge = chosen(settings, shapes)
     images = read_images([*paths, *unlabelled], side, enlarge=enlarge)
@@ -157,7 +159,7 @@ def agree(place: Path, found: list[str], classes: list[str] | None) -> list[str]
     """Give the classes by number: those of the data, which must be those of params.yaml if it names any."""
     for name in found:
         try:
-            check_class_name(name)
+            check_name(name)
         except ValueError as error:
             raise InputError(f"{place}: {name!r}: {error}") from None
     if not 2 <= len(found) <= MOST_CLASSES:
@@ -173,6 +175,14 @@ def agree(place: Path, found: list[str], classes: list[str] | None) -> list[str]
             f"{place}: {more[0]!r} is not among the `classes` in params.yaml; add it there, or take it away"
         )
     return classes
+
+
+def check_id(path: Path) -> None:
+    """Require that an image's file name can stand in a table as its ID."""
+    try:
+        check_name(path.name)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; rename it") from None
 
 
 def read_images(paths: Sequence[Path], side: int, *, enlarge: bool) -> np.ndarray:

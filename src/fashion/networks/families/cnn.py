@@ -6,19 +6,19 @@ from torch import nn
 
 from fashion.networks.building.layers import Conv2d, map_size, one_for_each
 from fashion.networks.building.pooling import MaxPool
-from fashion.settings.fields import Count, Index, Rate
+from fashion.settings.fields import Count, Index, Layers, Rate
 
 
 def build(
     *,
-    channels: list[Count],
-    kernels: list[Count],
-    paddings: list[Index] | None = None,
-    pools: list[Count] | None = None,
-    conv_norm: list[Literal["none", "before", "after"]] | None = None,
+    channels: Layers[Count],
+    kernels: Layers[Count],
+    paddings: Layers[Index] | None = None,
+    pools: Layers[Count] | None = None,
+    conv_norm: Layers[Literal["none", "before", "after"]] | None = None,
     dropout: Rate = 0.0,
-    hidden: list[Count],
-    hidden_norm: list[Literal["none", "after"]] | None = None,
+    hidden: Layers[Count],
+    hidden_norm: Layers[Literal["none", "after"]] | None = None,
     image_size: int,
     num_classes: int,
 ) -> nn.Module:

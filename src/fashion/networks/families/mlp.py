@@ -3,14 +3,14 @@
 from torch import nn
 
 from fashion.networks.building.layers import Dropout, one_for_each
-from fashion.settings.fields import Count, Rate
+from fashion.settings.fields import Count, Layers, Rate
 
 
 def build(
     *,
-    hidden: list[Count],
+    hidden: Layers[Count],
     batch_norm: bool = False,
-    dropout: list[Rate] | None = None,
+    dropout: Layers[Rate] | None = None,
     image_size: int,
     num_classes: int,
 ) -> nn.Module:

@@ -4,17 +4,17 @@ from torch import nn
 
 from fashion.networks.building.layers import Conv2d, map_size, one_for_each
 from fashion.networks.building.pooling import MaxPool
-from fashion.settings.fields import Count, Rate
+from fashion.settings.fields import Count, Layers, Rate
 
 RAMP = (0.2, 0.6, 1.0, 1.0)  # shares of the peak rate: a peak of 0.5 gives the published .1 .3 .5 .5
 
 
 def build(
     *,
-    channels: list[Count],
-    kernels: list[Count],
-    pools: list[Count],
-    hidden: list[Count],
+    channels: Layers[Count],
+    kernels: Layers[Count],
+    pools: Layers[Count],
+    hidden: Layers[Count],
     dropout: Rate,
     image_size: int,
     num_classes: int,

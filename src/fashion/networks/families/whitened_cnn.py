@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from fashion.networks.building.pooling import MaxPool
-from fashion.settings.fields import Count, Rate
+from fashion.settings.fields import Count, Depth, Layers, Rate
 
 PATCH = 2  # pixels a side of the patches that are whitened
 NOISE = 5e-4  # added to a patch's variances, which are near 0 in directions where only noise is left
@@ -17,8 +17,8 @@ TEMPERATURE = 9.0  # logits are divided by it: features of norm sqrt(channels) w
 
 def build(
     *,
-    channels: list[Count],
-    convolutions: Count = 2,
+    channels: Layers[Count],
+    convolutions: Depth = 2,
     dropout: Rate = 0.0,
     image_size: int,
     num_classes: int,
