@@ -1,8 +1,12 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.file import load, save
@@ -70,7 +74,73 @@ def test_a_model_whose_layers_are_not_todays_is_refused_with_the_way_out(
 ) -> None:
     classifier.model.append(torch.nn.Linear(10, 10))
     save(classifier, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match="made by another version of this project; `dvc repro` trains it again"):
+    with pytest.raises(InputError, match="another version of this project, or damaged .*; `dvc repro` trains it again"):
+        load(tmp_path / "model.safetensors")
+
+
+def described(path: Path, change: Callable[[dict], object]) -> Path:
+    """Change what a model file says of its weights."""
+    with safe_open(path, framework="pt") as file:
+        description = json.loads(file.metadata()["fashion"])
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    change(description)
+    save_file(weights, path, metadata={"fashion": json.dumps(description)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda its: its["arguments"].update(hidden=[10_000_000, 10_000_000]), "weights are those of another network"),
+        (lambda its: its["arguments"].update(channels=[4, 10_000_000]), "3.weight: other weights than its description"),
+        (lambda its: its["arguments"].update(hidden=[1] * 100_000), "hidden: List should have at most 100 items"),
+        (lambda its: its["arguments"].update(paddings=[2**32 - 1, 0]), "no such network"),
+        (lambda its: its["arguments"].update(conv_norm=[]), "no such network: arguments.conv_norm: 0 entries"),
+        (
+            lambda its: its["preparation"].update(size=10**7),
+            "preparation.size: Input should be less than or equal to 1024",
+        ),
+        (lambda its: its["preparation"].update(size=29), "preparation wants more pixels than the frame has"),
+        (lambda its: its["preparation"].update(mean=float("nan")), "preparation.mean: Input should be a finite number"),
+        (lambda its: its["preparation"].update(std=0.0), "preparation.std: Input should be greater than 0"),
+        (lambda its: its["frame"].update(side=10**7), "frame.side: Input should be less than or equal to 1024"),
+        (lambda its: its["frame"].update(side=20), "content of 28 pixels does not fit a side of 20"),
+        (lambda its: its["environment"].pop("precision"), "the precision of the training is missing"),
+        (lambda its: its["environment"].update(cpu="\x1b[31m"), "environment.cpu: a name is 1 to 255 characters"),
+        (lambda its: its.update(classes=["a"] * 10), "classes: a name stands twice"),
+        (lambda its: its["classes"].__setitem__(0, "=cmd()"), "classes.0: a spreadsheet would take this name"),
+        (lambda its: its["classes"].__setitem__(0, "\x1b[31m"), "classes.0: a name is 1 to 255 characters"),
+        (lambda its: its.update(family="../../cnn"), "an unknown family"),
+        (lambda its: its.update(temperature=float("inf")), "temperature: Input should be a finite number"),
+    ],
+)
+def test_a_description_that_its_weights_do_not_bear_out_is_refused(
+    classifier: Classifier, change: Callable[[dict], object], complaint: str, tmp_path: Path
+) -> None:
+    save(classifier, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=complaint) as error:
+        load(described(tmp_path / "model.safetensors", change))
+    assert str(error.value).startswith(f"{tmp_path / 'model.safetensors'}: made by another version")
+
+
+def test_weights_of_another_type_are_refused(classifier: Classifier, tmp_path: Path) -> None:
+    save(classifier, tmp_path / "model.safetensors")
+    content = (tmp_path / "model.safetensors").read_bytes().replace(b'"F32"', b'"I32"')
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="other weights than its description asks for"):
+        load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, "\x1b[31m"])
+def test_a_description_that_is_no_json_to_read_is_refused(text: str, tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors", metadata={"fashion": text})
+    with pytest.raises(InputError, match="not a model of this project"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_a_pickle_is_not_unpickled(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="not a model of this project"):
         load(tmp_path / "model.safetensors")
 
 

@@ -1,5 +1,6 @@
 """Images in the forms that people have them in, labelled by a model file alone."""
 
+import copy
 import csv
 import dataclasses
 import io
@@ -159,7 +160,7 @@ def test_what_cannot_be_read_is_refused_by_name(model: Path, tmp_path: Path) -> 
         "empty": "no images in this folder",
         "cut.npy": "not an array that NumPy can read",
         "archive.npy": "not an array that NumPy can read",
-        "long.csv": "column ID is missing",
+        "long.csv": "line 1: no row of a table",
         "text.png": "not an image in a format known here",
     }.items():
         with pytest.raises(InputError, match=f"{name}: {message}"):
@@ -250,6 +251,39 @@ def test_names_that_are_not_utf_8_and_what_an_operating_system_left(
     Image.fromarray(images[1]).save(os.fsencode(folder) + b"/sch\xfch.png", format="PNG")
     (folder / "._0.png").write_bytes(b"finder")
     assert predict(folder, model).images == [f"{folder}/0.png", f"{folder}/sch\\xfch.png"]
+
+
+def test_names_that_would_break_lines_or_steer_a_terminal_are_escaped(
+    model: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    Image.fromarray(images[0]).save(tmp_path / "a\nb\x1b[31m.png")
+    assert predict(tmp_path / "a\nb\x1b[31m.png", model).images == [rf"{tmp_path}/a\nb\x1b[31m.png"]
+
+
+def test_the_command_refuses_what_a_spreadsheet_would_compute_and_what_never_ends(
+    model: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    Image.fromarray(images[0]).save(tmp_path / "=cmd().png")
+    os.mkfifo(tmp_path / "pipe.npy")
+    (tmp_path / "evil\x1b[31m.csv").write_text("pix1\n\x1b[31mred\n")
+    before = sorted(tmp_path.iterdir())
+    for name, message in {
+        "=cmd().png": "a spreadsheet would take this name for a formula; rename it, or give its whole path",
+        "pipe.npy": "A pipe or a device, not a file",
+        "evil\x1b[31m.csv": r"line 2, column pix1: '\x1b[31mred' is not a number",
+    }.items():
+        result = fashion(tmp_path, "predict", name, "--model", model.name, "--output", "out.csv")
+        assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+        assert message in result.stderr
+        assert "\x1b" not in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_model_whose_weights_are_no_numbers_is_refused(classifier: Classifier, images: np.ndarray) -> None:
+    broken = dataclasses.replace(classifier, model=copy.deepcopy(classifier.model))
+    next(broken.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(InputError, match="gives probabilities that are no numbers"):
+        predict(images[:1], broken)
 
 
 def test_images_that_are_not_square_are_enlarged_where_the_training_images_were(

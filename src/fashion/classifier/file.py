@@ -2,19 +2,28 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.preparation import Frame, Preparation
 from fashion.errors import InputError
-from fashion.files import replacing
+from fashion.files import replacing, require_file
 from fashion.networks.building import families
-from fashion.settings.fields import Classes, Positive, Strict, Views
+from fashion.settings.fields import Classes, Name, Positive, Strict, Views
+
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # what safetensors calls those of our networks
+
+
+def check_precision(environment: dict[str, str]) -> dict[str, str]:
+    if "precision" not in environment:
+        raise ValueError("the precision of the training is missing")
+    return environment
 
 
 class Description(Strict):
@@ -25,10 +34,16 @@ class Description(Strict):
     preparation: Preparation
     frame: Frame
     classes: Classes
-    environment: dict[str, str]
+    environment: Annotated[dict[Name, Name], AfterValidator(check_precision)]
     views: Views
     temperature: Positive
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def sees_its_frame(self) -> Self:
+        if (self.preparation.content or self.preparation.size) > self.frame.side:
+            raise ValueError("preparation wants more pixels than the frame has")
+        return self
 
 
 def save(classifier: Classifier, path: Path) -> None:
@@ -41,30 +56,76 @@ def save(classifier: Classifier, path: Path) -> None:
 
 
 def load(path: Path) -> Classifier:
-    """Read a model back; InputError when the file is not one of ours."""
+    """Read a model back; InputError when the file is not one of ours.
+
+    A description may claim anything: its network is built only if the file has weights of just its shapes.
+    """
     try:
+        require_file(path)
         with safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {})["fashion"])
+            description = described(json.loads((file.metadata() or {})["fashion"]))
+            check_weights(description, file)
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise InputError(f"{path}: no such model; `dvc repro` trains it") from None
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except DescriptionError as error:
         raise InputError(
-            f"{path}: not a model of this project ({error}); name another, or train it with `dvc repro`"
+            f"{path}: made by another version of this project, or damaged ({brief(error)}); `dvc repro` trains it again"
         ) from None
+    except (SafetensorError, KeyError, ValueError, OSError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f"{path}: not a model of this project ({brief(error)}); name another, or train it with `dvc repro`"
+        ) from None
+    model = network(description)
+    model.load_state_dict(weights)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Classifier(model=model, **{key: getattr(description, key) for key in Description.model_fields})
+
+
+class DescriptionError(Exception):
+    """A description, or weights, that are not what this version writes."""
+
+
+def described(content: Any) -> Description:
+    """Check what a file says of its weights."""
     try:
         description = Description.model_validate(content)
         if description.family not in families.names():
-            raise ValueError(description.family)
+            raise DescriptionError("an unknown family")
         families.schema(description.family).model_validate(description.arguments)
-        model = families.build(
-            description.family,
-            description.arguments,
-            image_size=description.preparation.size,
-            num_classes=len(description.classes),
-        )
-        model.load_state_dict(weights)
-    except (ValidationError, ValueError, RuntimeError):
-        raise InputError(f"{path}: made by another version of this project; `dvc repro` trains it again") from None
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Classifier(model=model, **{key: getattr(description, key) for key in Description.model_fields})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(["description", *map(str, fault["loc"])])
+        raise DescriptionError(f"{place}: {fault['msg'].removeprefix('Value error, ')}") from None
+    return description
+
+
+def network(description: Description) -> nn.Module:
+    """Build the network, of no weights in particular."""
+    return families.build(
+        description.family,
+        description.arguments,
+        image_size=description.preparation.size,
+        num_classes=len(description.classes),
+    )
+
+
+def check_weights(description: Description, file: Any) -> None:
+    """Require that an open file has the weights of the network, in shape and type."""
+    try:
+        with torch.device("meta"):  # takes no memory
+            planned = network(description).state_dict()
+    except (ValueError, RuntimeError, TypeError) as error:  # layers that do not fit, or beyond 64 bits
+        raise DescriptionError(f"no such network: {error}") from None
+    if set(file.keys()) != set(planned):
+        raise DescriptionError("its weights are those of another network than it describes")
+    for key, weights in planned.items():
+        found = file.get_slice(key)
+        if (tuple(found.get_shape()), found.get_dtype()) != (tuple(weights.shape), DTYPES[weights.dtype]):
+            raise DescriptionError(f"{key}: other weights than its description asks for")
+
+
+def brief(error: Exception) -> str:
+    """Say in a few words what is wrong."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(reason.split())[:200]

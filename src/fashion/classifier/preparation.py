@@ -1,12 +1,13 @@
 """From stored pixels to what a network sees: cropped or brought to its size, and scaled."""
 
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import numpy as np
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from fashion.settings.fields import Count, Scaling, Strict
+from fashion.settings.fields import Positive, Scaling, Side, Strict
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
@@ -18,9 +19,15 @@ class Frame(Strict):
     smaller images are enlarged until they fill these.
     """
 
-    side: Count
-    content: Count
+    side: Side
+    content: Side
     enlarge: bool
+
+    @model_validator(mode="after")
+    def has_room(self) -> Self:
+        if self.content > self.side:
+            raise ValueError(f"content of {self.content} pixels does not fit a side of {self.side}")
+        return self
 
     def margin(self) -> tuple[int, int]:
         """Give the pixels of margin before the content and after it."""
@@ -38,10 +45,10 @@ class Preparation(Strict):
     content: if given, crop to so many and shrink or enlarge these to `size`.
     """
 
-    size: Count
-    mean: float
-    std: float
-    content: Count | None = None
+    size: Side
+    mean: Annotated[float, Field(allow_inf_nan=False)]
+    std: Positive
+    content: Side | None = None
 
     @classmethod
     def of(

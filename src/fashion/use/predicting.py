@@ -11,6 +11,7 @@ from tqdm import tqdm
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.device import Precision, pick_device
 from fashion.classifier.file import load
+from fashion.errors import InputError
 from fashion.use.reading import Place, find, read_in_parts
 
 
@@ -58,6 +59,9 @@ def predict(
             bar.update(len(part))
     said = torch.cat(logits)
     log_probabilities = classifier.tempered(said)
+    if not log_probabilities.isfinite().all():
+        named = "the model" if isinstance(model, Classifier) else model
+        raise InputError(f"{named}: gives probabilities that are no numbers; train it again, at a lower rate")
     return Answers(
         images=names,
         class_names=classifier.classes,

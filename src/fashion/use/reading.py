@@ -1,6 +1,7 @@
 """Images to label, as people have them: image files, folders of them, CSV tables, NumPy arrays."""
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 
 from fashion.classifier.preparation import Frame
 from fashion.errors import InputError
+from fashion.files import require_file
+from fashion.settings.fields import CONTROL, FORMULA
 from fashion.sources.fitting import fit_images
 from fashion.sources.folder import read_grey, read_shape
 from fashion.sources.table import read_pixels
@@ -67,9 +70,20 @@ def find(places: Sequence[Place]) -> list[Images]:
 def find_in(place: Place) -> Images:
     """Find the images of one place."""
     if isinstance(place, np.ndarray):
-        return Images([str(number) for number in range(len(place))], as_images(place, "array"))
-    path = Path(place)
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        images = as_images(place, "array")
+        return Images([str(number) for number in range(len(images))], images)
+    try:
+        return find_at(Path(place))
+    except (OSError, RecursionError) as error:  # folders within each other, a thousand deep
+        reason = error.strerror if isinstance(error, OSError) else "too many folders within each other"
+        raise InputError(f"{place}: {reason}; name another") from None
+
+
+def find_at(path: Path) -> Images:
+    """Find the images of a folder or a file."""
+    name = shown(path)
+    if FORMULA.match(name):
+        raise InputError(f"{name}: a spreadsheet would take this name for a formula; rename it, or give its whole path")
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if is_image(file))
         if not files:
@@ -86,7 +100,13 @@ def find_in(place: Place) -> Images:
         files = [path]
     for file in files:
         read_shape(file)
-    return Images([os.fsencode(file).decode("utf-8", "backslashreplace") for file in files], files)
+    return Images([shown(file) for file in files], files)
+
+
+def shown(path: Path) -> str:
+    """Give a file's name as tables have it: in one line of UTF-8, with escapes for what is neither."""
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), name)
 
 
 def is_image(path: Path) -> bool:
@@ -97,9 +117,13 @@ def is_image(path: Path) -> bool:
 def read_npy(path: Path) -> np.ndarray:
     """Map the images of an .npy file into memory."""
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        require_file(path)
+        with warnings.catch_warnings(action="error"):  # of a size beyond 64 bits
+            array = np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; save it with numpy.save") from None
     except Exception as error:  # whatever a damaged header makes of Python's own parser
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not an array that NumPy can read ({reason}); save it with numpy.save") from None
     return as_images(array, str(path))
 
