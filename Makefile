@@ -14,7 +14,7 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help init repro relock test lint validate changes bench requirements
+.PHONY: help init repro relock test fuzz lint validate changes bench requirements
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,9 @@ relock: $(DONE) ## After a refactoring: prove that no result changes, and bring 
 
 test: $(DONE) ## Set up, then run the tests
 	@pytest
+
+fuzz: $(DONE) ## Feed all readers 110,000 damaged and hostile files, which takes half an hour (INPUTS=n: of each kind)
+	@FUZZ=$(or $(INPUTS),7500) pytest --numprocesses=0 --capture=no tests/fuzz
 
 lint: $(DONE) ## Check style, format and types
 	@ruff check .

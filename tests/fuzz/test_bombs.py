@@ -1,0 +1,122 @@
+"""Small files that want much memory or time; `read_or_refused` measures both."""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion.settings.parsing import load_yaml
+from fashion.sources.folder import read_grey
+from fashion.sources.idx import read_idx
+from fashion.sources.table import read_labelled, read_unlabelled
+from fashion.use.reading import find
+from hostile import read_or_refused
+
+MILLIONS = bytes(300_000_000)
+
+
+@pytest.fixture(scope="module")
+def squeezed() -> bytes:
+    """300 MB of zeros in gzip after an IDX header of one image of 2x2 pixels."""
+    return gzip.compress(struct.pack(">4I", 0x803, 1, 2, 2) + MILLIONS, 1)
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8) -> bytes:
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
+    parts = [
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in (header, *chunks, (b"IEND", b""))
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_gzip_is_read_as_far_as_the_header_announces(squeezed: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bomb.gz").write_bytes(squeezed)
+    read = lambda: read_idx(tmp_path / "bomb.gz", dimensions=3, sha256=None)  # noqa: E731
+    assert read_or_refused(read, len(squeezed)) is None
+
+
+def test_a_header_that_announces_more_than_the_file_can_hold_takes_no_memory(tmp_path: Path) -> None:
+    for content in (struct.pack(">4I", 0x803, *[2**32 - 1] * 3), struct.pack(">4I", 0x803, 0, *[2**32 - 1] * 2)):
+        (tmp_path / "bomb").write_bytes(content)
+        assert read_or_refused(lambda: read_idx(tmp_path / "bomb", dimensions=3, sha256=None), 16) is None
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"zTXt", b"iCCP"])
+def test_a_png_of_few_pixels_is_decompressed_no_further(kind: bytes, tmp_path: Path) -> None:
+    squeezed = zlib.compress(MILLIONS, 1)
+    chunks = (
+        [(b"IDAT", squeezed)]
+        if kind == b"IDAT"
+        else [(kind, b"k\0\0" + squeezed), (b"IDAT", zlib.compress(b"\0" * 72))]
+    )
+    content = png(8, 8, *chunks)
+    (tmp_path / "bomb.png").write_bytes(content)
+    read_or_refused(lambda: read_grey(tmp_path / "bomb.png"), len(content))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 49_000_000), (49_000_000, 1), (2**31 - 1, 2**31 - 1)])
+def test_an_image_of_millions_of_rows_or_columns_is_refused(width: int, height: int, tmp_path: Path) -> None:
+    (tmp_path / "bomb.png").write_bytes(png(width, height, (b"IDAT", zlib.compress(MILLIONS[:100_000_000], 1))))
+    assert read_or_refused(lambda: read_grey(tmp_path / "bomb.png"), 0) is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "pix999999999",
+        f"pix{'9' * 5000}",
+        "pix1,pix999999",
+        "," * 5_000_000,
+        ",".join(f"pix{n}" for n in range(1, 200_000)),
+    ],
+)
+def test_columns_of_any_number_take_no_more_than_they_are(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.csv"
+    path.write_text(f"label,{header}\n1,1\n2,1\n")
+    assert read_or_refused(lambda: read_labelled(path, None), len(header)) is None
+
+
+def test_a_table_takes_a_byte_of_memory_for_each_pixel(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text(f"label,{','.join(f'pix{n}' for n in range(1, 785))}\n" + f"1{',0' * 784}\n2{',0' * 784}\n" * 5000)
+    images, _, _ = read_or_refused(lambda: read_labelled(path, None), 0)  # 8 MB, in the 64 MB that are spared
+    assert images.shape == (10_000, 28, 28)
+
+
+def test_one_long_id_is_not_paid_for_by_all_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(f"ID,pix1\n{'x' * 100_000},1\n" + "".join(f"{number},1\n" for number in range(10_000)))
+    assert read_or_refused(lambda: read_unlabelled(path), path.stat().st_size) is None
+
+
+def test_an_array_of_more_than_its_file_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "bomb.npy", np.zeros((1, 8, 8), np.uint8))
+    content = (tmp_path / "bomb.npy").read_bytes().replace(b"(1, 8, 8), }          ", b"(9999999999, 8, 8), } ")
+    (tmp_path / "bomb.npy").write_bytes(content)
+    assert read_or_refused(lambda: find([tmp_path / "bomb.npy"]), len(content)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9)),
+        "a0: &a0 {k: 1}\n" + "".join(f"a{n + 1}: &a{n + 1}\n  <<: [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9)),
+        "a: &a [*a]",
+        "a: &a {<<: *a}",
+        "a: " + "[" * 100_000,
+        "a: " + "{a: " * 5000,
+        "? " * 20_000,
+        "\n".join(" " * depth + "a:" for depth in range(1500)),
+        "\n".join(f"k{number}: 1" for number in range(200_000)),
+        "a: " + "9" * 1_000_000,
+        "a: " + "x" * 20_000_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_settings_that_grow_when_read_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    assert read_or_refused(lambda: load_yaml(tmp_path / "params.yaml"), len(text)) is None

@@ -1,0 +1,64 @@
+"""NumPy's arrays in files, of any header."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from tqdm import tqdm
+
+from fashion.use.reading import find
+from hostile import damaged, read_or_refused
+
+
+def saved(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=True)
+    return content.getvalue()
+
+
+WHOLE = [saved(np.zeros((2, 5, 7), kind)) for kind in (np.uint8, float, object, "U3")]
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> bytes:
+    """Give an array whose header is Python of any kind."""
+    kinds = [
+        "'|u1'",
+        "'|O'",
+        "'<f8'",
+        "'|V2000000000'",
+        "('|u1', (9999, 9999))",
+        "[('a', '|u1')]",
+        "'\\q'",
+        "None",
+        "[" * 300,
+    ]
+    sides = st.sampled_from(["1", "8", "0", "-1", "True", "2**9", str(2**62), str(2**70), "9" * 5000, "1.0", "()"])
+    shape = ",".join(draw(st.lists(sides, min_size=1, max_size=4)))
+    kind, fortran = draw(st.sampled_from(kinds)), draw(st.sampled_from(["False", "True", "0", "x"]))
+    header = f"{{'descr': {kind}, 'fortran_order': {fortran}, 'shape': ({shape},)}}\n".encode()
+    return (
+        b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(draw(st.sampled_from([0, 64, 512])))
+    )
+
+
+@given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=5, max_side=9)))
+def test_what_is_written_is_read(array: np.ndarray, place: Path, bar: tqdm) -> None:
+    bar.update()
+    np.save(place / "sound.npy", array)
+    np.testing.assert_array_equal(find([place / "sound.npy"])[0].content, array)
+
+
+@given(content=damaged(WHOLE) | headers())
+def test_any_array_is_read_or_refused(content: bytes, place: Path, bar: tqdm) -> None:
+    bar.update()
+    path = place / "any.npy"
+    path.write_bytes(content)
+    found = read_or_refused(lambda: find([path]), len(content))
+    if found is not None:
+        images = found[0].content
+        assert (images.dtype, images.ndim) == (np.uint8, 3)
+        assert images.nbytes <= len(content)

@@ -1,0 +1,81 @@
+"""Tables with any header and any cells."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from tqdm import tqdm
+
+from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
+from hostile import NASTY_TEXT, damaged, read_or_refused
+
+WHOLE = b"label,ID,pix1,pix2,pix3,pix4\n1,a,0,0,0,0\n2,b,255,1,2,3\n"
+COLUMNS = [
+    "ID",
+    "label",
+    "pix1",
+    "pix2",
+    "pix3",
+    "pix4",
+    "pix5",
+    "pix01",
+    "pix999999999",
+    f"pix{'9' * 5000}",
+    *NASTY_TEXT,
+]
+CELLS = (
+    st.sampled_from(["0", "255", "256", "-1", "0.5", "1.0", " 2", "1e2", "True", "2020-01-01", *NASTY_TEXT]) | st.text()
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> bytes:
+    """Give a table that may be sound but for a few cells."""
+    header = draw(
+        st.sampled_from([["ID", "pix1"], ["label", "pix1"], ["pix1"], ["pix4", "label", "pix2", "pix3", "pix1"]])
+        | st.lists(st.sampled_from(COLUMNS), max_size=6)
+    )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=draw(st.sampled_from(["\n", "\r\n", "\r"])))
+    writer.writerow(header)
+    for number in range(draw(st.integers(0, 4))):
+        row = [str(number)] * len(header)
+        if draw(st.booleans()):
+            row[draw(st.integers(0, len(row))) :] = draw(st.lists(CELLS, max_size=3))
+        writer.writerow(row)
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]))
+    return text.getvalue().encode(encoding, "replace" if encoding == "latin-1" else "surrogatepass")
+
+
+@given(images=arrays(np.uint8, st.tuples(st.integers(1, 4), st.just(3), st.just(3))), data=st.data())
+def test_what_is_written_in_any_order_of_columns_is_read(
+    images: np.ndarray, data: st.DataObject, place: Path, bar: tqdm
+) -> None:
+    bar.update()
+    order = data.draw(st.permutations(range(9)))
+    rows = [[f"pix{number + 1}" for number in order]]
+    rows += [[str(image.flat[number]) for number in order] for image in images]
+    (place / "sound.csv").write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
+    np.testing.assert_array_equal(read_pixels(place / "sound.csv")[0], images)
+
+
+@pytest.mark.parametrize("reader", ["labelled", "unlabelled", "pixels"])
+@given(content=tables() | damaged([WHOLE, WHOLE.replace(b"ID,", b"").replace(b"a,", b"").replace(b"b,", b"")]))
+def test_any_table_is_read_or_refused(reader: str, content: bytes, place: Path, bar: tqdm) -> None:
+    bar.update()
+    path = place / "any.csv"
+    path.write_bytes(content)
+    if reader == "labelled":
+        read = read_or_refused(lambda: read_labelled(path, None), len(content))
+    else:
+        read = read_or_refused(lambda: (read_unlabelled if reader == "unlabelled" else read_pixels)(path), len(content))
+    if read is not None:
+        images, names = read[:2]
+        assert images.dtype == np.uint8
+        assert images.shape[1] == images.shape[2]
+        assert len(images) == len(names)

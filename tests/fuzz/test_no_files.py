@@ -1,0 +1,59 @@
+"""What stands where a file should: each reader refuses it at once, by name."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fashion.classifier.file import load
+from fashion.settings.parsing import load_yaml
+from fashion.sources.folder import list_classes, list_images, read_grey, read_shape
+from fashion.sources.idx import read_idx
+from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
+from fashion.use.reading import find
+from hostile import read_or_refused
+
+READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "idx": ("labels", lambda path: read_idx(path, dimensions=1, sha256=None)),
+    "gzipped idx": ("labels.gz", lambda path: read_idx(path, dimensions=1, sha256=None)),
+    "labelled table": ("table.csv", lambda path: read_labelled(path, None)),
+    "unlabelled table": ("table.csv", read_unlabelled),
+    "pixels": ("table.csv", read_pixels),
+    "shape": ("image.png", read_shape),
+    "image": ("image.png", read_grey),
+    "images of classes": ("train", list_classes),
+    "images of a class": ("cat", list_images),
+    "model": ("model.safetensors", load),
+    "params": ("params.yaml", load_yaml),
+    "image to label": ("image.png", lambda path: find([path])),
+    "table to label": ("table.csv", lambda path: find([path])),
+    "array to label": ("array.npy", lambda path: find([path])),
+}
+
+PLACES: dict[str, Callable[[Path], Any]] = {
+    "nothing": lambda _: None,
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "an empty device": lambda path: path.symlink_to("/dev/null"),
+    "a link to itself": lambda path: path.symlink_to(path),
+    "an empty file": lambda path: path.write_bytes(b""),
+    "a pickle": lambda path: path.write_bytes(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R."),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_file_is_refused_at_once(reader: str, place: str, tmp_path: Path) -> None:
+    name, read = READERS[reader]
+    PLACES[place](tmp_path / name)
+    assert read_or_refused(lambda: read(tmp_path / name), 0) is None
+
+
+@pytest.mark.parametrize("stem", ["a" * 300, "a\0b", "no\nsuch\x1b[31m"])
+@pytest.mark.parametrize("reader", READERS)
+def test_a_name_that_no_file_can_have_is_refused(reader: str, stem: str, tmp_path: Path) -> None:
+    name, read = READERS[reader]
+    assert read_or_refused(lambda: read(tmp_path / f"{stem}{name}"), 0) is None
