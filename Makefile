@@ -34,7 +34,7 @@ test: $(DONE) ## Set up, then run the tests
 	@pytest
 
 fuzz: $(DONE) ## Feed all readers 110,000 damaged and hostile files, which takes half an hour (INPUTS=n: of each kind)
-	@FUZZ=$(or $(INPUTS),7500) pytest --numprocesses=0 --capture=no tests/fuzz
+	@FUZZ=$(or $(INPUTS),6000) pytest --numprocesses=0 --capture=no tests/fuzz
 
 lint: $(DONE) ## Check style, format and types
 	@ruff check .

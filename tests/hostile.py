@@ -14,7 +14,7 @@ from fashion.errors import InputError
 
 SECONDS = 2  # of computing
 TIMES, SPARE = 4, 64 << 20  # bytes of memory for each of the file, and beside them
-INPUTS = int(os.environ.get("FUZZ", "150"))  # of each kind
+INPUTS = int(os.environ.get("FUZZ", "100"))  # of each kind
 
 # What parsers and terminals have stumbled over. No text here is a number that a reader ought to take.
 NASTY_TEXT = [

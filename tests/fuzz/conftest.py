@@ -1,4 +1,4 @@
-"""How many inputs, and which: `make test` takes the same 150 of each kind every time, `make fuzz` others and more."""
+"""How many inputs, and which: `make test` takes the same 100 of each kind every time, `make fuzz` others and more."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ for name, always_the_same in (("test", True), ("fuzz", False)):
         deadline=None,  # `read_or_refused` looks at the clock, and at what this process alone has computed
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
     )
-settings.load_profile("test" if INPUTS <= 150 else "fuzz")
+settings.load_profile("test" if INPUTS <= 100 else "fuzz")
 
 
 @pytest.fixture

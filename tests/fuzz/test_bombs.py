@@ -64,6 +64,17 @@ def test_an_image_of_millions_of_rows_or_columns_is_refused(width: int, height: 
     assert read_or_refused(lambda: read_grey(tmp_path / "bomb.png"), 0) is None
 
 
+def test_a_tiff_of_thousands_of_pages_is_refused_at_the_second(tmp_path: Path) -> None:
+    values = ((256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (279, 4, 64))
+    tags = struct.pack("<H", len(values)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in values
+    )
+    length = len(tags) + 4
+    pages = [tags + struct.pack("<I", 8 + length * number) for number in range(1, 60_001)]
+    (tmp_path / "bomb.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + b"".join(pages))
+    assert read_or_refused(lambda: read_grey(tmp_path / "bomb.tif"), 0) is None
+
+
 @pytest.mark.parametrize(
     "header",
     [

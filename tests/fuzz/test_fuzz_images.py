@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
@@ -17,7 +17,7 @@ from fashion.settings.ingest import IngestSettings
 from fashion.sources.folder import read_grey, read_shape
 from fashion.sources.ingest import ingest
 from fashion.use.reading import find
-from hostile import INPUTS, NASTY_TEXT, damaged, read_or_refused
+from hostile import NASTY_TEXT, damaged, read_or_refused
 
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF"]
 MODES = {"PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"], "TIFF": ["1", "L", "RGB", "I", "F"]}
@@ -45,7 +45,6 @@ def test_what_is_written_is_read(image: np.ndarray, form: str, place: Path, bar:
 
 @pytest.mark.parametrize("form", FORMATS)
 @given(data=st.data())
-@settings(max_examples=max(INPUTS // 3, 1))
 def test_any_image_file_is_read_or_refused(form: str, data: st.DataObject, place: Path, bar: tqdm) -> None:
     bar.update()
     content = data.draw(damaged(SAVED[form]))
@@ -72,7 +71,6 @@ def made(path: bytes, content: bytes) -> bool:
 
 
 @given(names=st.lists(st.tuples(NAMES, NAMES), max_size=3), sound=st.booleans())
-@settings(max_examples=max(INPUTS // 3, 1))
 def test_any_names_of_folders_and_files_are_taken_or_refused(
     names: list[tuple[str, str]], sound: bool, place: Path, bar: tqdm
 ) -> None:

@@ -140,7 +140,7 @@ def pages(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "00.png: not an image in a format known here"),
         (lambda path: path.write_bytes(png_of(30_000, 30_000)), "announces .* pixels; save a smaller copy"),
         (lambda path: path.write_bytes(png_of(8_000, 8_000)), "announces 8000x8000 pixels, more than 50,000,000"),
-        (pages, "has 2 pages or frames"),
+        (pages, "has several pages or frames"),
         (lambda path: (path.parent / "more").mkdir(), "more: a folder among images"),
         (lambda path: (path.parents[1] / "stray.png").write_bytes(path.read_bytes()), "stray.png: lies beside"),
         (lambda path: (path.parents[1] / "empty").mkdir(), "empty: empty; put images there"),
