@@ -7,6 +7,7 @@ import argparse
 import inspect
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -16,13 +17,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the code beside this file, wherever a copy of it runs
 
 from fashion.errors import InputError
+from fashion.files import replacing
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
 from orphan import end_with_dvc
 
 PARAMS = Path("params.yaml")
-LOCK = Path("dvc.lock")
-STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")[2]  # DVC tells its stages their names
+NO_MEMORY = re.compile("can't allocate memory|out of memory")  # as torch says it, of the CPU and of a GPU
+FILE, _, STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")  # DVC tells its stages where they stand
+LOCK = Path(FILE or "dvc.yaml").with_suffix(".lock")
 
 
 def run(main: Callable[..., None]) -> None:
@@ -51,9 +54,17 @@ def run(main: Callable[..., None]) -> None:
         put_back_outputs()
         print(f"{STAGE or Path(sys.argv[0]).stem}: interrupted; its outputs are as they were", file=sys.stderr)
         sys.exit(130)
-    except BaseException:
+    except BaseException as error:
         put_back_outputs()
-        raise
+        if not of_memory(error):
+            raise
+        remedy = "stop other programs, run fewer stages at a time (JOBS=1), or take a smaller batch_size or network"
+        print(f"error: no memory left ({' '.join(str(error).split())}); {remedy}", file=sys.stderr)
+        sys.exit(2)
+
+
+def of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
 
 
 def put_back_outputs() -> None:
@@ -61,6 +72,13 @@ def put_back_outputs() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so that a second one, such as of `end_with_dvc`, breaks nothing off
     if not STAGE:
         return  # started by hand: nothing was deleted
+    try:
+        copy_from_cache()
+    except InputError as error:  # a full disk, perhaps the fault that ended the stage
+        print(f"the last outputs could not be put back ({error}); `dvc checkout` does", file=sys.stderr)
+
+
+def copy_from_cache() -> None:
     from dvc.repo import Repo
 
     with Repo(_wait_for_lock=True) as repo:
@@ -77,5 +95,5 @@ def put_back_outputs() -> None:
             for place, checksum in files.items():
                 cached = Path(repo.cache.local.oid_to_path(checksum))
                 if not place.exists() and cached.is_file():
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(cached, place)
+                    with replacing(place) as temporary:
+                        shutil.copyfile(cached, temporary)

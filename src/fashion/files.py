@@ -8,23 +8,41 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fashion.errors import InputError
+
+REMEDIES = {  # by what Python, safetensors and NumPy say; the last means that not all of an array was written
+    os.strerror(errno.ENOSPC): "make room on its disk",
+    os.strerror(errno.EDQUOT): "make room on its disk",
+    " written": "make room on its disk",
+    os.strerror(errno.EROFS): "take the project to a disk that can be written to",
+    os.strerror(errno.EACCES): "give yourself the right to write there",
+}
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, moved onto it when the block ends and removed when it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a temporary path beside `path`, moved onto it when the block ends and removed when it fails.
+
+    InputError where the disk is full or not to be written to.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        if remedy := next((remedy for said, remedy in REMEDIES.items() if said in str(error)), None):
+            raise InputError(f"{path}: cannot be written; {remedy}, and run again") from None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # moved, or never there
+            temporary.unlink()
 
 
 def require_file(path: Path) -> None:

@@ -1,17 +1,23 @@
 import functools
+import gzip
+import hashlib
 import http.server
 import shutil
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import fashion.sources.fetch
 from clone import DATA
 from fashion.errors import InputError
 from fashion.sources.fetch import DEBIAN_FOLDER, fetch
 
 NAMES = ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
+SUMS = {name: hashlib.sha256(gzip.decompress((DATA / name).read_bytes())).hexdigest() for name in NAMES}
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -27,6 +33,67 @@ class CutOffHandler(QuietHandler):
         self.send_header("Content-Length", "1000")
         self.end_headers()
         self.wfile.write(b"only this")
+
+
+class StallingHandler(QuietHandler):
+    """Sends a little, and then nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"this much")
+        self.wfile.flush()
+        time.sleep(3)
+
+
+class DrippingHandler(QuietHandler):
+    """Sends a byte now and then, for ever."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b".")
+                time.sleep(0.05)
+
+
+class EndlessHandler(QuietHandler):
+    """Sends as fast as it can, for ever."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(bytes(1 << 16))
+
+
+class RedirectingHandler(QuietHandler):
+    """Sends everyone to itself."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+
+class GarbageHandler(QuietHandler):
+    """Sends a page of its own instead of each file, as captive portals do."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>Please log in</html>")
+
+
+class OtherFileHandler(QuietHandler):
+    """Sends a whole gzip file of other bytes."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(gzip.compress(b"other bytes"))
 
 
 def serve(handler: object) -> Iterator[str]:
@@ -52,25 +119,54 @@ def no_apt(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
 
 
 def test_files_come_whole_from_a_mirror(mirror: str, tmp_path: Path) -> None:
-    fetch(NAMES, tmp_path, [mirror])
+    fetch(SUMS, tmp_path, [mirror])
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
     assert all((tmp_path / name).read_bytes() == (DATA / name).read_bytes() for name in NAMES)
 
 
 def test_a_download_that_breaks_off_leaves_nothing_behind(cut_off_mirror: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot fetch"):
-        fetch(NAMES, tmp_path, [cut_off_mirror])
+        fetch(SUMS, tmp_path, [cut_off_mirror])
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (StallingHandler, "no answer in time"),
+        (DrippingHandler, "slower than 10 kB a second"),
+        (EndlessHandler, "more than 1 MB"),
+        (RedirectingHandler, "Exceeded 30 redirects"),
+        (GarbageHandler, "Not a gzipped file"),
+        (OtherFileHandler, "has other bytes than ingest.sha256 in params.yaml says"),
+    ],
+)
+def test_a_mirror_that_behaves_badly_is_left_for_the_next(
+    handler: type,
+    said: str,
+    mirror: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(fashion.sources.fetch, "READ", 1)
+    monkeypatch.setattr(fashion.sources.fetch, "FAIR", 1)
+    monkeypatch.setattr(fashion.sources.fetch, "LARGEST", 1_000_000)
+    for bad in serve(handler):
+        fetch(SUMS, tmp_path, [bad, mirror])
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+    assert all((tmp_path / name).read_bytes() == (DATA / name).read_bytes() for name in NAMES)
+
+
 def test_the_next_mirror_is_asked_when_one_has_not_got_the_files(mirror: str, tmp_path: Path) -> None:
-    fetch(NAMES, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9", mirror])
+    fetch(SUMS, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9", mirror])
     assert (tmp_path / NAMES[0]).is_file()
 
 
 def test_when_nothing_helps_the_error_says_what_was_tried_and_what_to_do(mirror: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        fetch(NAMES, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9"])
+        fetch(SUMS, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9"])
     message = str(error.value)
     assert "put them there yourself" in message
     assert "nowhere (HTTP 404)" in message
@@ -97,5 +193,5 @@ def test_debians_package_is_unpacked_when_no_mirror_answers(
     apt.write_text(f"#!/bin/sh\n[ $1 = download ] && dpkg-deb --build {tree} $2_1_all.deb\n")
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    fetch(NAMES, tmp_path, [])
+    fetch(SUMS, tmp_path, [])
     assert all((tmp_path / name).read_bytes() == (DATA / name).read_bytes() for name in NAMES)

@@ -71,9 +71,9 @@ def test_only_what_is_missing_is_fetched(raw: Path, monkeypatch: pytest.MonkeyPa
     (raw / "t10k-labels-idx1-ubyte.gz").rename(hidden)
     asked = []
 
-    def deliver(names: list[str], folder: Path, mirrors: list[str]) -> None:
-        asked.extend([*names, *mirrors])
-        hidden.rename(folder / names[0])
+    def deliver(checksums: dict[str, str], folder: Path, mirrors: list[str]) -> None:
+        asked.extend([*checksums, *mirrors])
+        hidden.rename(folder / next(iter(checksums)))
 
     monkeypatch.setattr(ingesting, "fetch", deliver)
     data = ingest(raw, settings(mirrors=["https://mirror.example"]), CLASSES)

@@ -1,15 +1,20 @@
 """Get the public data files: from the mirrors over HTTPS, else from Debian's package archive."""
 
 import functools
+import gzip
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
@@ -20,33 +25,39 @@ from fashion.files import replacing
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CONNECT, READ = 5, 30  # seconds without an answer
+SLOWEST, FAIR = 10_000, 60  # bytes a second, from so many seconds on
+LARGEST = 200_000_000  # bytes of a file, also decompressed; the training images have 47 million
 
 
-def fetch(names: Sequence[str], folder: Path, mirrors: Sequence[str]) -> None:
-    """Put the files `names` into `folder`, from the first source that has them all; InputError when none has."""
+def fetch(checksums: Mapping[str, str], folder: Path, mirrors: Sequence[str]) -> None:
+    """Put files into `folder`, from the first source that has them all; InputError when none has.
+
+    checksums: SHA-256 of each file's decompressed bytes, by its name.
+    """
     tried = []
     for mirror in mirrors:
         try:
-            download(names, folder, mirror)
+            download(checksums, folder, mirror)
             return
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             tried.append(f"{mirror} ({reason(error)})")
             print(f"fetch: {tried[-1]}; trying elsewhere", file=sys.stderr, flush=True)
     try:
-        unpack_debian_package(names, folder)
+        unpack_debian_package(list(checksums), folder)
         return
     except (subprocess.CalledProcessError, OSError) as error:
         tried.append(f"Debian package {DEBIAN_PACKAGE} ({reason(error)})")
-    raise InputError(f"{folder}: cannot fetch {', '.join(names)}; put them there yourself. Tried: {'; '.join(tried)}")
+    missing = ", ".join(checksums)
+    raise InputError(f"{folder}: cannot fetch {missing}; put them there yourself. Tried: {'; '.join(tried)}")
 
 
-def download(names: Sequence[str], folder: Path, mirror: str) -> None:
-    """Download the files that are not there yet, with a progress bar; each is moved into place when whole."""
+def download(checksums: Mapping[str, str], folder: Path, mirror: str) -> None:
+    """Download the files that are not there yet, with a progress bar; each is moved into place when whole and right."""
     with requests.Session() as session:
         retry = Retry(total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
         session.mount("https://", HTTPAdapter(max_retries=retry))
         session.headers["Accept-Encoding"] = "identity"  # the bytes as they lie there, of the announced length
-        for name in names:
+        for name, checksum in checksums.items():
             if (folder / name).exists():
                 continue
             url = f"{mirror.rstrip('/')}/{name}"
@@ -58,11 +69,40 @@ def download(names: Sequence[str], folder: Path, mirror: str) -> None:
                     part.open("wb") as file,
                     tqdm(total=size or None, unit="B", unit_scale=True, desc=name, mininterval=1) as bar,
                 ):
-                    for chunk in response.iter_content(1 << 16):
+                    for chunk in chunks(response.raw):
                         file.write(chunk)
                         bar.update(len(chunk))
                 if size and part.stat().st_size != size:
                     raise OSError(f"{part.stat().st_size} of {size} bytes came")
+                if decompressed_checksum(part) != checksum:
+                    raise OSError(f"{name} has other bytes than ingest.sha256 in params.yaml says")
+
+
+def chunks(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
+    """Give what comes, as it comes; OSError where that is too slow, or too much."""
+    started, done = time.monotonic(), 0
+    while chunk := raw.read1(1 << 16):
+        yield chunk
+        done += len(chunk)
+        seconds = time.monotonic() - started
+        if seconds > FAIR and done / seconds < SLOWEST:
+            raise OSError(f"slower than {SLOWEST / 1000:.0f} kB a second")
+        if done > LARGEST:
+            raise OSError(f"more than {LARGEST / 1e6:.0f} MB")
+
+
+def decompressed_checksum(path: Path) -> str:
+    """Compute SHA-256 of what a gzip file holds; OSError where it is none, or holds too much."""
+    checksum = hashlib.sha256()
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(1 << 20):
+                checksum.update(chunk)
+                if file.tell() > LARGEST:
+                    raise OSError(f"more than {LARGEST / 1e6:.0f} MB, decompressed")
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"not a whole gzip file: {error}") from None
+    return checksum.hexdigest()
 
 
 def unpack_debian_package(names: Sequence[str], folder: Path) -> None:
@@ -88,6 +128,8 @@ def reason(error: Exception) -> str:
         return lines[-1] if lines else f"exit status {error.returncode}"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return "no answer in time"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return " ".join(str(error).split())

@@ -130,7 +130,8 @@ def find_idx(folder: Path, settings: IngestSettings) -> list[Path]:
     for place in (there, present(DEBIAN_FOLDER)):
         if len(place) == len(IDX_FILES):
             return list(place.values())
-    fetch([f"{name}.gz" for name in IDX_FILES if name not in there], folder, settings.mirrors)
+    sums = dict(zip(IDX_FILES, settings.sha256.model_dump().values(), strict=True))
+    fetch({f"{name}.gz": sums[name] for name in IDX_FILES if name not in there}, folder, settings.mirrors)
     return list(present(folder).values())
 
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fashion.errors import InputError
 from fashion.files import replacing
 from fashion.training.origin import Origin, checksum
 
@@ -69,7 +70,7 @@ class Checkpoint:
             return
         try:
             write(self.path, {"origin": self.origin.parts(), "state": state})
-        except (OSError, SafetensorError) as error:
+        except (InputError, OSError, SafetensorError) as error:
             self.say(f"{self.path} cannot be written ({error}): if killed, the training starts anew")
             self.due = math.inf
             return
