@@ -3,7 +3,7 @@
 import paths
 from entry import run
 from fashion.files import read_array, read_json, write_array
-from fashion.images.split import split
+from fashion.images.split import some_of_each, split
 from fashion.params import Params
 
 
@@ -21,9 +21,10 @@ def main(params: Params) -> None:
         ("validation", images[parts.validation], labels[parts.validation]),
         ("test", test_images, test_labels),
     ):
-        write_array(paths.images(paths.SPLIT, part), part_images)
-        write_array(paths.labels(paths.SPLIT, part), part_labels)
-        print(f"split: {len(part_labels)} {part} images", flush=True)
+        kept = some_of_each(part_labels, params.split.at_most)
+        write_array(paths.images(paths.SPLIT, part), part_images[kept])
+        write_array(paths.labels(paths.SPLIT, part), part_labels[kept])
+        print(f"split: {len(part_labels[kept])} {part} images", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fashion.errors import InputError
-from fashion.images.split import split
+from fashion.images.split import some_of_each, split
 from fashion.settings.split import SplitSettings
 
 CLASSES = [f"class {number}" for number in range(10)]
@@ -93,3 +93,19 @@ def test_a_split_that_leaves_a_part_empty_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=complaint):
         split(labels[:count], settings(**changes), classes=CLASSES, has_test=True)
+
+
+def test_a_first_look_keeps_as_many_of_each_class_as_its_share(labels: np.ndarray) -> None:
+    kept = some_of_each(labels, 50)
+    assert np.bincount(labels[kept]).tolist() == [5] * 10
+    assert sorted(set(kept)) == list(kept), "each once, in the order of the part"
+
+
+def test_a_first_look_keeps_an_image_of_the_rarest_class() -> None:
+    labels = np.repeat([0, 1, 2], [500, 1, 500])
+    assert np.bincount(labels[some_of_each(labels, 10)])[1] == 1
+
+
+@pytest.mark.parametrize("at_most", [None, 400, 5000])
+def test_a_part_that_is_small_enough_is_kept_whole(labels: np.ndarray, at_most: int | None) -> None:
+    assert np.array_equal(labels[some_of_each(labels, at_most)], labels)

@@ -61,6 +61,16 @@ def with_official_test(labels: np.ndarray, counts: np.ndarray, settings: SplitSe
     return Parts(train, validation, None)
 
 
+def some_of_each(labels: np.ndarray, at_most: int | None) -> np.ndarray | slice:
+    """Choose about so many images of a part, as many of each class as its share of them is, but at least one."""
+    if at_most is None or len(labels) <= at_most:
+        return slice(None)
+    by_class = np.argsort(labels, kind="stable")
+    evenly = by_class[np.linspace(0, len(labels), at_most, endpoint=False).astype(int)]
+    _, first_of_each = np.unique(labels, return_index=True)
+    return np.union1d(evenly, first_of_each)
+
+
 def refuse_scarce(counts: np.ndarray, classes: list[str], *, least: int, use: str) -> None:
     """Refuse classes of too few labelled images, by name and count."""
     scarce = np.flatnonzero(counts < least)

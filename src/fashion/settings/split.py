@@ -11,6 +11,7 @@ class SplitSettings(Strict):
     `fractions` draws test and validation from all labelled images but the official test set, class by class; data that
     have no test set are always split so.
     validation: images, or a share of them (official). test_fraction, validation_fraction: shares of each class.
+    at_most: images that each part keeps, for a first look; null keeps all.
     """
 
     scheme: Literal["official", "fractions"]
@@ -18,3 +19,4 @@ class SplitSettings(Strict):
     validation: Count | Fraction
     test_fraction: Fraction
     validation_fraction: Fraction
+    at_most: Count | None = None

@@ -1,0 +1,26 @@
+"""`make quick`, on the sample."""
+
+import json
+from pathlib import Path
+
+from clone import SYSTEMS, edit_params, run
+from fashion.files import read_array
+
+
+def make_quick(project: Path) -> str:
+    """Run what a user does, without the installation."""
+    return run(project, "make", "--old-file", ".venv/.installed", "quick")
+
+
+def test_a_first_look_takes_all_systems_and_leaves_the_results_in_git(project: Path) -> None:
+    edit_params(project, lambda params: params["split"].update(validation=0.25))
+    run(project, "git", "commit", "--quiet", "--all", "--message=Validate on a share")
+    script = project / "stages/quick.py"
+    script.write_text(script.read_text(encoding="utf-8").replace("IMAGES = 2000", "IMAGES = 50"), encoding="utf-8")
+    said = make_quick(project)
+    assert "The report: quick/report.html\n" in said
+    assert run(project, "git", "status", "--porcelain") == " M stages/quick.py\n"
+    assert set(json.loads((project / "quick/metrics/variants.json").read_text())) == set(SYSTEMS)
+    assert len(read_array(project / "quick/data/split/train_labels.npy")) == 50
+    assert "<h2" in (project / "quick/report.html").read_text(encoding="utf-8")
+    assert "Everything is up to date." in make_quick(project)
