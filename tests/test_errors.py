@@ -12,3 +12,4 @@ def test_a_long_message_keeps_its_place_and_its_remedy() -> None:
     assert message.startswith("params.yaml: xxx")
     assert message.endswith("xxx: unknown key")
     assert len(message) == MOST + len(" ... ")
+    assert len(str(InputError("\ud800" * 10_000))) == MOST + len(" ... ")

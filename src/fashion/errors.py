@@ -11,9 +11,11 @@ class InputError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        if len(message) > MOST:
-            message = f"{message[: MOST // 2]} ... {message[-MOST // 2 :]}"
-        super().__init__("".join(map(printable, message)))
+        super().__init__(shortened("".join(map(printable, shortened(message)))))  # escapes are longer
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= MOST else f"{text[: MOST // 2]} ... {text[-MOST // 2 :]}"
 
 
 def printable(character: str) -> str:

@@ -105,7 +105,7 @@ def described(path: Path, change: Callable[[dict], object]) -> Path:
         (lambda its: its["preparation"].update(std=0.0), "preparation.std: Input should be greater than 0"),
         (lambda its: its["frame"].update(side=10**7), "frame.side: Input should be less than or equal to 1024"),
         (lambda its: its["frame"].update(side=20), "content of 28 pixels does not fit a side of 20"),
-        (lambda its: its["environment"].pop("precision"), "the precision of the training is missing"),
+        (lambda its: its["environment"].pop("precision"), "the precision of the training must be bf16 or fp32"),
         (lambda its: its["environment"].update(cpu="\x1b[31m"), "environment.cpu: a name is 1 to 255 characters"),
         (lambda its: its.update(classes=["a"] * 10), "classes: a name stands twice"),
         (lambda its: its["classes"].__setitem__(0, "=cmd()"), "classes.0: a spreadsheet would take this name"),

@@ -21,8 +21,8 @@ DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # what safetensors calls th
 
 
 def check_precision(environment: dict[str, str]) -> dict[str, str]:
-    if "precision" not in environment:
-        raise ValueError("the precision of the training is missing")
+    if environment.get("precision") not in ("bf16", "fp32"):
+        raise ValueError("the precision of the training must be bf16 or fp32")
     return environment
 
 
