@@ -14,7 +14,7 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help init repro relock test fuzz lint validate changes bench requirements
+.PHONY: help init quick repro seeds relock test fuzz faults lint validate changes audit sbom bench requirements
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -22,10 +22,23 @@ help: ## List the commands
 init: $(DONE) ## Write params.yaml for your own images in data/raw
 	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
 
+quick: $(DONE) ## Take a first look in minutes: all systems on few images, in quick/, apart from the results in git
+	@python stages/quick.py
+	@cd quick && python -m abreast repro $(if $(JOBS),--jobs $(JOBS)) && cp logs/durations.json benchmarks \
+		&& python -m abreast repro >/dev/null
+	@echo "The report: quick/report.html"
+
 repro: $(DONE) ## Set up, then run what changed, side by side on all cores (JOBS=n: on n; SCHEDULER=tcp://...: on others)
 	@python stages/check.py >/dev/null
 	@python -m abreast repro --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
+
+seeds: $(DONE) ## Train again with other seeds, N times in all (N=3; SYSTEMS="base final": these alone), and compare
+	@python stages/seeds.py $(or $(N),3) "$(SYSTEMS)"
+	@python -m abreast repro dvc.yaml seeds/dvc.yaml --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
+		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
+	@test ! -f seeds/seeds.json || cp seeds/seeds.json metrics/seeds.json
+	@python -m abreast repro $(if $(JOBS),--jobs $(JOBS))
 
 relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
 	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
@@ -35,6 +48,9 @@ test: $(DONE) ## Set up, then run the tests
 
 fuzz: $(DONE) ## Feed all readers 110,000 damaged and hostile files, which takes half an hour (INPUTS=n: of each kind)
 	@FUZZ=$(or $(INPUTS),6000) pytest --numprocesses=0 --capture=no tests/fuzz
+
+faults: $(DONE) ## Kill a run of the sample at 100 moments (KILLS=n, SEED=n): it must go on to the same bytes
+	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),0) pytest --numprocesses=0 --capture=no tests/faults/test_killing.py
 
 lint: $(DONE) ## Check style, format and types
 	@ruff check .
@@ -47,6 +63,13 @@ validate: $(DONE) ## Check that the results in git are those of the code and set
 changes: $(DONE) ## Say in Markdown what changed in settings and metrics since a commit (BASE=commit, the last one)
 	@echo "## Settings"; echo; dvc params diff --md $(or $(BASE),HEAD)
 	@echo; echo "## Metrics"; echo; dvc metrics diff --md $(or $(BASE),HEAD)
+
+audit: $(DONE) ## Look up known vulnerabilities of all packages that are pinned
+	@python .ci/audit.py
+
+sbom: $(DONE) ## Write what is installed, as CycloneDX: sbom.json
+	@cyclonedx-py environment $(VENV)/bin/python --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
+	@echo "wrote sbom.json"
 
 bench: $(DONE) ## Compare the training engine with a plain loop and with other libraries, on every system
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement benchmarks/requirements.txt \

@@ -52,6 +52,7 @@ def disagreements(params: Params, root: Path) -> Iterator[str]:
         yield from wrong_chances(name, variants, len(confusion))
     yield from wrong_curves(params, variants, root)
     accuracies = accuracies_to_plot(variants).to_csv(index=False, lineterminator="\n")
+    yield from wrong_spread(params, variants)
     yield from wrong_means()
     if (root / "plots/accuracies.csv").read_text(encoding="utf-8") != accuracies:
         yield f"plots/accuracies.csv: not what follows from {VARIANTS_FILE}"
@@ -155,16 +156,34 @@ def wrong_curves(params: Params, variants: dict[str, Any], root: Path) -> Iterat
                 yield f"{VARIANTS_FILE}: {name}.val_accuracy is {accuracy}, and {best['val_accuracy']:.4f} in {file}"
 
 
+def wrong_spread(params: Params, variants: dict[str, Any]) -> Iterator[str]:
+    """Take the means of trainings with several seeds anew, the main one among them."""
+    file = "metrics/seeds.json"
+    spread = read_json(file)
+    for name, row in spread.items():
+        seed = str(params.finetune.seed if name == FINAL else params.train.seed)
+        main = {key: variants[name][key] for key in ("val_accuracy", "test_accuracy")}
+        yield from unlike(f"{file}: {name}", row["runs"], {seed: main}, VARIANTS_FILE)
+        for key in main:
+            values = [run[key] for run in row["runs"].values()]
+            means = {"mean": statistics.mean(values), "deviation": statistics.stdev(values)}
+            yield from unlike(f"{file}: {name}", row, {key: means}, "its runs")
+        baseline = spread.get(variants[name]["baseline"])
+        if row["against_baseline"] and baseline:
+            apart = row["test_accuracy"]["mean"] - baseline["test_accuracy"]["mean"]
+            if not math.isclose(row["against_baseline"]["difference"], apart, abs_tol=1e-9):
+                yield f"{file}: {name}.against_baseline is not the difference of the means"
+
+
 def wrong_means() -> Iterator[str]:
     """Take the means of what was measured anew."""
-    for name in ("seeds", "robust"):
-        file = f"benchmarks/{name}.json"
-        measured = read_json(file)
-        for key in ("seconds", "val_accuracy", "test_accuracy"):
-            values = [row[key] for row in measured["rows"]]
-            spread = {"mean": statistics.mean(values), "deviation": statistics.stdev(values)}
-            wanted = {what: round(value, 5) for what, value in spread.items()}
-            yield from unlike(f"{file}: {key}", measured[key], wanted, "its rows")
+    file = "benchmarks/robust.json"
+    measured = read_json(file)
+    for key in ("seconds", "val_accuracy", "test_accuracy"):
+        values = [row[key] for row in measured["rows"]]
+        spread = {"mean": statistics.mean(values), "deviation": statistics.stdev(values)}
+        wanted = {what: round(value, 5) for what, value in spread.items()}
+        yield from unlike(f"{file}: {key}", measured[key], wanted, "its rows")
     file = "benchmarks/precision.json"
     for row in read_json(file):
         mean = round(statistics.mean(row["val_accuracy"]), 4)
@@ -185,4 +204,6 @@ def same(one: Any, other: Any) -> bool:
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-300)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     return bool(one == other)

@@ -42,12 +42,13 @@ BAR = "\\|"  # in a cell
 
 def pages() -> dict[Path, str]:
     """Give each page as it should be: its text, with what stands between its marks made anew."""
-    final, seeds = read_json("metrics/final.json"), read_json("benchmarks/seeds.json")
+    final, variants = read_json("metrics/final.json"), read_json("metrics/variants.json")
+    spread = read_json("metrics/seeds.json")
     measured = [read_json(f"benchmarks/results/{path.name}") for path in engine.results_in(ROOT)]
     tables = {
         "README.md": {
-            "results": results(read_json("metrics/variants.json")),
-            "cost": cost(read_json("benchmarks/durations.json"), final["environment"], seeds),
+            "results": results(variants, spread),
+            "cost": cost(read_json("benchmarks/durations.json"), final["environment"]),
             "speed": speed(measured),
         },
         "docs/performance.md": {
@@ -55,7 +56,7 @@ def pages() -> dict[Path, str]:
             "precision": precision.table(read_json("benchmarks/precision.json")),
         },
         "docs/final_model.md": {
-            "seeds": final_model.seeds_table(seeds),
+            "seeds": seeds(spread.get("final"), variants["final"]),
             "study": final_model.study_table(read_json("benchmarks/study.json")),
         },
         "docs/scaling.md": {
@@ -109,18 +110,15 @@ def figure(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def cost(durations: dict[str, float], environment: dict[str, str], seeds: dict[str, Any]) -> str:
-    """Say what a run of everything takes, from how long its stages took one by one, and what several seeds give."""
+def cost(durations: dict[str, float], environment: dict[str, str]) -> str:
+    """Say what a run of everything takes, from how long its stages took one by one."""
     final = durations["finetune"]
     others = sum(seconds for name, seconds in durations.items() if name != "finetune") / 2  # cores
-    test = seeds["test_accuracy"]
     minutes = [round(seconds / 60) for seconds in (final + others, final, others)]
     return (
         f"One run of everything keeps two cores that multiply bf16 busy for {minutes[0]} minutes: `final` for "
         f"{minutes[1]},\nall else for {minutes[2]}. The results in git were made in {environment['precision']}, "
         f"on {environment['cpu']} with torch {environment['torch']}.\n"
-        f"With {len(seeds['rows'])} seeds on {seeds['cpu']} `final` has {test['mean']:.4f} on test, "
-        f"± {test['deviation']:.4f}.\n"
     )
 
 
@@ -134,8 +132,18 @@ def speed(measured: list[dict[str, Any]]) -> str:
     return "".join(lines)
 
 
-def results(variants: dict[str, Any]) -> str:
-    """Put all systems side by side."""
+def seeds(spread: dict[str, Any] | None, main: dict[str, Any]) -> str:
+    """Give each training of the final model; the one that all else is of, where there is no other."""
+    accuracies = ("val_accuracy", "test_accuracy")
+    runs = spread["runs"] if spread else {"": main}
+    rows = [[seed, *(f"{run[key]:.4f}" for key in accuracies)] for seed, run in runs.items()]
+    if spread:
+        rows.append(["mean", *(f"{spread[key]['mean']:.4f} ± {spread[key]['deviation']:.4f}" for key in accuracies)])
+    return f"\n{table(['seed', 'validation', 'test'], rows, ['---', ALIGNED_RIGHT, ALIGNED_RIGHT])}\n"
+
+
+def results(variants: dict[str, Any], spread: dict[str, Any]) -> str:
+    """Put all systems side by side, with what several trainings have on average, and their deviation and number."""
     rows = []
     for name, row in variants.items():
         reported = f"{row['reported']:.4f}".rstrip("0") if row["reported"] else ""
@@ -143,9 +151,15 @@ def results(variants: dict[str, Any]) -> str:
         test = row["against_baseline"]
         chance = "" if test is None else "< 0.001" if test["p_value"] < 0.001 else f"{test['p_value']:.3f}"
         accuracies = [f"{row['val_accuracy']:.4f}", f"{row['test_accuracy']:.4f}"]
-        rows.append([name, f"{row['parameters']:,}", reported, *accuracies, interval, chance, str(row["epochs"])])
-    head = ["system", "parameters", "reported", "validation", "test", "95% interval", "p against baseline", "epochs"]
-    return table(head, rows, ["---", *[ALIGNED_RIGHT] * 4, ":---:", *[ALIGNED_RIGHT] * 2])
+        means = ""
+        if name in spread:
+            test_again, number = spread[name]["test_accuracy"], len(spread[name]["runs"])
+            means = f"{test_again['mean']:.4f} ± {test_again['deviation']:.4f} ({number})"
+        parameters, epochs = f"{row['parameters']:,}", str(row["epochs"])
+        rows.append([name, parameters, reported, *accuracies, interval, chance, means, epochs])
+    head = ["system", "parameters", "reported", "validation", "test", "95% interval", "p against baseline"]
+    head += ["test over seeds", "epochs"]
+    return table(head, rows, ["---", *[ALIGNED_RIGHT] * 4, ":---:", *[ALIGNED_RIGHT] * 3])
 
 
 def accuracy(final: dict[str, Any]) -> str:

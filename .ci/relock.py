@@ -24,7 +24,7 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dump_yaml, loads_yaml
 from pages import ROOT
-from sample import Sample, Scripts, short
+from sample import CODE, Sample, Scripts, Stage, code_of, short
 from tqdm import tqdm
 
 from abreast.changes import Comparison
@@ -35,7 +35,6 @@ from fashion.errors import InputError
 from fashion.files import replacing
 
 LOOKED_BACK = 30  # commits at most, in search of a fresh lock
-CODE = ("src/", "stages/")  # all else that a stage depends on is data
 
 
 def main() -> int:
@@ -56,10 +55,10 @@ def main() -> int:
             base = fresh(arguments.base, Path(folder)) if arguments.base else last_fresh_commit(Path(folder))
             print(f"base: {git('log', '-1', '--format=%h %s', base).strip()}", flush=True)
             tried = state_of_tree()
-            differences = compare(base, Path(folder), arguments.jobs or 1)
+            ran, differences = compare(base, Path(folder), arguments.jobs or 1)
             if state_of_tree() != tried:
                 raise InputError("the working tree changed meanwhile; run it again")
-        renewed, stale = renew(base, differences)
+        renewed, stale = renew(base, ran, differences)
     except (AbreastError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -129,8 +128,8 @@ def state_of_tree() -> str:
     return str(sorted(zip(there, digests, strict=True)))
 
 
-def compare(base: str, folder: Path, jobs: int) -> dict[str, str]:
-    """Run all stages of both; give why a stage of the working tree is not the base's, for those that are not."""
+def compare(base: str, folder: Path, jobs: int) -> tuple[dict[str, Stage], dict[str, str]]:
+    """Run the sample's stages of both; give those of the working tree, and why one is not the base's, if it is not."""
     device = pick_device()
     pairs = [
         (
@@ -160,14 +159,14 @@ def compare(base: str, folder: Path, jobs: int) -> dict[str, str]:
 
             before.run_all(run_before, jobs)
             after.run_all(run_after, jobs)
-    return differences
+    return pairs[0][1].stages, differences
 
 
 def one_difference(name: str, before: Sample, after: Sample, scripts: Scripts) -> str | None:
     """Run a stage of the working tree, and say what is not as before."""
     former = before.known_as(after.stages[name])
     if former is None:
-        return None  # nothing to compare it with: it is left stale
+        return "new"
     fault = after.run(name, scripts)
     if fault:
         return f"fails on the sample: {fault}"
@@ -179,7 +178,7 @@ def one_difference(name: str, before: Sample, after: Sample, scripts: Scripts) -
     return f"other bytes on the sample: {', '.join(changed)}" if changed else None
 
 
-def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+def renew(base: str, ran: dict[str, Stage], differences: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     """Renew entries of the locks; give the stages renewed, and those left stale with the reason."""
     entries = base_entries(base)
     renewed: dict[Path, dict[str, Any]] = {}
@@ -191,7 +190,8 @@ def renew(base: str, differences: dict[str, str]) -> tuple[list[str], dict[str, 
             written = tuple(sorted(out.def_path for out in stage.outs))
             entry = entries.get(name) or next((old for old in entries.values() if outs_of(old) == written), None)
             reason = fault_of_entry(stage, entry) if entry else "new"
-            reason = reason or differences.get(name)
+            judge = judge_of(stage, ran)
+            reason = reason or (differences.get(judge) if judge else "none of its kind ran on the sample")
             if reason:
                 stale[name] = reason
             else:
@@ -214,6 +214,13 @@ def renew_locks(renewed: dict[Path, dict[str, Any]]) -> None:
             if new or len(kept) < len(content["stages"]):
                 with replacing(lock) as temporary:
                     dump_yaml(str(temporary), {**content, "stages": {**kept, **new}})
+
+
+def judge_of(stage: Any, ran: dict[str, Stage]) -> str | None:
+    """Find the stage of the sample that tells of this one: itself, or one of its group with the same code."""
+    name, group = short(stage), short(stage).partition("@")[0]
+    same_code = (other.name for other in ran.values() if other.code == code_of(stage))
+    return name if name in ran else next((other for other in same_code if other.partition("@")[0] == group), None)
 
 
 def outs_of(entry: dict[str, Any]) -> tuple[str, ...]:

@@ -20,22 +20,28 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 IMAGES = Path(__file__).parents[1] / "tests/data"
+CODE = ("src/", "stages/")  # all else that a stage depends on is data
 PARTS = {"train": "train", "test": "t10k"}  # how the names of their files begin
 VALIDATION = 100  # of the sample's 400 labelled images
 BATCH = 100  # images at most, so that an epoch has several batches, the last one of another size
 EPOCHS = {"train": 3, "finetune": 4}  # a phase: enough to prune, to average, and to lose patience
+SEEDS = "seeds/params.yaml"  # lists trainings with other seeds, in groups of stages that differ in their family alone
 PATIENCE = 1  # validations, for phases that have any
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage as DVC resolves it: its name without the file it stands in, its command and folder, needs and outputs."""
+    """A stage as DVC resolves it: its name without the file it stands in, its command and folder, needs and outputs.
+
+    code: what it names of it.
+    """
 
     name: str
     command: str
     folder: Path
     needs: frozenset[str]
     outs: tuple[str, ...]
+    code: frozenset[str]
 
 
 class Sample:
@@ -53,6 +59,10 @@ class Sample:
         params = yaml.load(root / "params.yaml")
         shrink(params, precision)
         yaml.dump(params, root / "params.yaml")
+        if (root / SEEDS).exists():
+            runs = yaml.load(root / SEEDS)
+            yaml.dump(few(runs), root / SEEDS)
+        (root / "metrics/seeds.json").write_text("{}\n", encoding="utf-8")  # a copy that no stage makes
         (root / ".dvc/config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
         with Repo(str(root)) as repo:
             graph = repo.index.graph
@@ -63,6 +73,7 @@ class Sample:
                     Path(stage.wdir),
                     frozenset(short(need) for need in graph.successors(stage)),
                     tuple(sorted(str(Path(out.fs_path).relative_to(root)) for out in stage.outs)),
+                    code_of(stage),
                 )
                 for stage in graph
             ]
@@ -119,7 +130,9 @@ class Scripts:
 
     def __init__(self, processes: int) -> None:
         command = [sys.executable, str(Path(__file__).with_name("forks.py"))]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        # Where cores are scarce, threads that spin while they wait for each other take the time of those that work.
+        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
         self.processes = [subprocess.Popen(command, **pipes) for _ in range(processes)]
         self.free: SimpleQueue[subprocess.Popen] = SimpleQueue()
         for process in self.processes:
@@ -178,9 +191,22 @@ def shrink(params: dict[str, Any], precision: str) -> None:
                 phase["patience"] = PATIENCE
 
 
+def few(listed: dict[str, Any]) -> dict[str, Any]:
+    """Keep one run a family: the others have the same code."""
+    kept = dict(listed)
+    for group in ("trainings", "finetunings"):
+        kept[group] = dict({about.get("family"): (run, about) for run, about in listed[group].items()}.values())
+    return kept
+
+
 def short(stage: Any) -> str:
     """Name a stage without the dvc.yaml that it stands in."""
     return str(stage.addressing).rpartition(":")[2]
+
+
+def code_of(stage: Any) -> frozenset[str]:
+    """List the code that a stage names among what it depends on."""
+    return frozenset(dep.def_path for dep in stage.deps if str(dep.def_path).startswith(CODE))
 
 
 def files_of(place: Path) -> list[Path]:

@@ -20,6 +20,8 @@ from fashion.settings.parsing import load_yaml
 
 sys.path.insert(0, str(ROOT / "stages"))
 
+import paths
+import seeds
 from report import read_results
 
 COLUMNS = {
@@ -51,7 +53,7 @@ def main() -> None:
 
 def all_faults(params: Params) -> list[str]:
     """Look at figures once the files are well-formed, and at pages, which follow from them, once there is no fault."""
-    results = [*bad_tables(params), *bad_metrics(params)] or bad_figures(params)
+    results = [*bad_tables(params), *bad_metrics(params), *bad_seeds(params)] or bad_figures(params)
     return [*stale_stages(ROOT), *results] or bad_pages()
 
 
@@ -66,6 +68,20 @@ def stale_stages(root: Path) -> list[str]:
     by_hand = f"; force what DVC does not see: `dvc repro --force --single-item {' '.join(found.unseen)}`"
     remedy = "run `make repro`, or `make relock` after a refactoring, and commit what it writes"
     return [*found.lines(), f"dvc.lock: not fresh; {remedy}{by_hand if found.unseen else ''}"]
+
+
+def bad_seeds(params: Params) -> list[str]:
+    """Check that trainings with other seeds are of the systems that are there, and that the report knows the same."""
+    listed = load_yaml(ROOT / paths.AGAIN)
+    counts = seeds.counts_of(listed)
+    if listed != seeds.list_of(params, counts):
+        return [f"{paths.AGAIN}: not of the systems in params.yaml; run `make seeds`"]
+    spread = read_json(str(paths.SPREAD))
+    if counts and spread != read_json(str(paths.SEEDS / "seeds.json")):
+        return [f"{paths.SPREAD}: not the copy of {paths.SEEDS}/seeds.json that `make seeds` makes"]
+    if {name: len(row.get("runs", [])) for name, row in spread.items()} != counts:
+        return [f"{paths.SPREAD}: not the trainings that {paths.AGAIN} lists; run `make seeds`"]
+    return []
 
 
 def bad_tables(params: Params) -> list[str]:

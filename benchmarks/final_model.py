@@ -1,7 +1,6 @@
-"""Train the final model from nothing with several seeds, or several ways, one after another, and time each.
+"""Train the final model from nothing in other ways, one after another, and time each.
 
-  seeds   with three seeds, judged by `stages/evaluate.py`: benchmarks/seeds.json
-  robust  the same on corrupted images, `model.corruption.share: 0.3`: benchmarks/robust.json
+  robust  on corrupted images, `model.corruption.share: 0.3`, with three seeds: benchmarks/robust.json
   study   at several widths and budgets, judged on validation images: benchmarks/study.json
 
 All need data/split, as `dvc repro split` leaves it, and the machine to themselves; what is done is kept in the folder,
@@ -48,22 +47,16 @@ STUDY = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["seeds", "robust", "study"])
+    parser.add_argument("what", choices=["robust", "study"])
     parser.add_argument("--folder", type=Path, default=ROOT / "logs/final_model", help="where trainings are kept")
     arguments = parser.parse_args()
     if not (ROOT / "data/split/train_images.npy").exists():
         sys.exit("error: data/split: no training images; run `dvc repro split` first")
-    {"seeds": seeds, "robust": robust, "study": study}[arguments.what](arguments.folder)
-
-
-def seeds(folder: Path) -> None:
-    """Train and evaluate with each seed, as the stages do."""
-    results, _ = trained(folder, "seed", {})
-    write("seeds", results, seeds_table(results))
+    {"robust": robust, "study": study}[arguments.what](arguments.folder)
 
 
 def robust(folder: Path) -> None:
-    """Train and evaluate with each seed, with corrupted images; keep the means on changed images too."""
+    """Train on corrupted images and evaluate, with each seed; keep the means on changed images too."""
     corruption = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["corruption"]
     results, figures = trained(folder, "robust", {"corruption": {**corruption, "share": SHARE}})
     results["robustness"] = [
@@ -192,19 +185,6 @@ def write(name: str, results: Any, text: str | None = None) -> None:
     if text is not None:
         PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
     print(f"wrote benchmarks/{name}.json; `.ci/validate.py --write` brings it into the pages")
-
-
-def seeds_table(results: dict[str, Any]) -> str:
-    text = "\n| seed | training | validation | test |\n| --- | --: | --: | --: |\n"
-    for row in results["rows"]:
-        text += (
-            f"| {row['seed']} | {minutes(row['seconds'])} | {row['val_accuracy']:.4f} | {row['test_accuracy']:.4f} |\n"
-        )
-    cells = [minutes(results["seconds"]["mean"])]
-    cells += [
-        f"{results[key]['mean']:.4f} ± {results[key]['deviation']:.4f}" for key in ("val_accuracy", "test_accuracy")
-    ]
-    return text + f"| mean | {' | '.join(cells)} |\n\n"
 
 
 def study_table(rows: list[dict]) -> str:

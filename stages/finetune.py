@@ -5,23 +5,28 @@ from entry import run
 from fashion.files import read_array, read_json
 from fashion.params import Params
 from fashion.settings.fields import FINAL
+from fashion.settings.system import TrainSettings
 from fashion.training.system import train_system
 
 
 def main(params: Params) -> None:
+    finetune(params, params.finetune, paths.of_training(FINAL))
+
+
+def finetune(params: Params, settings: TrainSettings, places: paths.OfTraining) -> None:
     about = read_json(paths.ABOUT)
     images = read_array(paths.images(paths.DATA / params.model.images, "train"))
-    model = params.model.at_size(params.model.size).for_images(len(images), about["content"])
+    system = params.model.at_size(params.model.size).for_images(len(images), about["content"])
     train_system(
-        model,
-        params.finetune,
+        system,
+        settings,
         classes=about["classes"],
         content=about["content"],
         enlarge=about["enlarge"],
-        images=paths.DATA / model.images,
-        model=paths.model(FINAL),
-        history=paths.history(FINAL),
-        checkpoint=paths.checkpoint(FINAL),
+        images=paths.DATA / system.images,
+        model=places.model,
+        history=places.history,
+        checkpoint=places.checkpoint,
         where="model",
         views=params.model.views_allowed(),
     )

@@ -1,6 +1,7 @@
 """Where everything lies, from the project's root."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 DATA = Path("data")
 RAW = DATA / "raw"
@@ -17,6 +18,11 @@ MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended: no output of any stage
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+SEEDS = Path("seeds")  # the graph of trainings with other seeds: its stages, lock, list and figures
+AGAIN = SEEDS / "params.yaml"  # the list
+SEEDS_DATA = DATA / "seeds"
+SPREAD = METRICS / "seeds.json"  # a copy of the figures, which the report reads: see seeds/dvc.yaml
+SEEDS_DURATIONS = Path("logs/seeds_durations.json")  # what is expected of them
 DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
 REPORT = Path("report.html")
 
@@ -39,9 +45,16 @@ def history(name: str) -> Path:
     return HISTORIES / f"{name}.csv"
 
 
-def checkpoint(name: str) -> Path:
-    """Give where a training keeps its state until it has ended."""
-    return CHECKPOINTS / f"{name}.safetensors"
+class OfTraining(NamedTuple):
+    """What a training writes; the checkpoint stays until it has ended."""
+
+    model: Path
+    history: Path
+    checkpoint: Path
+
+
+def of_training(name: str) -> OfTraining:
+    return OfTraining(model(name), history(name), CHECKPOINTS / f"{name}.safetensors")
 
 
 def layers(name: str) -> Path:
@@ -56,3 +69,21 @@ def scores(name: str) -> Path:
 def log_probabilities(name: str) -> Path:
     """Give the logarithms of the class probabilities of the test images."""
     return EVALUATED / f"{name}.npy"
+
+
+def model_again(run: str) -> Path:
+    """Give the model of a run, as in base-1: a system and the seed it was trained with."""
+    return SEEDS_DATA / f"models/{run}.safetensors"
+
+
+def of_training_again(run: str) -> OfTraining:
+    return OfTraining(model_again(run), SEEDS_DATA / f"histories/{run}.csv", CHECKPOINTS / f"{run}.safetensors")
+
+
+def scores_again(run: str) -> Path:
+    return SEEDS_DATA / f"evaluated/{run}.json"
+
+
+def correct_again(run: str) -> Path:
+    """Tell which test images a run has right."""
+    return SEEDS_DATA / f"evaluated/{run}.npy"

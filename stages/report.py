@@ -36,6 +36,7 @@ def read_results(params: Params, root: Path) -> Results:
         classes=list(scores["per_class"]),
         families={name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family},
         table=read_json(root / paths.METRICS / "variants.json"),
+        spread=read_json(root / paths.SPREAD),
         scores=scores,
         curves=curves,
         seconds={name: durations[stage] for name, stage in stages.items() if stage in durations},

@@ -86,7 +86,7 @@ def checksums(folder: Path) -> dict[str, int]:
 def make_clone(folder: Path) -> None:
     """Copy what git knows, but no results; put the sample's data there."""
     listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
-    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "benchmarks/durations.json", "report.html")
+    results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "seeds/dvc.lock", "seeds/seeds.json", "report.html")
     for file in filter(None, listed):
         if (ROOT / file).is_file() and not file.startswith(results):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -94,5 +94,8 @@ def make_clone(folder: Path) -> None:
     for path in DATA.glob("*.gz"):
         shutil.copy(path, folder / "data" / "raw")
     (folder / "benchmarks/durations.json").write_text("{}", encoding="utf-8")
+    (folder / "seeds/params.yaml").write_text("trainings: {}\nfinetunings: {}\ntables: []\n", encoding="utf-8")
+    (folder / "metrics").mkdir()
+    (folder / "metrics/seeds.json").write_text("{}", encoding="utf-8")
     edit_params(folder, shrink)
     run(folder, "git", "init", "--quiet", "--initial-branch=main")

@@ -27,9 +27,18 @@ def write_params(project: Path, source: str | None, *, force: bool) -> None:
     write_text(params, text.replace("SOURCE", source, 1).replace("SCHEME", scheme, 1))
     if durations.exists():
         write_text(durations, "{}\n")  # they were those of other images, and the report shows them
+    forget_seeds(project)
     places = " ".join(str(raw / name) for name in SOURCES[source])
     print(f"wrote {params} for {places}")
     print(f"next:\n  dvc add {places}\n  make repro")
+
+
+def forget_seeds(project: Path) -> None:
+    """Take away what `make seeds` found with other images."""
+    write_text(project / "metrics/seeds.json", "{}\n")
+    write_text(project / "seeds/params.yaml", "trainings: {}\nfinetunings: {}\ntables: []\n")
+    for name in ("dvc.lock", "seeds.json"):
+        (project / "seeds" / name).unlink(missing_ok=True)
 
 
 def changed(path: Path) -> bool:

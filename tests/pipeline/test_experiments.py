@@ -27,7 +27,7 @@ def wait_for_the_queue(folder: Path, seconds: float = 300) -> None:
 
 
 def test_its_commands_run_compare_and_keep_experiments(project: Path) -> None:
-    one, several, after, keep, draw, pairs = BLOCKS
+    one, several, after, _, keep, draw, pairs = BLOCKS  # test_seeds.py has the one left out
     _, shown, metrics, params = typed(project, one)
     assert "dropout" in shown
     assert "metrics/final.json" in metrics

@@ -10,6 +10,7 @@ import pytest
 
 from fashion.networks.building import families
 from fashion.settings.parsing import load_yaml
+from fashion.settings.system import TrainSettings
 from fashion.training.origin import ROOMS
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,8 @@ GUARDS = {
     f"{LIBRARY}/settings/parsing.py",
 }
 FLOORS = [
-    {"errors", "files"},
+    {"errors"},
+    {"files"},
     {"settings"},
     {"sources", "images", "networks"},
     {"classifier"},
@@ -38,7 +40,9 @@ FLOORS = [
     {"__main__"},
 ]
 MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / LIBRARY).rglob("*.py"))
-STAGES = {name: stage.get("do", stage) for name, stage in load_yaml(ROOT / "dvc.yaml")["stages"].items()}
+MAIN = load_yaml(ROOT / "dvc.yaml")["stages"]
+SEEDS = load_yaml(ROOT / "seeds/dvc.yaml")["stages"]
+STAGES = {name: stage.get("do", stage) for name, stage in {**MAIN, **SEEDS}.items()}
 
 
 def code_pieces(name: str) -> set[str]:
@@ -113,8 +117,8 @@ def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name: str) -> No
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_no_stage_names_more_than_eight_pieces_of_code(name: str) -> None:
-    assert len(code_pieces(name)) <= 8
+def test_no_stage_names_more_than_nine_pieces_of_code(name: str) -> None:
+    assert len(code_pieces(name)) <= 9
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if statements(module)])
@@ -164,16 +168,25 @@ def test_the_final_model_is_scored_as_the_variants_are_and_on_training_images() 
     assert (final.get("params"), final.get("meta")) == (variant.get("params"), variant.get("meta"))
 
 
+@pytest.mark.parametrize("name", ["train", "finetune"])
+def test_a_training_with_another_seed_hangs_on_all_that_the_main_one_does(name: str) -> None:
+    main, again = STAGES[name], STAGES[f"{name}_again"]
+    assert set(again["deps"]) == {*main["deps"], f"stages/{name}_again.py"}
+    settings = {key.replace("${key}", "${item.system}") for key in main["params"]} - {name}
+    assert set(again["params"]) == settings | {f"{name}.{key}" for key in TrainSettings.model_fields if key != "seed"}
+
+
 def path_of(entry: str | dict) -> str:
     return entry if isinstance(entry, str) else next(iter(entry))
 
 
 def test_test_labels_are_read_by_those_who_score_and_show_alone() -> None:
     readers = {name for name, stage in STAGES.items() if "data/split/test_labels.npy" in stage["deps"]}
-    assert readers == {"evaluate", "evaluate_final", "compare", "show_data", "show_predictions"}
+    again = {"evaluate_again", "evaluate_final_again", "spread"}
+    assert readers == {"evaluate", "evaluate_final", "compare", "show_data", "show_predictions"} | again
 
 
-@pytest.mark.parametrize("name", ["train", "finetune"])
+@pytest.mark.parametrize("name", ["train", "finetune", "train_again", "finetune_again"])
 def test_no_training_depends_on_test_images(name: str) -> None:
     assert not [dep for dep in STAGES[name]["deps"] if "test" in dep]
 
@@ -186,6 +199,12 @@ USED = {
     "train": {"torch"},
     "finetune": {"torch"},
     "evaluate": {"torch"},
+    "train_again": {"torch"},
+    "finetune_again": {"torch"},
+    "evaluate_again": {"torch"},
+    "spread": set(),
+    "seeds": set(),
+    "quick": set(),
     "compare": {"pandas", "sklearn"},
     "predict": {"torch", "pandas"},
     "describe": {"torch"},

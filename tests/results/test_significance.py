@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fashion.results.significance import accuracy_interval, mcnemar
+from fashion.results.significance import accuracy_interval, difference_over_seeds, mcnemar
 
 
 def right(*ranges: tuple[int, int]) -> np.ndarray:
@@ -37,3 +37,41 @@ def test_equal_predictions_differ_by_chance_alone() -> None:
 def test_a_p_value_does_not_depend_on_which_system_is_named_first() -> None:
     a, b = right((0, 700)), right((50, 800))
     assert mcnemar(a, b)["p_value"] == mcnemar(b, a)["p_value"]
+
+
+def trained(
+    random: np.random.Generator, seeds: int, accuracy: float, hardness: np.ndarray, spread: float
+) -> np.ndarray:
+    """Draw trainings that differ by chance in how able they are, and have harder images wrong more often."""
+    able = accuracy + random.normal(0, spread, (seeds, 1))
+    return random.random((seeds, len(hardness))) < np.clip(able - hardness, 0, 1)
+
+
+def test_systems_that_are_equally_good_seldom_differ_over_seeds_and_images() -> None:
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(400):
+        hardness = random.normal(0, 0.2, 500)
+        ours, theirs = (trained(random, 3, 0.8, hardness, 0.02) for _ in range(2))
+        found.append(difference_over_seeds(ours, theirs)["p_value"] < 0.05)
+    assert np.mean(found) <= 0.06, "20 of 400 would be chance"
+
+
+def test_a_difference_larger_than_seeds_make_is_found() -> None:
+    random = np.random.default_rng(0)
+    hardness = random.normal(0, 0.2, 2000)
+    better, worse = (trained(random, 4, accuracy, hardness, 0.005) for accuracy in (0.85, 0.8))
+    test = difference_over_seeds(better, worse)
+    assert test["difference"] == pytest.approx(better.mean() - worse.mean())
+    assert test["p_value"] < 0.01
+
+
+def test_a_difference_no_larger_than_that_of_two_seeds_is_not_found() -> None:
+    ours, theirs = np.stack([right((0, 900)), right((0, 860))]), np.stack([right((0, 890)), right((0, 850))])
+    assert difference_over_seeds(ours, theirs)["p_value"] > 0.5
+    assert mcnemar(ours[0], theirs[0])["p_value"] < 0.01, "on the images alone it would be"
+
+
+def test_trainings_that_answer_alike_do_not_differ() -> None:
+    alike = np.stack([right((0, 900))] * 2)
+    assert difference_over_seeds(alike, alike)["p_value"] == 1

@@ -17,6 +17,12 @@ def quantity(field: str, title: str, **more: Any) -> dict[str, Any]:
     return {"field": field, "type": "quantitative", "title": title, **more}
 
 
+def by_family(colours: Mapping[str, str]) -> dict[str, Any]:
+    """Give each family its colour."""
+    scale = {"domain": list(colours), "range": list(colours.values())}
+    return {"field": "family", "type": "nominal", "scale": scale, "legend": BELOW}
+
+
 def learning_curves(rows: Rows, picked: Sequence[str]) -> dict[str, Any]:
     """Draw loss or accuracy by epoch of the systems in the parameter `picked`; `what` says which."""
     tooltip = [
@@ -58,16 +64,10 @@ def accuracy_against(rows: Rows, field: str, title: str, colours: Mapping[str, s
     x = quantity(
         field, f"{title} (logarithmic)", scale={"type": "log"}, axis={"format": "~s" if field == "parameters" else "~g"}
     )
-    color = {
-        "field": "family",
-        "type": "nominal",
-        "scale": {"domain": list(colours), "range": list(colours.values())},
-        "legend": BELOW,
-    }
     return chart(
         [row for row in rows if row.get(field)],
         height=340,
-        encoding={"x": x, "color": color, "tooltip": tooltip},
+        encoding={"x": x, "color": by_family(colours), "tooltip": tooltip},
         layer=[
             {
                 "mark": {"type": "rule"},
@@ -82,6 +82,23 @@ def accuracy_against(rows: Rows, field: str, title: str, colours: Mapping[str, s
                 "mark": {"type": "text", "align": "right", "dx": -7, "dy": -7},
                 "encoding": {"y": quantity("test", "test accuracy"), "text": {"field": "system"}},
             },
+        ],
+    )
+
+
+def seeds(rows: Rows, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Draw the test accuracy of each run of each system, and their mean; the best system first."""
+    best_first = {"field": "test", "op": "mean", "order": "descending"}
+    place = {"field": "system", "type": "nominal", "sort": best_first, "title": None, "axis": {"labelLimit": 200}}
+    x = quantity("test", "test accuracy", scale={"zero": False}, axis={"format": ".0%"})
+    tooltip = [{"field": "system"}, {"field": "seed"}, {"field": "test", "title": "test accuracy", "format": ".4f"}]
+    return chart(
+        rows,
+        height=20 * len({row["system"] for row in rows}),
+        encoding={"y": place, "color": by_family(colours)},
+        layer=[
+            {"mark": {"type": "point", "size": 30}, "encoding": {"x": x, "tooltip": tooltip}},
+            {"mark": {"type": "tick", "thickness": 2}, "encoding": {"x": {**x, "aggregate": "mean"}}},
         ],
     )
 

@@ -26,16 +26,17 @@ PICKED = 4  # systems whose curves are shown at first
 class Results:
     """What the page is made of: files that are in git, so that it can be made again without data and models.
 
-    table, scores: metrics/variants.json and metrics/final.json. curves: the rows of plots/learning_curves.csv.
-    seconds: what training each system took; any may be missing. data: plots/data/counts.json. answers, sheet:
-    plots/final/answers.json and the PNG beside it. pictures: of the data, by their description. stages: of dvc.yaml.
-    settings: of params.yaml.
+    table, scores: metrics/variants.json and metrics/final.json. spread: metrics/seeds.json, systems that were trained
+    with several seeds. curves: the rows of plots/learning_curves.csv. seconds: what training each system took; any may
+    be missing. data: plots/data/counts.json. answers, sheet: plots/final/answers.json and the PNG beside it. pictures:
+    of the data, by their description. stages: of dvc.yaml. settings: of params.yaml.
     """
 
     final: str
     classes: list[str]
     families: Mapping[str, str]
     table: Mapping[str, Mapping[str, Any]]
+    spread: Mapping[str, Mapping[str, Any]]
     scores: Mapping[str, Any]
     curves: Sequence[Mapping[str, str]]
     seconds: Mapping[str, float]
@@ -185,6 +186,13 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
         "calibration": charts.calibration(bins),
         "robustness": charts.robustness(changed),
     }
+    if results.spread:
+        runs = [
+            {"system": name, "family": results.families[name], "seed": seed, "test": scores["test_accuracy"]}
+            for name, row in results.spread.items()
+            for seed, scores in row["runs"].items()
+        ]
+        drawn["seeds"] = charts.seeds(runs, colours)
     if results.seconds:
         drawn["minutes"] = charts.accuracy_against(systems, "minutes", "minutes of training", colours)
     return drawn
