@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from clone import ENVIRONMENT, run
 
-KILLS = int(os.environ.get("KILLS", "5"))
+KILLS = int(os.environ.get("KILLS", "2"))
 SEED = int(os.environ.get("SEED", "0"))
 LONGEST = 25  # seconds until a kill
 TIDYING = 60  # seconds that what was killed may take to be gone
