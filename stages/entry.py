@@ -59,7 +59,8 @@ def run(main: Callable[..., None]) -> None:
         if not of_memory(error):
             raise
         remedy = "stop other programs, run fewer stages at a time (JOBS=1), or take a smaller batch_size or network"
-        print(f"error: no memory left ({' '.join(str(error).split())}); {remedy}", file=sys.stderr)
+        said = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: no memory left ({said}); {remedy}", file=sys.stderr)
         sys.exit(2)
 
 

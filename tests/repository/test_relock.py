@@ -31,7 +31,7 @@ def relocked(
     before = entries(folder)
     run(folder, "git", "mv", MOVED, TO)
     replace(folder / "dvc.yaml", MOVED, TO)
-    replace(folder / "src/fashion/training/trainer.py", "images.random_changes", "images.of_a_batch")
+    replace(folder / "src/fashion/training/course.py", "images.random_changes", "images.of_a_batch")
     replace(folder / "dvc.yaml", "\n  split:\n", "\n  divide:\n")
     cnn = folder / "src/fashion/networks/families/cnn.py"
     replace(cnn, "nn.BatchNorm1d(units)", "nn.BatchNorm1d(units, eps=1e-3)")  # an epsilon, for keras_2 alone
