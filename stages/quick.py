@@ -21,7 +21,7 @@ CONFIG = "[core]\n    no_scm = true\n    analytics = false\n[cache]\n    dir = {
 SHARED = (".dvcignore", "dvc.yaml", "src", "stages", str(paths.RAW))
 IMAGES = 2000  # of each part
 EPOCHS = 0.2  # of those of each phase, but one at least
-BATCH = 64  # images at most: few images in large batches make too few steps
+BATCH = 64  # images of a variant, for enough steps; the final model fits its own to how many images there are
 SIZE = "small"  # of the final model, if it has such a one
 
 
@@ -50,8 +50,9 @@ def shorten(settings: dict[str, Any]) -> None:
     model = settings["model"]
     if SIZE in model["sizes"]:
         model["size"] = SIZE
+    for variant in settings["variants"].values():
+        variant["batch_size"] = min(variant["batch_size"], BATCH)
     for system in [*settings["variants"].values(), model]:
-        system["batch_size"] = min(system["batch_size"], BATCH)
         for phase in system["phases"].values():
             phase["max_epochs"] = math.ceil(EPOCHS * phase["max_epochs"])
     for size in model["sizes"].values():

@@ -42,6 +42,18 @@ def test_what_trainings_on_other_images_took_is_forgotten(project: Path) -> None
     assert durations.read_text() == "{}\n"
 
 
+def test_trainings_on_other_images_with_other_seeds_are_forgotten(project: Path) -> None:
+    files = {"seeds/params.yaml": "trainings: {base-1: {}}\n", "seeds/dvc.lock": "", "seeds/seeds.json": "{}"}
+    for name, text in {**files, "metrics/seeds.json": '{"base": {}}'}.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    write_params(project, "csv", force=False)
+    assert (project / "metrics/seeds.json").read_text() == "{}\n"
+    assert load_yaml(project / "seeds/params.yaml") == {"trainings": {}, "finetunings": {}, "tables": []}
+    assert not (project / "seeds/dvc.lock").exists()
+    assert not (project / "seeds/seeds.json").exists()
+
+
 def test_without_images_the_source_must_be_named(project: Path) -> None:
     with pytest.raises(InputError, match="found no images; put there a folder train/ .* or say --source"):
         write_params(project, None, force=False)

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
-from clone import SYSTEMS, edit_params, run
+import quick
+from clone import ROOT, SYSTEMS, edit_params, run
 from fashion.files import read_array
+from fashion.params import check
+from fashion.settings.parsing import load_yaml
 
 
 def make_quick(project: Path) -> str:
@@ -24,3 +27,14 @@ def test_a_first_look_takes_all_systems_and_leaves_the_results_in_git(project: P
     assert len(read_array(project / "quick/data/split/train_labels.npy")) == 50
     assert "<h2" in (project / "quick/report.html").read_text(encoding="utf-8")
     assert "Everything is up to date." in make_quick(project)
+
+
+def test_trainings_are_shortened_and_the_final_model_fits_its_own_batches() -> None:
+    settings = load_yaml(ROOT / "params.yaml")
+    quick.shorten(settings)
+    params = check(settings, source="params.yaml")
+    assert params.variants["kernel_5"].batch_size == 64
+    assert params.variants["kernel_5"].phases["adam"].max_epochs == 4
+    assert params.model.size == "small"
+    assert params.model.batch_size == load_yaml(ROOT / "params.yaml")["model"]["batch_size"]
+    assert params.model.at_size("small").phases["main"].max_epochs == 3

@@ -46,6 +46,7 @@ def test_trainings_with_other_seeds_are_made_once_and_compared(project: Path) ->
 
     assert trained(project, make_seeds(project, 2, "base_cnn")) == set()
     assert [len(row["runs"]) for row in spread(project).values()] == [3, 2], "what is not named stays"
+    assert run(project, "python", "-m", "abreast", "check").startswith("Fresh: "), "no entry of a former run is left"
     assert trained(project, make_seeds(project, 3, "base_cnn")) == set()
     assert spread(project) == found
 

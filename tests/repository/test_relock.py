@@ -2,8 +2,11 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import relock
+from sample import Stage, few
 
 from clone import edit_params, run, stages_run
 from fashion.settings.parsing import load_yaml
@@ -115,3 +118,33 @@ def test_a_base_that_is_no_commit_is_refused_in_a_line(project: Path) -> None:
     with (project / "src/fashion/files.py").open("a") as file:
         file.write("# a comment\n")
     assert run(project, "python", ".ci/relock.py", "--base", "nothing", status=2) == "error: nothing: no such commit\n"
+
+
+def ran(name: str, *code: str) -> Stage:
+    return Stage(name, "python run.py", Path(), frozenset(), (), frozenset(code))
+
+
+def test_a_training_with_another_seed_is_judged_by_one_of_the_same_code() -> None:
+    each = [ran("train_again@a-1", "src/mlp.py"), ran("train_again@b-1", "src/cnn.py"), ran("train@c", "src/cnn.py")]
+    there = {stage.name: stage for stage in each}
+
+    def judge(name: str, *code: str) -> str | None:
+        deps = [SimpleNamespace(def_path=path) for path in (*code, "data/images.npy")]
+        return relock.judge_of(SimpleNamespace(addressing=f"seeds/dvc.yaml:{name}", deps=deps), there)
+
+    assert judge("train_again@b-1", "src/cnn.py") == "train_again@b-1"
+    assert judge("train_again@d-4", "src/cnn.py") == "train_again@b-1"
+    assert judge("train_again@e-1", "src/ramped_cnn.py") is None
+    assert judge("evaluate_again@d-4", "src/cnn.py") is None
+
+
+def test_the_sample_has_one_training_with_another_seed_of_each_family() -> None:
+    runs = {
+        f"{name}-{seed}": {"family": family}
+        for name, family in (("a", "mlp"), ("b", "mlp"), ("c", "cnn"))
+        for seed in (1, 2)
+    }
+    kept = few({"trainings": runs, "finetunings": {"final-1": {}, "final-2": {}}, "tables": ["seeds"]})
+    assert [about["family"] for about in kept["trainings"].values()] == ["mlp", "cnn"]
+    assert len(kept["finetunings"]) == 1
+    assert kept["tables"] == ["seeds"]

@@ -133,3 +133,26 @@ def test_the_command_says_the_faults_and_exits_with_status_2(checkout: Path) -> 
     assert output == "error: README.md: it does not say what its sources do; run `python .ci/validate.py --write`\n"
     run(checkout, "python", ".ci/validate.py", "--write")
     assert (checkout / "README.md").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        ("metrics/seeds.json", '"mean": 0.8', '"mean": 0.7', "metrics/seeds.json: not the copy of seeds/seeds.json"),
+        ("seeds/params.yaml", "family: mlp", "family: cnn", "seeds/params.yaml: not of the systems in params.yaml"),
+        (
+            "seeds/params.yaml",
+            "  base-2: {system: base, family: mlp, images: augmented}\n",
+            "",
+            "metrics/seeds.json: not the",
+        ),
+    ],
+)
+def test_trainings_with_other_seeds_are_those_that_are_listed(
+    file: str, old: str, new: str, fault: str, checkout: Path
+) -> None:
+    params = check(load_yaml(checkout / "params.yaml"), source="params.yaml")
+    assert validate.bad_seeds(params) == []
+    replace(checkout / file, old, new)
+    (said,) = validate.bad_seeds(params)
+    assert said.startswith(fault)

@@ -75,3 +75,17 @@ def test_a_difference_no_larger_than_that_of_two_seeds_is_not_found() -> None:
 def test_trainings_that_answer_alike_do_not_differ() -> None:
     alike = np.stack([right((0, 900))] * 2)
     assert difference_over_seeds(alike, alike)["p_value"] == 1
+
+
+def test_the_error_of_a_difference_is_that_over_images_and_that_over_the_seeds_of_either() -> None:
+    sure, unsure = np.stack([right((0, 900))] * 2), np.stack([right((0, 900)), right((0, 860))])
+    # 20 of 1,000 images differ: variance .0196 x 1000/999, over 1,000 images; no seed does
+    images_alone = difference_over_seeds(sure, np.stack([right((0, 880))] * 2))
+    assert images_alone["standard_error"] == pytest.approx(0.0044294, abs=1e-7)
+    # of 40 images one of two seeds is wrong: .0096 x 1000/999 / 1,000; two seeds of 0.90 and 0.86: .0008 / 2
+    for ours, theirs, difference in ((sure, unsure, 0.02), (unsure, sure, -0.02)):
+        test = difference_over_seeds(ours, theirs)
+        assert test["difference"] == pytest.approx(difference)
+        assert test["standard_error"] == pytest.approx(0.0202388, abs=1e-7)
+        assert test["p_value"] == pytest.approx(difference_over_seeds(theirs, ours)["p_value"])
+        assert 0.4 < test["p_value"] < 0.6  # one standard error, at one degree of freedom

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -25,48 +26,76 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class CutOffHandler(QuietHandler):
-    """Announces more bytes than it sends, as a broken line does."""
+class AnsweringHandler(QuietHandler):
+    """Announces a file, and leaves its bytes to others."""
+
+    headers_of_file: ClassVar[dict[str, str]] = {}
 
     def do_GET(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", "1000")
+        for name, value in self.headers_of_file.items():
+            self.send_header(name, value)
         self.end_headers()
+        with suppress(OSError):  # of who has enough
+            self.send_file()
+
+    def send_file(self) -> None:
+        raise NotImplementedError
+
+
+class CutOffHandler(AnsweringHandler):
+    """Announces more bytes than it sends, as a broken line does."""
+
+    headers_of_file: ClassVar[dict[str, str]] = {"Content-Length": "1000"}
+
+    def send_file(self) -> None:
         self.wfile.write(b"only this")
 
 
-class StallingHandler(QuietHandler):
+class StallingHandler(AnsweringHandler):
     """Sends a little, and then nothing."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+    def send_file(self) -> None:
         self.wfile.write(b"this much")
-        self.wfile.flush()
         time.sleep(3)
 
 
-class DrippingHandler(QuietHandler):
+class DrippingHandler(AnsweringHandler):
     """Sends a byte now and then, for ever."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        with suppress(OSError):
-            while True:
-                self.wfile.write(b".")
-                time.sleep(0.05)
+    def send_file(self) -> None:
+        while True:
+            self.wfile.write(b".")
+            time.sleep(0.05)
 
 
-class EndlessHandler(QuietHandler):
+class EndlessHandler(AnsweringHandler):
     """Sends as fast as it can, for ever."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        with suppress(OSError):
-            while True:
-                self.wfile.write(bytes(1 << 16))
+    def send_file(self) -> None:
+        while True:
+            self.wfile.write(bytes(1 << 16))
+
+
+class BombHandler(AnsweringHandler):
+    """Sends a small file that is large when decompressed."""
+
+    def send_file(self) -> None:
+        self.wfile.write(gzip.compress(bytes(3_000_000)))
+
+
+class GarbageHandler(AnsweringHandler):
+    """Sends a page of its own instead of each file, as captive portals do."""
+
+    def send_file(self) -> None:
+        self.wfile.write(b"<html>Please log in</html>")
+
+
+class OtherFileHandler(AnsweringHandler):
+    """Sends a whole gzip file of other bytes."""
+
+    def send_file(self) -> None:
+        self.wfile.write(gzip.compress(b"other bytes"))
 
 
 class RedirectingHandler(QuietHandler):
@@ -76,24 +105,6 @@ class RedirectingHandler(QuietHandler):
         self.send_response(302)
         self.send_header("Location", self.path)
         self.end_headers()
-
-
-class GarbageHandler(QuietHandler):
-    """Sends a page of its own instead of each file, as captive portals do."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"<html>Please log in</html>")
-
-
-class OtherFileHandler(QuietHandler):
-    """Sends a whole gzip file of other bytes."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(gzip.compress(b"other bytes"))
 
 
 def serve(handler: object) -> Iterator[str]:
@@ -136,6 +147,7 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(cut_off_mirror: str, t
         (StallingHandler, "no answer in time"),
         (DrippingHandler, "slower than 10 kB a second"),
         (EndlessHandler, "more than 1 MB"),
+        (BombHandler, "more than 1 MB, decompressed"),
         (RedirectingHandler, "Exceeded 30 redirects"),
         (GarbageHandler, "Not a gzipped file"),
         (OtherFileHandler, "has other bytes than ingest.sha256 in params.yaml says"),
