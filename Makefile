@@ -30,12 +30,12 @@ quick: $(DONE) ## Take a first look in minutes: all systems on few images, in qu
 
 repro: $(DONE) ## Set up, then run what changed, side by side on all cores (JOBS=n: on n; SCHEDULER=tcp://...: on others)
 	@python stages/check.py >/dev/null
-	@python -m abreast repro --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
+	@python -m abreast repro --verify --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 seeds: $(DONE) ## Train again with other seeds, N times in all (N=3; SYSTEMS="base final": these alone), and compare
 	@python stages/seeds.py $(or $(N),3) "$(SYSTEMS)"
-	@python -m abreast repro dvc.yaml seeds/dvc.yaml --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
+	@python -m abreast repro dvc.yaml seeds/dvc.yaml --verify --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	@test ! -f seeds/seeds.json || cp seeds/seeds.json metrics/seeds.json
 	@python -m abreast repro $(if $(JOBS),--jobs $(JOBS))

@@ -16,10 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the code beside this file, wherever a copy of it runs
 
+from abreast.checksums import md5
 from fashion.errors import InputError
 from fashion.files import replacing
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
+from intact import check_what_is_read
 from orphan import end_with_dvc
 
 PARAMS = Path("params.yaml")
@@ -45,7 +47,10 @@ def run(main: Callable[..., None]) -> None:
         parser.add_argument(name, nargs="?" if of_stage else None, default=of_stage, help="of the system")
     arguments = vars(parser.parse_args())
     try:
-        main(check(load_yaml(PARAMS), source=str(PARAMS)), **arguments)
+        params = check(load_yaml(PARAMS), source=str(PARAMS))
+        if STAGE:
+            check_what_is_read(STAGE, {Path("dvc.lock"), LOCK})
+        main(params, **arguments)
     except InputError as error:
         put_back_outputs()
         print(f"error: {error}", file=sys.stderr)
@@ -95,6 +100,6 @@ def copy_from_cache() -> None:
                 files = {Path(out["path"], entry["relpath"]): entry["md5"] for entry in listed}
             for place, checksum in files.items():
                 cached = Path(repo.cache.local.oid_to_path(checksum))
-                if not place.exists() and cached.is_file():
+                if not place.exists() and cached.is_file() and md5(cached) == checksum:
                     with replacing(place) as temporary:
                         shutil.copyfile(cached, temporary)

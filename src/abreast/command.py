@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     repro.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: dvc.yaml)")
     repro.add_argument("-j", "--jobs", type=at_least_one, default=cores(), metavar="N", help="cores to fill (all)")
     repro.add_argument("-f", "--force", action="store_true", help="run stages that did not change, too")
+    repro.add_argument(
+        "--verify", action="store_true", help="read all outputs first (1 s for 500 MB) and make anew what is damaged"
+    )
     repro.add_argument("--downstream", action="store_true", help="run the targets and what depends on them")
     repro.add_argument(
         "--grace",
@@ -107,10 +110,14 @@ def repro(wanted: argparse.Namespace) -> int:
     reference = known_durations(wanted.durations) if wanted.durations else {}
     from abreast.alone import alone  # DVC takes half a second to import: not for --help
     from abreast.graph import plan
+    from abreast.rot import SUFFIX
     from abreast.running import Run
 
     with alone():
-        work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream)
+        verify = wanted.verify and not wanted.dry
+        work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream, verify=verify)
+        for path in work.damaged:
+            print(f"{path}: damaged on the disk; set aside as {path}{SUFFIX}, to be made anew", file=sys.stderr)
         if not work.stages:
             print("Everything is up to date.")
             return 0

@@ -4,12 +4,14 @@ import functools
 import logging
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvc.dirs import site_cache_dir
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
@@ -17,6 +19,7 @@ from dvc.utils.serialize import LOADERS
 
 from abreast.errors import AbreastError
 from abreast.order import Ignores, Locks
+from abreast.rot import set_aside
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,27 +42,34 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to run, in the order in which `dvc repro` would, and the locks that it will change."""
+    """What is to run, in the order in which `dvc repro` would, and the locks that it will change.
+
+    damaged: outputs that were set aside, to be made anew.
+    """
 
     stages: list[Stage]
     locks: Locks
+    damaged: list[Path]
 
 
-def plan(targets: list[str], *, force: bool = False, downstream: bool = False) -> Plan:
+def plan(targets: list[str], *, force: bool = False, downstream: bool = False, verify: bool = False) -> Plan:
     """Take what changed and all that hangs on it, as `dvc repro TARGET...` does; go to the project's root.
 
-    With `force`, take what did not change, too. AbreastError where DVC finds a fault.
+    With `force`, take what did not change, too; with `verify`, what is damaged on the disk. AbreastError where DVC
+    finds a fault.
     """
     with project() as repo:
         wanted = collect_stages(repo, targets or ["dvc.yaml"])
         os.chdir(repo.root_dir)
         graph = get_active_graph(repo.index.graph)  # in which frozen stages need nothing
+        steps = plan_repro(graph, wanted, downstream=downstream)  # each after those that it needs
+        damaged = set_aside(out for step in steps if step.cmd for out in step.outs) if verify else []
         affected: list[Any] = []
-        for step in plan_repro(graph, wanted, downstream=downstream):  # each after those that it needs
+        for step in steps:
             if force or not set(affected).isdisjoint(graph.successors(step)) or changed(step):
                 affected.append(step)
         stages = [stage_of(step, affected[:place], repo) for place, step in enumerate(affected)]
-        return Plan(stages, Locks.of(affected))
+        return Plan(stages, Locks.of(affected), damaged)
 
 
 @contextmanager
@@ -73,6 +83,9 @@ def project() -> Iterator[Repo]:
             yield repo
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None
+    except sqlite3.Error as error:  # of what DVC notes of files, to know them again
+        remedy = f"try again, or delete {site_cache_dir()}, which loses nothing"
+        raise AbreastError(f"DVC's notes of files cannot be read ({error}); {remedy}") from None
     finally:
         LOADERS[".yaml"] = load  # what changes while stages run is seen
 

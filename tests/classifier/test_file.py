@@ -15,6 +15,7 @@ from fashion.classifier.preparation import Frame, Preparation
 from fashion.errors import InputError
 from fashion.networks.building import families
 from fashion.settings.fields import Views
+from rotting import flip_a_bit
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_model_whose_layers_are_not_todays_is_refused_with_the_way_out(
 ) -> None:
     classifier.model.append(torch.nn.Linear(10, 10))
     save(classifier, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match="another version of this project, or damaged .*; `dvc repro` trains it again"):
+    with pytest.raises(InputError, match="damaged, or made by another version .*; `make repro` makes it anew"):
         load(tmp_path / "model.safetensors")
 
 
@@ -120,7 +121,19 @@ def test_a_description_that_its_weights_do_not_bear_out_is_refused(
     save(classifier, tmp_path / "model.safetensors")
     with pytest.raises(InputError, match=complaint) as error:
         load(described(tmp_path / "model.safetensors", change))
-    assert str(error.value).startswith(f"{tmp_path / 'model.safetensors'}: made by another version")
+    assert str(error.value).startswith(f"{tmp_path / 'model.safetensors'}: damaged, or made by another version")
+
+
+def test_a_bit_that_flipped_anywhere_is_found(classifier: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save(classifier, path)
+    size = path.stat().st_size
+    for place in [*range(0, 1000, 7), *range(1000, size, size // 100), size - 1]:  # the head, then weights
+        flip_a_bit(path, place)
+        with pytest.raises(InputError, match="damaged|not a model of this project"):
+            load(path)
+        flip_a_bit(path, place)
+    load(path)
 
 
 def test_weights_of_another_type_are_refused(classifier: Classifier, tmp_path: Path) -> None:

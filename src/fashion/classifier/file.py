@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from fashion.classifier.checksum import checksum
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.preparation import Frame, Preparation
 from fashion.errors import InputError
@@ -49,28 +50,36 @@ class Description(Strict):
 def save(classifier: Classifier, path: Path) -> None:
     """Write weights and description into one file."""
     description = Description.model_validate({key: getattr(classifier, key) for key in Description.model_fields})
+    content = description.model_dump(exclude_none=True)
     weights = {key: value.cpu().contiguous() for key, value in classifier.model.state_dict().items()}
+    entry = {"checksum": checksum(weights, json.dumps(content)), **content}
     with replacing(path) as temporary:
         # One entry: safetensors writes several in no fixed order, and the same model must be the same bytes.
-        save_file(weights, temporary, metadata={"fashion": json.dumps(description.model_dump(exclude_none=True))})
+        save_file(weights, temporary, metadata={"fashion": json.dumps(entry)})
 
 
 def load(path: Path) -> Classifier:
-    """Read a model back; InputError when the file is not one of ours.
+    """Read a model back; InputError when the file is not one of ours, or not as it was written.
 
     A description may claim anything: its network is built only if the file has weights of just its shapes.
     """
     try:
         require_file(path)
         with safe_open(path, framework="pt") as file:
-            description = described(json.loads((file.metadata() or {})["fashion"]))
+            content = json.loads((file.metadata() or {})["fashion"])
+            if not isinstance(content, dict):
+                raise DescriptionError("no description")
+            claimed = content.pop("checksum", None)
+            description = described(content)
             check_weights(description, file)
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        if checksum(weights, json.dumps(content)) != claimed:
+            raise DescriptionError("its checksum does not fit")
     except FileNotFoundError:
         raise InputError(f"{path}: no such model; `dvc repro` trains it") from None
     except DescriptionError as error:
         raise InputError(
-            f"{path}: made by another version of this project, or damaged ({brief(error)}); `dvc repro` trains it again"
+            f"{path}: damaged, or made by another version of this project ({brief(error)}); `make repro` makes it anew"
         ) from None
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError, MemoryError) as error:
         raise InputError(

@@ -18,9 +18,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fashion.classifier.checksum import checksum
 from fashion.errors import InputError
 from fashion.files import replacing
-from fashion.training.origin import Origin, checksum
+from fashion.training.origin import Origin
 
 # Seconds of training at least between two writes. On a Xeon of 2023 a write takes 0.07 s of its time for `final` (2M
 # parameters, 32 MB) and 0.14 for `final_cnn` (77 MB), the first one 0.25 s more, for the checksum of 246 MB of images.

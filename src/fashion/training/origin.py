@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
+from fashion.classifier.checksum import checksum
 from fashion.classifier.device import environment
 from fashion.settings.system import System, TrainSettings
 from fashion.training.trainer import Examples
@@ -73,13 +73,4 @@ def code_checksum(files: Iterable[Path]) -> str:
     for path in sorted(files):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(LIBRARY)} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
-
-
-def checksum(tensors: Mapping[str, Tensor], text: str = "") -> str:
-    """Sum up tensors by their names, types, shapes and bytes, and a text: SHA-256, at 1.1 GB/s on an x86 of 2023."""
-    digest = hashlib.sha256(text.encode())
-    for name, value in sorted(tensors.items()):
-        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -1,0 +1,76 @@
+"""`abreast repro --verify` on a project whose disk ages."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from clone import run
+from dvc_project import abreast, make, ran, results
+from rotting import flip_a_bit
+
+PIPELINE = {
+    "dvc.yaml": """
+        stages:
+          one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}
+          many:
+            cmd: python join.py one.txt many/a.txt && python join.py one.txt many/b/c.txt
+            deps: [one.txt]
+            outs: [many]
+          all: {cmd: python join.py many one.txt all.txt, deps: [many, one.txt], outs: [all.txt]}
+        """
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make(tmp_path, PIPELINE)
+    abreast(tmp_path)
+    return tmp_path
+
+
+def in_cache(folder: Path, stage: str) -> Path:
+    lock = YAML(typ="safe").load(folder / "dvc.lock")
+    checksum = lock["stages"][stage]["outs"][0]["md5"]
+    return folder / ".dvc/cache/files/md5" / checksum[:2] / checksum[2:]
+
+
+@pytest.mark.parametrize(("damaged", "out"), [("one.txt", "one.txt"), ("many/b/c.txt", "many")])
+def test_a_flipped_bit_that_dvc_does_not_see_is_found_set_aside_and_mended(
+    damaged: str, out: str, folder: Path
+) -> None:
+    before = results(folder)
+    flip_a_bit(folder / damaged)
+    assert run(folder, "dvc", "status") == "Data and pipelines are up to date.\n"
+    said = abreast(folder, "--verify")
+    assert f"{out}: damaged on the disk; set aside as {out}.damaged, to be made anew\n" in said
+    assert (folder / f"{out}.damaged").exists()
+    run(folder, "rm", "-r", f"{out}.damaged")
+    assert results(folder) == before
+    assert abreast(folder, "--verify") == "Everything is up to date.\n"
+
+
+def test_what_came_damaged_out_of_the_cache_is_made_anew_in_both_places(folder: Path) -> None:
+    before, cached = results(folder), in_cache(folder, "one")
+    sound = cached.read_bytes()
+    flip_a_bit(cached)
+    (folder / "one.txt").unlink()
+    run(folder, "dvc", "checkout", "--quiet")
+    assert "one.txt: damaged on the disk" in abreast(folder, "--verify")
+    (folder / "one.txt.damaged").unlink()
+    assert results(folder) == before
+    assert cached.read_bytes() == sound
+
+
+def test_what_was_edited_is_left_to_dvc_which_sees_it(folder: Path) -> None:
+    with (folder / "one.txt").open("a") as file:
+        file.write("by hand\n")
+    said = abreast(folder, "--verify")
+    assert "damaged" not in said
+    assert "one" in ran(said)
+
+
+def test_a_dry_run_sets_nothing_aside(folder: Path) -> None:
+    flip_a_bit(folder / "one.txt")
+    assert abreast(folder, "--verify", "--dry") == "Everything is up to date.\n"
+    assert not (folder / "one.txt.damaged").exists()
