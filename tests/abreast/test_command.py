@@ -180,6 +180,21 @@ def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
     assert len(output.splitlines()) == 1
 
 
+def test_notes_of_dvc_that_are_damaged_are_named_in_a_line(tmp_path: Path) -> None:
+    project, notes = make(tmp_path / "project", FAILING), tmp_path / "notes"
+    there = {"DVC_SITE_CACHE_DIR": str(notes)}
+    run(project, "dvc", "status", status=None, environment=there)
+    for database in notes.glob("repo/*/*/cache.db"):
+        database.write_bytes(b"no database" * 1000)
+    said = run(project, "python", "-m", "abreast", "repro", status=2, environment=there)
+    assert said == (
+        "error: DVC's notes of files cannot be read (file is not a database); "
+        f"try again, or delete {notes}, which loses nothing\n"
+    )
+    shutil.rmtree(notes)
+    assert "bad failed" in run(project, "python", "-m", "abreast", "repro", status=1, environment=there)
+
+
 def test_a_failing_stage_stops_what_needs_it_alone(tmp_path: Path) -> None:
     folder = make(tmp_path, FAILING)
     output = abreast(folder, status=1)
