@@ -14,7 +14,7 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help init quick repro seeds relock test fuzz faults lint validate changes audit sbom bench requirements
+.PHONY: help init quick repro seeds relock test fuzz faults pipelines lint validate changes audit sbom bench requirements
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -43,8 +43,11 @@ seeds: $(DONE) ## Train again with other seeds, N times in all (N=3; SYSTEMS="ba
 relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
 	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
-test: $(DONE) ## Set up, then run the tests
-	@pytest
+test: $(DONE) ## Set up, then run the tests but those of whole pipelines
+	@pytest -m 'not pipeline'
+
+pipelines: $(DONE) ## Run the tests of whole pipelines, which take a quarter of an hour
+	@pytest -m pipeline
 
 fuzz: $(DONE) ## Feed all readers 110,000 damaged and hostile files, which takes half an hour (INPUTS=n: of each kind)
 	@FUZZ=$(or $(INPUTS),6000) pytest --numprocesses=0 --capture=no tests/fuzz

@@ -27,7 +27,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs pipelines: `pytest -m "not pipeline"` leaves it out, and takes a fraction of the time."""
+    """Mark what runs pipelines: `make test` leaves it out, and takes a fraction of the time."""
     for item in items:
         whole = {"reproduced", "relocked", "own"} & set(getattr(item, "fixturenames", ()))
         if whole or "abreast" in item.path.parts:

@@ -154,18 +154,6 @@ def test_editing_an_optimiser_makes_all_trainings_stale_and_no_evaluation_or_pre
     assert stages_run(run(project, "dvc", "repro", "--dry")) == trainings
 
 
-def test_an_experiment_with_another_dropout_trains_the_final_model_alone_and_shows_in_every_comparison(
-    project: Path,
-) -> None:
-    output = run(project, "dvc", "exp", "run", "--name", "less-dropout", "-S", "model.dropout=0.3")
-    assert stages_run(output) == {"describe", "finetune", "evaluate_final", "compare", "predict", *SHOWN}
-    assert re.search(r"model\.dropout\s+0\.0\s+0\.3", run(project, "dvc", "params", "diff"))
-    assert "final.val_accuracy" in run(project, "dvc", "metrics", "diff", "--all")
-    assert "less-dropout" in run(project, "dvc", "exp", "show", "--csv")
-    plots = json.loads(run(project, "dvc", "plots", "diff", "--json", "--split"))["data"]
-    assert {"Loss", "Accuracy", "Comparison", "Confusion", "ROC"} <= set(plots)
-
-
 def test_plots_are_rendered_from_the_projects_own_templates(project: Path) -> None:
     run(project, "dvc", "plots", "show")
     page = (project / "dvc_plots/index.html").read_text()

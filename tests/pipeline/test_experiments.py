@@ -1,10 +1,11 @@
 """What docs/experiments.md tells to type, on the sample."""
 
+import json
 import re
 import time
 from pathlib import Path
 
-from clone import ROOT, run
+from clone import ROOT, run, stages_run
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/experiments.md").read_text(encoding="utf-8"), re.DOTALL)
 
@@ -28,10 +29,14 @@ def wait_for_the_queue(folder: Path, seconds: float = 300) -> None:
 
 def test_its_commands_run_compare_and_keep_experiments(project: Path) -> None:
     one, several, after, _, keep, draw, pairs = BLOCKS  # test_seeds.py has the one left out
-    _, shown, metrics, params = typed(project, one)
+    trained, shown, metrics, params = typed(project, one)
+    assert {"finetune", "evaluate_final", "compare", "predict"} <= (ran := stages_run(trained))
+    assert not [name for name in ran if "@" in name], "no variant is trained or scored again"
     assert "dropout" in shown
     assert "metrics/final.json" in metrics
     assert re.search(r"model\.dropout\s+0\.0\s+0\.3", params)
+    plots = json.loads(run(project, "dvc", "plots", "diff", "--json", "--split"))["data"]
+    assert {"Loss", "Accuracy", "Comparison", "Confusion", "ROC"} <= set(plots)
     run(project, "git", "reset", "--quiet", "--hard")
     run(project, "dvc", "checkout", "--quiet")
     assert typed(project, several)[0].count("Queued experiment 'rate-") == 2

@@ -84,24 +84,6 @@ def test_a_stage_left_stale_is_still_as_it_was_in_the_lock(relocked: tuple[dict[
     assert "train@base_cnn" not in would_run
 
 
-def test_a_changed_seed_leaves_all_trainings_stale_and_no_more(project: Path) -> None:
-    """With one variant, so that less is to run."""
-
-    def keep_one(params: dict) -> None:
-        params["variants"] = {"base": params["variants"]["base"]}
-        params["model"]["baseline"] = None
-
-    edit_params(project, keep_one)
-    run(project, "dvc", "repro")
-    run(project, "git", "commit", "--all", "--quiet", "--message=One variant")
-    replace(
-        project / "src/fashion/training/learning.py", "SeedSequence(settings.seed)", "SeedSequence(settings.seed + 1)"
-    )
-    output = run(project, "python", ".ci/relock.py", status=1)
-    stale = {line.split(": ")[1] for line in output.splitlines() if line.startswith("stale: ")}
-    assert {name.partition("@")[0] for name in stale} == {"train", "finetune"}
-
-
 def test_a_fresh_lock_is_left_alone(project: Path) -> None:
     assert run(project, "python", ".ci/relock.py") == "dvc.lock is fresh: nothing to renew\n"
 

@@ -17,10 +17,10 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="
 )
 def test_each_step_is_a_make_target_and_the_checks_are_those_of_every_change(commands: list[str]) -> None:
     targets = [re.findall(r"\bmake ([a-z]+)", command) for command in commands]
-    assert [each for (each,) in targets] == ["lint", "audit", "test", "validate", "changes"]
+    assert [each for (each,) in targets] == ["lint", "audit", "test", "pipelines", "validate", "changes"]
     assert {each for (each,) in targets} <= TARGETS
     local = re.findall(r"^make ([a-z]+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
-    assert local == ["lint", "test", "validate"]
+    assert local == ["lint", "test", "pipelines", "validate"]
 
 
 def test_actions_are_pinned_by_commit() -> None:
