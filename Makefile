@@ -24,8 +24,7 @@ init: $(DONE) ## Write params.yaml for your own images in data/raw
 
 quick: $(DONE) ## Take a first look in minutes: all systems on few images, in quick/, apart from the results in git
 	@python stages/quick.py
-	@cd quick && python -m abreast repro $(if $(JOBS),--jobs $(JOBS)) && cp logs/durations.json benchmarks \
-		&& python -m abreast repro >/dev/null
+	@cd quick && python -m abreast rehearse $(if $(JOBS),--jobs $(JOBS))
 	@echo "The report: quick/report.html"
 
 repro: $(DONE) ## Set up, then run what changed, side by side on all cores (JOBS=n: on n; SCHEDULER=tcp://...: on others)

@@ -24,12 +24,14 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dump_yaml, loads_yaml
 from pages import ROOT
-from sample import CODE, Sample, Scripts, Stage, code_of, short
+from sample import CODE, Sample, code_of, short
 from tqdm import tqdm
 
 from abreast.changes import Comparison
 from abreast.check import check
 from abreast.errors import AbreastError
+from abreast.forks import Forks
+from abreast.rehearsal import Stage, to_preload
 from fashion.classifier.device import has_bf16, pick_device
 from fashion.errors import InputError
 from fashion.files import replacing
@@ -140,17 +142,17 @@ def compare(base: str, folder: Path, jobs: int) -> tuple[dict[str, Stage], dict[
     ]
     differences: dict[str, str] = {}
     stages = sum(len(tree.stages) for pair in pairs for tree in pair)
-    with Scripts(jobs) as scripts, tqdm(total=stages, unit="stage", mininterval=1) as bar:
+    with Forks(to_preload(ROOT)) as forks, tqdm(total=stages, unit="stage", mininterval=1) as bar:
         for before, after in pairs:
 
             def run_before(name: str, before: Sample = before) -> None:
-                fault = before.run(name, scripts)
+                fault = before.run(name, forks)
                 if fault:
                     raise InputError(f"the base commit's {name} fails on the sample: {fault}")
                 bar.update()
 
             def run_after(name: str, before: Sample = before, after: Sample = after) -> None:
-                difference = one_difference(name, before, after, scripts)
+                difference = one_difference(name, before, after, forks)
                 if difference:
                     differences.setdefault(name, difference)
                     if (former := before.known_as(after.stages[name])) is not None:
@@ -162,12 +164,12 @@ def compare(base: str, folder: Path, jobs: int) -> tuple[dict[str, Stage], dict[
     return pairs[0][1].stages, differences
 
 
-def one_difference(name: str, before: Sample, after: Sample, scripts: Scripts) -> str | None:
+def one_difference(name: str, before: Sample, after: Sample, forks: Forks) -> str | None:
     """Run a stage of the working tree, and say what is not as before."""
     former = before.known_as(after.stages[name])
     if former is None:
         return "new"
-    fault = after.run(name, scripts)
+    fault = after.run(name, forks)
     if fault:
         return f"fails on the sample: {fault}"
     there, here = before.outputs(former), after.outputs(name)
@@ -186,7 +188,7 @@ def renew(base: str, ran: dict[str, Stage], differences: dict[str, str]) -> tupl
     with Repo(str(ROOT)) as repo, repo.lock:
         comparison = Comparison(repo)
         for stage in [stage for stage in repo.index.stages if comparison.changes(stage)]:
-            name, lock = short(stage), Path(stage.path).with_suffix(".lock")
+            name, lock = short(stage.addressing), Path(stage.path).with_suffix(".lock")
             written = tuple(sorted(out.def_path for out in stage.outs))
             entry = entries.get(name) or next((old for old in entries.values() if outs_of(old) == written), None)
             reason = fault_of_entry(stage, entry) if entry else "new"
@@ -205,7 +207,7 @@ def renew_locks(renewed: dict[Path, dict[str, Any]]) -> None:
     with Repo(str(ROOT)) as repo, repo.lock:
         known: dict[Path, set[str]] = {}
         for stage in repo.index.stages:
-            known.setdefault(Path(stage.path).with_suffix(".lock"), set()).add(short(stage))
+            known.setdefault(Path(stage.path).with_suffix(".lock"), set()).add(short(stage.addressing))
         for lock, names in known.items():
             content: dict[str, Any] = loads_yaml(lock.read_text(encoding="utf-8"), typ="rt") if lock.exists() else {}
             content = {"schema": "2.0", "stages": {}} | content
@@ -218,8 +220,9 @@ def renew_locks(renewed: dict[Path, dict[str, Any]]) -> None:
 
 def judge_of(stage: Any, ran: dict[str, Stage]) -> str | None:
     """Find the stage of the sample that tells of this one: itself, or one of its group with the same code."""
-    name, group = short(stage), short(stage).partition("@")[0]
-    same_code = (other.name for other in ran.values() if other.code == code_of(stage))
+    name, group = short(stage.addressing), short(stage.addressing).partition("@")[0]
+    code = code_of(dep.def_path for dep in stage.deps)
+    same_code = (other.name for other in ran.values() if code_of(other.deps) == code)
     return name if name in ran else next((other for other in same_code if other.partition("@")[0] == group), None)
 
 

@@ -2,22 +2,19 @@
 
 import gzip
 import hashlib
-import json
-import os
-import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any
 
-from dvc.repo import Repo
 from ruamel.yaml import YAML
+
+from abreast.forks import Forks
+from abreast.live import last_line
+from abreast.rehearsal import Stage, stages_of
+from abreast.scheduling import Schedule, Task, run_all
 
 IMAGES = Path(__file__).parents[1] / "tests/data"
 CODE = ("src/", "stages/")  # all else that a stage depends on is data
@@ -27,21 +24,6 @@ BATCH = 100  # images at most, so that an epoch has several batches, the last on
 EPOCHS = {"train": 3, "finetune": 4}  # a phase: enough to prune, to average, and to lose patience
 SEEDS = "seeds/params.yaml"  # lists trainings with other seeds, in groups of stages that differ in their family alone
 PATIENCE = 1  # validations, for phases that have any
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage as DVC resolves it: its name without the file it stands in, its command and folder, needs and outputs.
-
-    code: what it names of it.
-    """
-
-    name: str
-    command: str
-    folder: Path
-    needs: frozenset[str]
-    outs: tuple[str, ...]
-    code: frozenset[str]
 
 
 class Sample:
@@ -66,52 +48,30 @@ class Sample:
             (root / lock).unlink(missing_ok=True)
         (root / "metrics/seeds.json").write_text("{}\n", encoding="utf-8")  # a copy that no stage makes
         (root / ".dvc/config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
-        with Repo(str(root)) as repo:
-            graph = repo.index.graph
-            found = [
-                Stage(
-                    short(stage),
-                    stage.cmd if isinstance(stage.cmd, str) else " && ".join(stage.cmd),
-                    Path(stage.wdir),
-                    frozenset(short(need) for need in graph.successors(stage)),
-                    tuple(sorted(str(Path(out.fs_path).relative_to(root)) for out in stage.outs)),
-                    code_of(stage),
-                )
-                for stage in graph
-            ]
-        self.stages = {stage.name: stage for stage in found}
+        self.stages = {short(stage.name): in_short(stage) for stage in stages_of(root)}
 
     def known_as(self, stage: Stage) -> str | None:
         """Find another checkout's stage here, by its name, else by what it writes."""
         same = (name for name, here in self.stages.items() if here.outs == stage.outs)
         return stage.name if stage.name in self.stages else next(same, None)
 
-    def run(self, name: str, scripts: "Scripts") -> str | None:
+    def run(self, name: str, forks: Forks) -> str | None:
         """Run a stage; give the last line that it said if it failed."""
         stage = self.stages[name]
         log = self.root / f"{name}.log"
-        status = scripts.run(name, stage.folder, log, stage.command)
-        if status == 0:
-            return None
-        said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        return said[-1].strip() if said else f"exit status {status}"
+        status = forks.run(name, stage.folder, log, stage.command)
+        return None if status == 0 else last_line(log) or f"exit status {status}"
 
     def run_all(self, work: Callable[[str], None], jobs: int) -> None:
         """Call `work` for each stage after those that it needs, so many at a time."""
-        order = TopologicalSorter({stage.name: stage.needs for stage in self.stages.values()})
-        order.prepare()
-        running: dict[Future[None], str] = {}
+        tasks = {name: Task(name, stage.needs, seconds=1) for name, stage in self.stages.items()}
+
+        def done(name: str) -> int:
+            work(name)
+            return 0
+
         with ThreadPoolExecutor(jobs) as pool:
-            try:
-                while order.is_active():
-                    running |= {pool.submit(work, name): name for name in order.get_ready()}
-                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        future.result()
-                        order.done(running.pop(future))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            run_all(Schedule(tasks, jobs), pool, done, lambda *_: None)
 
     def outputs(self, name: str) -> dict[str, str]:
         """Give what a stage wrote: the checksum of each file, by its path."""
@@ -125,52 +85,6 @@ class Sample:
                 place = self.root / file.relative_to(other.root)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
-
-
-class Scripts:
-    """Processes that run stages: Python scripts as forks (see `forks.py`), all else through a shell."""
-
-    def __init__(self, processes: int) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("forks.py"))]
-        # Where cores are scarce, threads that spin while they wait for each other take the time of those that work.
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
-        self.processes = [subprocess.Popen(command, **pipes) for _ in range(processes)]
-        self.free: SimpleQueue[subprocess.Popen] = SimpleQueue()
-        for process in self.processes:
-            self.free.put(process)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self.processes:
-            process.terminate()
-            process.wait()
-
-    def run(self, stage: str, folder: Path, log: Path, command: str) -> int:
-        """Run a stage's command in a folder, and give its exit status."""
-        words = shlex.split(command)
-        if words[0] != "python" or "&&" in words:
-            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            with log.open("wb") as file:
-                return subprocess.call(
-                    command,
-                    shell=True,
-                    cwd=folder,
-                    env={**os.environ, "PATH": path, "DVC_STAGE": stage},
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                )
-        process = self.free.get()
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            print(json.dumps([stage, str(folder), str(log), *words[1:]]), file=process.stdin, flush=True)
-            return int(process.stdout.readline())
-        finally:
-            self.free.put(process)
 
 
 def checksums() -> dict[str, str]:
@@ -201,14 +115,18 @@ def few(listed: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def short(stage: Any) -> str:
+def short(name: str) -> str:
     """Name a stage without the dvc.yaml that it stands in."""
-    return str(stage.addressing).rpartition(":")[2]
+    return name.rpartition(":")[2]
 
 
-def code_of(stage: Any) -> frozenset[str]:
-    """List the code that a stage names among what it depends on."""
-    return frozenset(dep.def_path for dep in stage.deps if str(dep.def_path).startswith(CODE))
+def in_short(stage: Stage) -> Stage:
+    return replace(stage, name=short(stage.name), needs=frozenset(map(short, stage.needs)))
+
+
+def code_of(deps: Iterable[str]) -> frozenset[str]:
+    """List the code among what a stage depends on."""
+    return frozenset(dep for dep in deps if dep.startswith(CODE))
 
 
 def files_of(place: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Small DVC projects, and runs of them by `abreast repro`."""
+"""Small DVC projects, and runs of them by `abreast`."""
 
 import re
 import subprocess
@@ -53,8 +53,8 @@ def results(folder: Path) -> dict[str, list[bytes]]:
     }
 
 
-def abreast(folder: Path, *arguments: str, status: int = 0) -> str:
-    return run(folder, "python", "-m", "abreast", "repro", *arguments, status=status)
+def abreast(folder: Path, *arguments: str, command: str = "repro", status: int = 0) -> str:
+    return run(folder, "python", "-m", "abreast", command, *arguments, status=status)
 
 
 def entries(folder: Path) -> list[str]:
@@ -77,9 +77,9 @@ def slow(seconds: float, count: int, **more: str) -> dict[str, str]:
     return {"wait.py": wait, "dvc.yaml": "stages:\n" + "".join(lines)}
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    command = ["python", "-m", "abreast", "repro", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(folder: Path, *arguments: str, command: str = "repro") -> subprocess.Popen:
+    line = ["python", "-m", "abreast", command, *arguments]
+    return subprocess.Popen(line, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def at_work(folder: Path) -> list[int]:

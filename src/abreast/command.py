@@ -23,6 +23,14 @@ first, then those that the longest chain of work hangs on, by how long they took
 
 Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
 """
+REHEARSE = """Run all stages once, whatever changed, with neither DVC's cache nor its lock.
+
+For a first look and for tests, in a folder of its own: outputs are written over where they lie. Python scripts run as
+forks of one process, which has imported what pyproject.toml names: [tool.abreast] preload = ["torch"]. All else is as
+in `abreast repro`: the order, `meta: {cores: 2}`, logs and durations, what becomes of a stage that fails.
+
+Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
+"""
 CHECK = """Tell whether results follow from what lies beside them, and run nothing; data need not be there.
 
 Each stage that is stale is named with what changed: a command, a dependency, a parameter, an output in git, an entry of
@@ -39,12 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = parser().parse_args(arguments)
     try:
-        return check(wanted) if wanted.command == "check" else repro(wanted)
+        return {"repro": repro, "rehearse": rehearse, "check": check}[wanted.command](wanted)
     except AbreastError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted. What was done is kept; the next run goes on from there.", file=sys.stderr)
+        kept = " What was done is kept; the next run goes on from there." if wanted.command == "repro" else ""
+        print(f"Interrupted.{kept}", file=sys.stderr)
         return 130
 
 
@@ -58,31 +67,38 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     repro.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: dvc.yaml)")
-    repro.add_argument("-j", "--jobs", type=at_least_one, default=cores(), metavar="N", help="cores to fill (all)")
     repro.add_argument("-f", "--force", action="store_true", help="run stages that did not change, too")
     repro.add_argument(
         "--verify", action="store_true", help="read all outputs first (1 s for 500 MB) and make anew what is damaged"
     )
     repro.add_argument("--downstream", action="store_true", help="run the targets and what depends on them")
     repro.add_argument(
-        "--grace",
-        type=int,
-        default=20,
-        metavar="SECONDS",
-        help="what a stopped stage has to tidy up, then it is killed (20)",
-    )
-    repro.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="of a Dask scheduler, as tcp://127.0.0.1:8786, whose workers run the longer stages (docs/scaling.md)",
     )
     repro.add_argument("--dry", action="store_true", help="list what would run, and run nothing")
-    repro.add_argument(
-        "--durations",
-        type=Path,
-        metavar="FILE",
-        help="seconds of stages, as {name: seconds}, for a first run",
+    rehearse = commands.add_parser(
+        "rehearse",
+        help="run all stages once, with neither cache nor lock",
+        description=REHEARSE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for runs in (repro, rehearse):
+        runs.add_argument("-j", "--jobs", type=at_least_one, default=cores(), metavar="N", help="cores to fill (all)")
+        runs.add_argument(
+            "--grace",
+            type=int,
+            default=20,
+            metavar="SECONDS",
+            help="what a stopped stage has to tidy up, then it is killed (20)",
+        )
+        runs.add_argument(
+            "--durations",
+            type=Path,
+            metavar="FILE",
+            help="seconds of stages, as {name: seconds}, for a first run",
+        )
     check = commands.add_parser(
         "check",
         help="tell which stages are stale, and what changed",
@@ -105,13 +121,11 @@ def check(wanted: argparse.Namespace) -> int:
 
 def repro(wanted: argparse.Namespace) -> int:
     """Run what is to run; give the exit status."""
-    if wanted.durations and not wanted.durations.is_file():
-        raise AbreastError(f"{wanted.durations}: no such file; it was named by --durations")
-    reference = known_durations(wanted.durations) if wanted.durations else {}
+    reference = named_durations(wanted.durations)
     from abreast.alone import alone  # DVC takes half a second to import: not for --help
     from abreast.graph import plan
     from abreast.rot import SUFFIX
-    from abreast.running import Run
+    from abreast.running import Repro
 
     with alone():
         verify = wanted.verify and not wanted.dry
@@ -126,9 +140,35 @@ def repro(wanted: argparse.Namespace) -> int:
                 print(f"{stage.name}: {stage.command or 'its data changed'}")
             return 0
         cluster = connected(wanted.scheduler) if wanted.scheduler else None
-        run = Run(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace, cluster=cluster)
+        run = Repro(work, wanted.jobs, reference, force=wanted.force, grace=wanted.grace, cluster=cluster)
         with ThreadPoolExecutor(len(work.stages)) as executor:  # most of its threads wait
             return run.to_the_end(executor)
+
+
+def rehearse(wanted: argparse.Namespace) -> int:
+    """Run all stages; give the exit status."""
+    reference = named_durations(wanted.durations)
+    from dvc.repo import Repo
+
+    from abreast.alone import alone
+    from abreast.forks import Forks
+    from abreast.rehearsal import Rehearsal, stages_of, to_preload
+
+    with alone():
+        root = Path(Repo.find_root())
+        os.chdir(root)
+        with Forks(to_preload(root), wanted.grace) as forks:  # it imports while DVC is asked
+            stages = stages_of(root)
+            run = Rehearsal(stages, wanted.jobs, reference, forks)
+            with ThreadPoolExecutor(max(len(stages), 1)) as executor:
+                return run.to_the_end(executor)
+
+
+def named_durations(file: Path | None) -> dict[str, float]:
+    """Read the file that --durations names."""
+    if file and not file.is_file():
+        raise AbreastError(f"{file}: no such file; it was named by --durations")
+    return known_durations(file) if file else {}
 
 
 def connected(scheduler: str) -> "Cluster":

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 LOOK = 0.2  # seconds between two looks for commands that DVC has started meanwhile
 
@@ -35,27 +36,32 @@ def stop_at_the_end(process: subprocess.Popen, grace: int, patience: int) -> Non
 
 
 def stop(process: subprocess.Popen, grace: int, patience: int) -> None:
-    """Interrupt what DVC runs, kill it if that does not help, and wait for DVC's own end."""
+    """Stop what DVC runs, and wait for DVC's own end."""
     import site
 
     site.main()  # -S has left it out, and psutil is found through it
-    import psutil
-
     started = time.monotonic()
-    interrupted: set[psutil.Process] = set()
+    interrupted: set[Any] = set()
     while process.poll() is None:
         waited = time.monotonic() - started
         if waited > grace + patience:
             process.kill()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    if waited > grace:
-                        child.kill()
-                    elif child not in interrupted:
-                        interrupted.add(child)
-                        child.send_signal(signal.SIGINT)
+        stop_children(process.pid, interrupted, kill=waited > grace)
         time.sleep(LOOK)
+
+
+def stop_children(process: int, interrupted: set[Any], *, kill: bool) -> None:
+    """Interrupt what a process runs, each once, or kill it if that has not helped."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if kill:
+                    child.kill()
+                elif child not in interrupted:
+                    interrupted.add(child)
+                    child.send_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

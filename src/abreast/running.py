@@ -1,4 +1,4 @@
-"""Run planned stages in processes, a log each; stop them all when this one is stopped."""
+"""Run stages side by side, a log each; stop them all when this one is stopped."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +32,78 @@ PATIENCE = "60"  # seconds beyond a stage's own, in which DVC ends by itself
 
 
 class Run:
-    """One run of a plan on so many cores, and on a cluster's workers where there is one.
+    """One run of stages on so many cores; how a stage runs is what kinds of runs differ in."""
+
+    kept = ""  # what is said of what was done when stages have failed
+
+    def __init__(self, tasks: Iterable[Task], jobs: int) -> None:
+        self.schedule = Schedule({task.name: task for task in tasks}, jobs)
+        self.logs = {name: log_of(name) for name in self.schedule.tasks}
+
+    def to_the_end(self, executor: Executor) -> int:
+        """Run the schedule, showing how it goes; report at the end what failed. Gives the exit status."""
+        schedule = self.schedule
+        LOGS.mkdir(exist_ok=True)
+        try:
+            with View(schedule, self.logs, Console(stderr=True)) as view:
+                run_all(schedule, executor, self.run_stage, lambda event, name: self.look(view, event, name))
+        except BaseException:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break off the tidying
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            executor.shutdown(wait=False, cancel_futures=True)
+            self.stop()
+            raise
+        finally:
+            self.tidy()
+        for name in schedule.failed:
+            lines = said(self.logs[name]).split("\n")
+            view.say(f"\n{name} failed. The end of {self.logs[name]}:")
+            view.say("".join(f"  {line}\n" for line in lines[-SHOWN:] if line))
+        if schedule.failed:
+            view.say(
+                f"{len(schedule.done)} stages done, {len(schedule.failed)} failed, "
+                f"{len(schedule.blocked)} not run since they need those. Mend it and run again{self.kept}."
+            )
+            return 1
+        view.say(f"All {len(schedule.done)} stages done.")
+        return 0
+
+    def look(self, view: View, event: str, name: str) -> None:
+        """Tell the view what happened; note at once what a stage took, for stages that show it."""
+        if event == "done" and (seconds := self.took(name)) is not None:
+            write_durations(DURATIONS, {name: seconds})
+        view.look(event, name)
+
+    def took(self, name: str) -> float | None:
+        """Give the seconds that a stage took, or None where it did not run after all."""
+        return self.schedule.done[name]
+
+    def run_stage(self, name: str) -> int:
+        """Run one stage, into its log; give its exit status."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End all running stages, and wait until they have."""
+        raise NotImplementedError
+
+    def tidy(self) -> None:
+        """Do what is to be done at the end, however the run ends."""
+
+
+def expected_seconds(names: Iterable[str], reference: dict[str, float]) -> dict[str, float]:
+    """Say how long stages will take; `reference` has the seconds of those that this machine does not know."""
+    known = {**reference, **known_durations(DURATIONS)}
+    return {name: expected(name, known) for name in names}
+
+
+class Repro(Run):
+    """A run of a plan by DVC, a process of it for each stage, and on a cluster's workers where there is one.
 
     reference: seconds that stages took elsewhere, for those that this machine does not know.
     grace: seconds that stopped stages have to tidy up.
     """
+
+    kept = "; what was done is kept"
 
     def __init__(
         self,
@@ -49,8 +117,7 @@ class Run:
     ) -> None:
         self.locks, self.force, self.grace, self.cluster = plan.locks, force, grace, cluster
         self.stages = {stage.name: stage for stage in plan.stages}
-        known = {**reference, **known_durations(DURATIONS)}
-        seconds = {name: expected(name, known) for name in self.stages}
+        seconds = expected_seconds(self.stages, reference)
         self.inputs: dict[str, list[str]] = {}  # of the stages that workers run
         for stage in plan.stages:
             if cluster and (inputs := cluster.inputs(stage, seconds[stage.name])) is not None:
@@ -59,44 +126,16 @@ class Run:
             Task(stage.name, stage.needs, seconds[stage.name], stage.cores, away=stage.name in self.inputs)
             for stage in plan.stages
         ]
-        self.schedule = Schedule({task.name: task for task in tasks}, jobs)
-        self.took: dict[str, float] = {}  # seconds, of stages that workers ran
-        self.logs = {name: log_of(name) for name in self.schedule.tasks}
+        super().__init__(tasks, jobs)
+        self.there: dict[str, float] = {}  # seconds, of stages that workers ran
         self.processes: set[subprocess.Popen] = set()
         self.stopping = False
         self.guarding = threading.Lock()
 
-    def to_the_end(self, executor: Executor) -> int:
-        """Run the schedule, showing how it goes; report at the end what failed. Gives the exit status."""
-        schedule = self.schedule
-        try:
-            with View(schedule, self.logs, Console(stderr=True)) as view:
-                run_all(schedule, executor, self.run_stage, lambda event, name: self.look(view, event, name))
-        except BaseException:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break off the tidying
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            executor.shutdown(wait=False, cancel_futures=True)
-            self.stop()
-            raise
-        finally:
-            if self.cluster:
-                self.cluster.close()
-            self.locks.put_in_order()
-            LOGS.mkdir(exist_ok=True)
-            took = {**schedule.done, **self.took}
-            write_durations(DURATIONS, {name: took[name] for name in schedule.done if ran(self.logs[name])})
-        for name in schedule.failed:
-            lines = said(self.logs[name]).split("\n")
-            view.say(f"\n{name} failed. The end of {self.logs[name]}:")
-            view.say("".join(f"  {line}\n" for line in lines[-SHOWN:] if line))
-        if schedule.failed:
-            view.say(
-                f"{len(schedule.done)} stages done, {len(schedule.failed)} failed, "
-                f"{len(schedule.blocked)} not run since they need those. Mend it and run again; what was done is kept."
-            )
-            return 1
-        view.say(f"All {len(schedule.done)} stages done.")
-        return 0
+    def tidy(self) -> None:
+        if self.cluster:
+            self.cluster.close()
+        self.locks.put_in_order()
 
     def look(self, view: View, event: str, name: str) -> None:
         """Tell the view what happened, and at a tick look at the workers, too."""
@@ -108,7 +147,11 @@ class Run:
                 view.say(view.about)
             while self.cluster.said:
                 view.say(self.cluster.said.pop(0))
-        view.look(event, name)
+        super().look(view, event, name)
+
+    def took(self, name: str) -> float | None:
+        """Give the seconds, but not where DVC found a stage unchanged or took its outputs from the cache."""
+        return self.there.get(name, self.schedule.done[name]) if "Running stage" in said(self.logs[name]) else None
 
     def run_stage(self, name: str) -> int:
         """Run one stage, here or on a worker; give its exit status."""
@@ -134,7 +177,7 @@ class Run:
             stage, self.inputs[name], self.logs[name], changed=changed, force=self.force, grace=self.grace
         )
         if seconds:
-            self.took[name] = seconds
+            self.there[name] = seconds
         if self.force and not status:
             self.locks.drop(name)
         return status
@@ -200,11 +243,6 @@ def log_of(name: str) -> Path:
     """Give the log of a stage: logs/train@base.log, and logs/more/train.log for more/dvc.yaml:train."""
     file, _, stage = name.rpartition(":")
     return LOGS / Path(file).parent / f"{stage}.log"
-
-
-def ran(log: Path) -> bool:
-    """Tell whether DVC ran the stage, and did not find it unchanged after all or take its outputs from the cache."""
-    return "Running stage" in said(log)
 
 
 def said(log: Path) -> str:

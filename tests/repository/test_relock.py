@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import relock
-from sample import Stage, few
+from sample import few
 
+from abreast.rehearsal import Stage
 from clone import edit_params, run, stages_run
 from fashion.settings.parsing import load_yaml
 
@@ -103,7 +104,7 @@ def test_a_base_that_is_no_commit_is_refused_in_a_line(project: Path) -> None:
 
 
 def ran(name: str, *code: str) -> Stage:
-    return Stage(name, "python run.py", Path(), frozenset(), (), frozenset(code))
+    return Stage(name, "python run.py", Path(), frozenset(), cores=1, deps=(*code, "data/images.npy"), outs=())
 
 
 def test_a_training_with_another_seed_is_judged_by_one_of_the_same_code() -> None:
