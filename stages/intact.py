@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from abreast.checksums import md5
+from abreast.errors import AbreastError
 from fashion.errors import InputError
 
 BUSY = Path(".dvc/tmp/lock")  # held by a process of DVC that may be writing a lock, which is not done in one go
@@ -44,16 +45,24 @@ def reads(mode: str | None, flags: int) -> bool:
 
 
 def require_intact(path: Path, checksum: str) -> None:
-    if md5(path) == checksum:
-        return
+    there = path.exists()
+    with suppress(OSError):  # another stage may be moving it away just now
+        if md5(path) == checksum:
+            return
+    if not there:
+        return  # whoever opens it says so
     from dvc.repo import Repo
 
-    from abreast.rot import set_aside
+    from abreast.rot import FOLDER, set_aside
 
     with Repo(_wait_for_lock=True) as repo, repo.lock:
         outs = [out for one in repo.index.stages if one.cmd for out in one.outs if Path(out.def_path) == path]
-        if set_aside(outs):
-            raise InputError(f"{path}: damaged on the disk; set aside as {path}.damaged; run again to make it anew")
+        try:
+            damaged = set_aside(outs) or not path.exists()
+        except AbreastError as error:
+            raise InputError(str(error)) from None
+        if damaged:
+            raise InputError(f"{path}: damaged on the disk; set aside in {FOLDER}; run again to make it anew")
 
 
 def outputs_in(lock: Path, but: str) -> dict[Path, str]:

@@ -124,14 +124,14 @@ def repro(wanted: argparse.Namespace) -> int:
     reference = named_durations(wanted.durations)
     from abreast.alone import alone  # DVC takes half a second to import: not for --help
     from abreast.graph import plan
-    from abreast.rot import SUFFIX
+    from abreast.rot import FOLDER
     from abreast.running import Repro
 
     with alone():
         verify = wanted.verify and not wanted.dry
         work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream, verify=verify)
         for path in work.damaged:
-            print(f"{path}: damaged on the disk; set aside as {path}{SUFFIX}, to be made anew", file=sys.stderr)
+            print(f"{path}: damaged on the disk; set aside in {FOLDER}, to be made anew", file=sys.stderr)
         if not work.stages:
             print("Everything is up to date.")
             return 0

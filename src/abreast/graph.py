@@ -73,13 +73,13 @@ def plan(targets: list[str], *, force: bool = False, downstream: bool = False, v
 
 
 @contextmanager
-def project() -> Iterator[Repo]:
-    """Open the project to ask DVC about its stages; AbreastError where DVC finds a fault."""
+def project(root: Path | None = None) -> Iterator[Repo]:
+    """Open a folder's project, or the one around here, to ask DVC about its stages; AbreastError on a fault."""
     load = LOADERS[".yaml"]
     LOADERS[".yaml"] = functools.cache(load)  # DVC reads params.yaml anew for each stage, 40 ms a time
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its findings are ours to report
     try:
-        with Repo() as repo, repo.lock:
+        with Repo(root and str(root)) as repo, repo.lock:
             yield repo
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None

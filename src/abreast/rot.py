@@ -5,6 +5,7 @@ for what its name says. A bit that flips on a disk changes none of these.
 """
 
 import copy
+import errno
 import json
 import shutil
 from collections.abc import Iterable
@@ -18,27 +19,44 @@ from rich.console import Console
 from rich.progress import track
 
 from abreast.checksums import md5
+from abreast.errors import AbreastError
 
-SUFFIX = ".damaged"
+FOLDER = Path(".dvc/tmp/damaged")  # out of the way of stages that read whole folders
 
 
 def set_aside(outs: Iterable[Any]) -> list[Path]:
-    """Rename outputs that are damaged, delete what DVC's cache has of them if that is no better; give their paths.
+    """Move outputs that are damaged into `FOLDER`, and delete what DVC's cache has of them if that is no better.
 
     DVC then finds them missing: it takes them from its cache, or makes them anew. What it sees itself, such as a file
-    that was edited, is left to it.
+    that was edited, is left to it. Gives their paths; AbreastError where one can be neither read nor moved.
     """
     console = Console(stderr=True)
     shown = track(list(outs), "Reading all outputs", console=console, transient=True, disable=not console.is_terminal)
-    damaged = [out for out in shown if trusts(out) and content(out) != out.hash_info]
-    for out in damaged:
-        place = Path(out.fs_path)
-        aside = place.with_name(place.name + SUFFIX)
-        if aside.is_dir():
-            shutil.rmtree(aside)
-        place.rename(aside)
-        clear_cache(out)
+    try:
+        damaged = [out for out in shown if trusts(out) and not sound(out)]
+        for out in damaged:
+            move(Path(out.fs_path), Path(out.repo.root_dir) / FOLDER / out.def_path, out)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AbreastError(f"{error.filename or 'an output'}: {reason}; mend that, and run again") from None
     return [Path(out.def_path) for out in damaged]
+
+
+def move(place: Path, aside: Path, out: Any) -> None:
+    """Copy, clear the cache, delete: broken off at any point, the next run does it again."""
+    remove(aside)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError, shutil.Error):  # as much as the disk still gives
+        (shutil.copytree if place.is_dir() else shutil.copyfile)(place, aside)
+    clear_cache(out)
+    remove(place)
+
+
+def remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def trusts(out: Any) -> bool:
@@ -46,12 +64,17 @@ def trusts(out: Any) -> bool:
     return out.hash_name == "md5" and out.exists and not out.changed_checksum()
 
 
-def content(out: Any) -> Any:
-    """Read an output and give its true checksum, as DVC writes it."""
+def sound(out: Any) -> bool:
+    """Read an output, and tell whether it is what DVC takes it for."""
     forgetful = copy.copy(out.cache)
     forgetful.state = StateNoop()  # else it would tell what it remembers
-    _, _, found = build(forgetful, out.fs_path, out.fs, out.hash_name, ignore=out.dvcignore, dry_run=True)
-    return found.hash_info
+    try:
+        _, _, found = build(forgetful, out.fs_path, out.fs, out.hash_name, ignore=out.dvcignore, dry_run=True)
+    except OSError as error:
+        if error.errno == errno.EIO:  # the disk itself has found it
+            return False
+        raise
+    return bool(found.hash_info == out.hash_info)
 
 
 def clear_cache(out: Any) -> None:

@@ -18,6 +18,8 @@ PIPELINE = {
             deps: [one.txt]
             outs: [many]
           all: {cmd: python join.py many one.txt all.txt, deps: [many, one.txt], outs: [all.txt]}
+          part: {cmd: python join.py in.txt parts/a.txt, deps: [in.txt], outs: [parts/a.txt]}
+          whole: {cmd: python join.py parts whole.txt, deps: [parts], outs: [whole.txt]}
         """
 }
 
@@ -35,7 +37,7 @@ def in_cache(folder: Path, stage: str) -> Path:
     return folder / ".dvc/cache/files/md5" / checksum[:2] / checksum[2:]
 
 
-@pytest.mark.parametrize(("damaged", "out"), [("one.txt", "one.txt"), ("many/b/c.txt", "many")])
+@pytest.mark.parametrize(("damaged", "out"), [("parts/a.txt", "parts/a.txt"), ("many/b/c.txt", "many")])
 def test_a_flipped_bit_that_dvc_does_not_see_is_found_set_aside_and_mended(
     damaged: str, out: str, folder: Path
 ) -> None:
@@ -43,9 +45,8 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_found_set_aside_and_mended(
     flip_a_bit(folder / damaged)
     assert run(folder, "dvc", "status") == "Data and pipelines are up to date.\n"
     said = abreast(folder, "--verify")
-    assert f"{out}: damaged on the disk; set aside as {out}.damaged, to be made anew\n" in said
-    assert (folder / f"{out}.damaged").exists()
-    run(folder, "rm", "-r", f"{out}.damaged")
+    assert f"{out}: damaged on the disk; set aside in .dvc/tmp/damaged, to be made anew\n" in said
+    assert (folder / ".dvc/tmp/damaged" / out).exists()
     assert results(folder) == before
     assert abreast(folder, "--verify") == "Everything is up to date.\n"
 
@@ -57,7 +58,6 @@ def test_what_came_damaged_out_of_the_cache_is_made_anew_in_both_places(folder: 
     (folder / "one.txt").unlink()
     run(folder, "dvc", "checkout", "--quiet")
     assert "one.txt: damaged on the disk" in abreast(folder, "--verify")
-    (folder / "one.txt.damaged").unlink()
     assert results(folder) == before
     assert cached.read_bytes() == sound
 
@@ -73,4 +73,4 @@ def test_what_was_edited_is_left_to_dvc_which_sees_it(folder: Path) -> None:
 def test_a_dry_run_sets_nothing_aside(folder: Path) -> None:
     flip_a_bit(folder / "one.txt")
     assert abreast(folder, "--verify", "--dry") == "Everything is up to date.\n"
-    assert not (folder / "one.txt.damaged").exists()
+    assert not (folder / ".dvc/tmp/damaged").exists()

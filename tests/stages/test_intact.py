@@ -9,7 +9,7 @@ from clone import checksums, edit_params, run, stages_run
 from rotting import flip_a_bit
 
 IMAGES = "data/augmented/train_images.npy"
-SAID = f"error: {IMAGES}: damaged on the disk; set aside as {IMAGES}.damaged; run again to make it anew\n"
+SAID = f"error: {IMAGES}: damaged on the disk; set aside in .dvc/tmp/damaged; run again to make it anew\n"
 
 
 def test_a_stage_refuses_a_damaged_input_and_running_again_mends_it(project: Path) -> None:
