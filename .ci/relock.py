@@ -159,8 +159,8 @@ def compare(base: str, folder: Path, jobs: int) -> tuple[dict[str, Stage], dict[
                         after.take_outputs(former, before)  # so that each stage is judged by itself
                 bar.update()
 
-            before.run_all(run_before, jobs)
-            after.run_all(run_after, jobs)
+            before.run_all(run_before, jobs, forks)
+            after.run_all(run_after, jobs, forks)
     return pairs[0][1].stages, differences
 
 

@@ -59,10 +59,10 @@ class Sample:
         """Run a stage; give the last line that it said if it failed."""
         stage = self.stages[name]
         log = self.root / f"{name}.log"
-        status = forks.run(name, stage.folder, log, stage.command)
+        status = forks.run(name, self.root, stage.folder, log, stage.command)
         return None if status == 0 else last_line(log) or f"exit status {status}"
 
-    def run_all(self, work: Callable[[str], None], jobs: int) -> None:
+    def run_all(self, work: Callable[[str], None], jobs: int, forks: Forks) -> None:
         """Call `work` for each stage after those that it needs, so many at a time."""
         tasks = {name: Task(name, stage.needs, seconds=1) for name, stage in self.stages.items()}
 
@@ -71,7 +71,11 @@ class Sample:
             return 0
 
         with ThreadPoolExecutor(jobs) as pool:
-            run_all(Schedule(tasks, jobs), pool, done, lambda *_: None)
+            try:
+                run_all(Schedule(tasks, jobs), pool, done, lambda *_: None)
+            except BaseException:
+                forks.stop()  # its stages, for whose end the pool waits
+                raise
 
     def outputs(self, name: str) -> dict[str, str]:
         """Give what a stage wrote: the checksum of each file, by its path."""

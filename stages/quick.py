@@ -31,6 +31,7 @@ SHARE = 0.1  # of the seconds that a stage takes on all images, for the order of
 def main(params: Params) -> None:
     for name in SHARED:
         link(FOLDER / name, Path("..", name))
+    (FOLDER / "dvc.lock").unlink(missing_ok=True)  # of a time when DVC ran it
     link(FOLDER / paths.DURATIONS, MEASURED)  # so that the report has those of this very run
     if not (FOLDER / MEASURED).exists():
         whole = read_json(paths.DURATIONS)

@@ -17,6 +17,17 @@ from fashion.sources.idx import read_idx
 # Threads beyond those that a training asks for only wait for each other: tests run side by side.
 torch.set_num_threads(1)
 
+# Of a minute and more: begun last, they would run on one core when all others are done.
+LONG = {
+    "test_relock",
+    "test_experiments",
+    "test_hosts",
+    "test_seeds",
+    "test_quick",
+    "test_killing",
+    "test_your_own_data",
+}
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, which the processes that they start inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -27,11 +38,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs pipelines: `make test` leaves it out, and takes a fraction of the time."""
+    """Mark what runs pipelines: `make test` leaves it out, and takes a fraction of the time. Begin with the longest."""
     for item in items:
         whole = {"reproduced", "relocked", "own"} & set(getattr(item, "fixturenames", ()))
-        if whole or "abreast" in item.path.parts:
+        if whole or "abreast" in item.path.relative_to(Path(__file__).parent).parts:
             item.add_marker("pipeline")
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 @pytest.fixture(autouse=True)

@@ -55,7 +55,8 @@ def stop_children(process: int, interrupted: set[Any], *, kill: bool) -> None:
     import psutil
 
     with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process).children(recursive=True):
+        left = interrupted if kill else set()  # also those whose parents have ended before them
+        for child in {*psutil.Process(process).children(recursive=True), *left}:
             with contextlib.suppress(psutil.NoSuchProcess):
                 if kill:
                     child.kill()

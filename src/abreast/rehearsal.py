@@ -1,17 +1,15 @@
 """Run all stages of a project once, as they are, with neither DVC's cache nor its lock: for a first look, or a test."""
 
 import os
+import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
-
 from abreast.errors import AbreastError
 from abreast.forks import Forks
-from abreast.graph import cores
+from abreast.graph import cores, project
 from abreast.running import Run, expected_seconds
 from abreast.scheduling import Task
 
@@ -35,24 +33,28 @@ class Stage:
 
 def stages_of(root: Path) -> list[Stage]:
     """Ask DVC for all stages of the project in a folder; AbreastError where it finds a fault."""
-    try:
-        with Repo(str(root)) as repo:
-            graph, root = repo.index.graph, Path(repo.root_dir)
-            return [
-                Stage(
-                    name_of(step, root),
-                    " && ".join(step.cmd if isinstance(step.cmd, list) else step.cmd.splitlines()),
-                    Path(step.wdir),
-                    frozenset(name_of(need, root) for need in graph.successors(step) if need.cmd),
-                    cores(step),
-                    paths(step.deps, root),
-                    paths(step.outs, root),
-                )
-                for step in graph
-                if step.cmd
-            ]
-    except DvcException as error:
-        raise AbreastError(" ".join(str(error).split())) from None
+    with project(root) as repo:
+        graph, root = repo.index.graph, Path(repo.root_dir)
+        return [
+            Stage(
+                name_of(step, root),
+                command_of(step.cmd),
+                Path(step.wdir),
+                frozenset(name_of(need, root) for need in graph.successors(step) if need.cmd),
+                cores(step),
+                paths(step.deps, root),
+                paths(step.outs, root),
+            )
+            for step in graph
+            if step.cmd
+        ]
+
+
+def command_of(said: str | list[str]) -> str:
+    """Give one command for a shell; DVC runs each line of several in a shell of its own."""
+    lines = [line for line in (said if isinstance(said, list) else said.splitlines()) if line.strip()]
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    return lines[0] if len(lines) == 1 else " && ".join(f"{shell} -c {shlex.quote(line)}" for line in lines)
 
 
 def name_of(step: Any, root: Path) -> str:
@@ -93,7 +95,13 @@ class Rehearsal(Run):
     def run_stage(self, name: str) -> int:
         stage, log = self.stages[name], self.logs[name]
         log.parent.mkdir(parents=True, exist_ok=True)
-        return self.forks.run(name, stage.folder, log, stage.command)
+        status = self.forks.run(name, Path(), stage.folder, log, stage.command)
+        missing = [out for out in stage.outs if "://" not in out and not Path(out).exists()]
+        if status or not missing:
+            return status
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"error: {missing[0]} was not written, which is an output of {name}\n")
+        return 1
 
     def stop(self) -> None:
         self.forks.stop()

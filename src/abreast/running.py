@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,8 @@ class Run:
     def to_the_end(self, executor: Executor) -> int:
         """Run the schedule, showing how it goes; report at the end what failed. Gives the exit status."""
         schedule = self.schedule
-        LOGS.mkdir(exist_ok=True)
         try:
+            LOGS.mkdir(exist_ok=True)
             with View(schedule, self.logs, Console(stderr=True)) as view:
                 run_all(schedule, executor, self.run_stage, lambda event, name: self.look(view, event, name))
         except BaseException:
@@ -71,7 +72,8 @@ class Run:
     def look(self, view: View, event: str, name: str) -> None:
         """Tell the view what happened; note at once what a stage took, for stages that show it."""
         if event == "done" and (seconds := self.took(name)) is not None:
-            write_durations(DURATIONS, {name: seconds})
+            with suppress(OSError, AbreastError):  # it costs the order of the next run, and no stage
+                write_durations(DURATIONS, {name: seconds})
         view.look(event, name)
 
     def took(self, name: str) -> float | None:

@@ -25,6 +25,14 @@ MANY = {
             cmd: ["python join.py in.txt one.txt", "python join.py one.txt two.txt"]
             deps: [in.txt]
             outs: [one.txt, two.txt]
+          lines:
+            cmd: |
+              # several lines, each for a shell of its own
+
+              cd some
+              python join.py in.txt lines.txt
+            deps: [in.txt]
+            outs: [lines.txt]
           each:
             foreach: [x, y]
             do: {cmd: "python join.py in.txt each/${item}.txt", deps: [in.txt], outs: ["each/${item}.txt"]}
@@ -71,6 +79,25 @@ def test_a_script_finds_what_python_would_give_it_and_slow_imports_behind_it(tmp
     folder = make(tmp_path / "project", files)
     rehearse(folder)
     assert (folder / "logs/told.log").read_text() == "told scripts/told.py a=1 b project True __main__\n"
+
+
+def test_a_module_that_prints_or_fails_when_it_is_imported_disturbs_nothing(tmp_path: Path) -> None:
+    preloaded = '[tool.abreast]\npreload = ["this", "fails"]\n'
+    make(tmp_path, {**slow(0, 1), "pyproject.toml": preloaded, "fails.py": "raise RuntimeError\n"})
+    assert "s0: done" in rehearse(tmp_path)
+
+
+def test_a_script_finds_the_abreast_that_lies_beside_it(tmp_path: Path) -> None:
+    script = "import abreast.mine\nopen('out.txt', 'w').close()\n"
+    stages = "stages: {a: {cmd: python mine/script.py, outs: [out.txt]}}\n"
+    beside = {"mine/abreast/__init__.py": "", "mine/abreast/mine.py": ""}
+    make(tmp_path, {"dvc.yaml": stages, "mine/script.py": script, **beside})
+    rehearse(tmp_path)
+
+
+def test_a_stage_that_leaves_out_an_output_has_failed(tmp_path: Path) -> None:
+    make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: 'true', outs: [out.txt]}}\n"})
+    assert "error: out.txt was not written, which is an output of a" in rehearse(tmp_path, status=1)
 
 
 @pytest.mark.parametrize("said", ["tool.abreast.preload = 'torch'", "tool.abreast.preload = [1]", "tool."])

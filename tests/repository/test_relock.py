@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import relock
+from filelock import FileLock
 from sample import few
 
 from abreast.rehearsal import Stage
@@ -26,13 +27,25 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def relocked(
-    reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+    reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> tuple[dict[str, dict], Path, str]:
-    """The lock before; a project after a move, a new name and four changes of results, relocked; what was said."""
-    folder = shutil.copytree(reproduced[0], tmp_path_factory.mktemp("relocked") / "project")
-    before = entries(folder)
+    """The lock before; a project after a move, a new name and four changes of results, relocked; what was said.
+
+    Made once, by whichever process of pytest-xdist needs it first.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "relocked"
+    with FileLock(f"{place}.lock"):
+        if not (place / "printed").exists():
+            shutil.copytree(reproduced[0], place / "project")
+            (place / "printed").write_text(relock_changes(place / "project"), encoding="utf-8")
+    return entries(reproduced[0]), place / "project", (place / "printed").read_text(encoding="utf-8")
+
+
+def relock_changes(folder: Path) -> str:
+    """Change the project, and give what `make relock` says."""
     run(folder, "git", "mv", MOVED, TO)
     replace(folder / "dvc.yaml", MOVED, TO)
     replace(folder / "src/fashion/training/course.py", "images.random_changes", "images.of_a_batch")
@@ -44,8 +57,7 @@ def relocked(
     edit_params(folder, lambda params: params["variants"]["mlp_200"].update(batch_size=50))
     for name in ("models", "data/split", "data/augmented", "data/evaluated"):
         shutil.rmtree(folder / name)  # outputs need not be there
-    output = run(folder, "python", ".ci/relock.py", status=1)
-    return before, folder, output
+    return run(folder, "python", ".ci/relock.py", status=1)
 
 
 def test_what_alters_bytes_or_settings_is_named_and_left_stale(relocked: tuple[dict[str, dict], Path, str]) -> None:
