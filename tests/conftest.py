@@ -17,16 +17,8 @@ from fashion.sources.idx import read_idx
 # Threads beyond those that a training asks for only wait for each other: tests run side by side.
 torch.set_num_threads(1)
 
-# Of a minute and more: begun last, they would run on one core when all others are done.
-LONG = {
-    "test_relock",
-    "test_experiments",
-    "test_hosts",
-    "test_seeds",
-    "test_quick",
-    "test_killing",
-    "test_your_own_data",
-}
+# Of a minute and more, the longest first: begun last, they would run on one core when all others are done.
+LONG = ["hosts", "experiments", "relock", "your_own_data", "seeds", "killing", "quick"]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which the processes that they start inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -43,7 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         whole = {"reproduced", "relocked", "own"} & set(getattr(item, "fixturenames", ()))
         if whole or "abreast" in item.path.relative_to(Path(__file__).parent).parts:
             item.add_marker("pipeline")
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    rank = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(autouse=True)
