@@ -1,16 +1,18 @@
 """Ask DVC which stages there are, what each needs, and what is to run."""
 
 import functools
+import json
 import logging
 import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import zc.lockfile
 from dvc.dirs import site_cache_dir
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -80,6 +82,7 @@ def project(root: Path | None = None) -> Iterator[Repo]:
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its findings are ours to report
     try:
         with Repo(root and str(root)) as repo, repo.lock:
+            delete_broken_notes(Path(repo.tmp_dir or ".dvc/tmp") / "rwlock")
             yield repo
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None
@@ -88,6 +91,21 @@ def project(root: Path | None = None) -> Iterator[Repo]:
         raise AbreastError(f"DVC's notes of files cannot be read ({error}); {remedy}") from None
     finally:
         LOADERS[".yaml"] = load  # what changes while stages run is seen
+
+
+def delete_broken_notes(path: Path) -> None:
+    """Delete DVC's note of which process reads or writes what, if a DVC that was killed while it wrote it left a part.
+
+    It is for processes that run; a part of one would keep every later run from starting.
+    """
+    with suppress(OSError, zc.lockfile.LockError):  # there is none, or a process of DVC is writing it
+        held = zc.lockfile.LockFile(f"{path}.lock")
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink()
+        finally:
+            held.close()
 
 
 def changed(step: Any) -> bool:
