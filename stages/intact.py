@@ -45,12 +45,10 @@ def reads(mode: str | None, flags: int) -> bool:
 
 
 def require_intact(path: Path, checksum: str) -> None:
-    there = path.exists()
-    with suppress(OSError):  # another stage may be moving it away just now
+    """Raise InputError for an output that is damaged, or gone: another stage that met it may have set it aside."""
+    with suppress(OSError):
         if md5(path) == checksum:
             return
-    if not there:
-        return  # whoever opens it says so
     from dvc.repo import Repo
 
     from abreast.rot import FOLDER, set_aside
@@ -58,11 +56,13 @@ def require_intact(path: Path, checksum: str) -> None:
     with Repo(_wait_for_lock=True) as repo, repo.lock:
         outs = [out for one in repo.index.stages if one.cmd for out in one.outs if Path(out.def_path) == path]
         try:
-            damaged = set_aside(outs) or not path.exists()
+            damaged = set_aside(outs)
         except AbreastError as error:
             raise InputError(str(error)) from None
-        if damaged:
-            raise InputError(f"{path}: damaged on the disk; set aside in {FOLDER}; run again to make it anew")
+    if damaged:
+        raise InputError(f"{path}: damaged on the disk; set aside in {FOLDER}; run again to make it anew")
+    if not path.exists():
+        raise InputError(f"{path}: not there any more; run again to make it anew")
 
 
 def outputs_in(lock: Path, but: str) -> dict[Path, str]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -32,7 +33,7 @@ PAUSE = 1  # seconds before a look whether they are free
 PATIENCE = "60"  # seconds beyond a stage's own, in which DVC ends by itself
 
 
-class Run:
+class Run(ABC):
     """One run of stages on so many cores; how a stage runs is what kinds of runs differ in."""
 
     kept = ""  # what is said of what was done when stages have failed
@@ -80,14 +81,15 @@ class Run:
         """Give the seconds that a stage took, or None where it did not run after all."""
         return self.schedule.done[name]
 
+    @abstractmethod
     def run_stage(self, name: str) -> int:
         """Run one stage, into its log; give its exit status."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """End all running stages, and wait until they have."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tidy(self) -> None:
         """Do what is to be done at the end, however the run ends."""
 

@@ -1,10 +1,16 @@
 """`abreast repro --verify` on a project whose disk ages."""
 
+import errno
+import os
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from abreast import rot
+from abreast.errors import AbreastError
 from clone import run
 from dvc_project import abreast, make, ran, results
 from rotting import flip_a_bit
@@ -68,6 +74,30 @@ def test_what_was_edited_is_left_to_dvc_which_sees_it(folder: Path) -> None:
     said = abreast(folder, "--verify")
     assert "damaged" not in said
     assert "one" in ran(said)
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [(errno.EIO, "parts/a.txt"), (errno.EACCES, "parts/a.txt: Permission denied; mend that, and run again")],
+)
+def test_what_the_disk_cannot_read_is_damaged_and_what_we_may_not_is_said(
+    fault: int, found: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a fault in place of a disk that has one."""
+
+    def read(*_: object, **__: object) -> None:
+        raise OSError(fault, os.strerror(fault), "parts/a.txt")
+
+    monkeypatch.setattr(rot, "build", read)
+    with chdir(folder), Repo() as repo, repo.lock:
+        outs = repo.stage.load_one("part").outs
+        try:
+            said = str(rot.set_aside(outs)[0])
+        except AbreastError as error:
+            said = str(error)
+    assert said == found
+    assert (folder / "parts/a.txt").exists() == (fault != errno.EIO)
 
 
 def test_a_dry_run_sets_nothing_aside(folder: Path) -> None:

@@ -5,6 +5,7 @@ import http.server
 import shutil
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class AnsweringHandler(QuietHandler):
+class AnsweringHandler(QuietHandler, ABC):
     """Announces a file, and leaves its bytes to others."""
 
     headers_of_file: ClassVar[dict[str, str]] = {}
@@ -39,8 +40,8 @@ class AnsweringHandler(QuietHandler):
         with suppress(OSError):  # of who has enough
             self.send_file()
 
-    def send_file(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def send_file(self) -> None: ...
 
 
 class CutOffHandler(AnsweringHandler):

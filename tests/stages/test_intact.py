@@ -1,11 +1,16 @@
 """What a stage reads is what the stage before it wrote, or it does not run."""
 
+import threading
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+import zc.lockfile
 
 import intact
 from clone import checksums, edit_params, run, stages_run
+from dvc_project import make
+from fashion.errors import InputError
 from rotting import flip_a_bit
 
 IMAGES = "data/augmented/train_images.npy"
@@ -30,6 +35,29 @@ def test_a_file_that_was_edited_is_what_dvc_takes_it_for(project: Path) -> None:
     classes.write_text(classes.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     run(project, "dvc", "freeze", "ingest")
     run(project, "dvc", "repro", "--single-item", "predict")
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+def test_an_input_that_another_stage_has_just_set_aside_is_missed_in_a_line(tmp_path: Path) -> None:
+    make(tmp_path, {"dvc.yaml": "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}}"})
+    gone = r"^one\.txt: not there any more; run again to make it anew$"
+    with chdir(tmp_path), pytest.raises(InputError, match=gone):
+        intact.require_intact(Path("one.txt"), "0" * 32)
+
+
+def test_a_lock_is_read_when_dvc_has_written_all_of_it(tmp_path: Path) -> None:
+    with chdir(tmp_path):
+        intact.BUSY.parent.mkdir(parents=True)
+        lock = Path("dvc.lock")
+        lock.write_text("stages:\n", encoding="utf-8")
+        writer = zc.lockfile.LockFile(str(intact.BUSY))
+
+        def write_the_rest() -> None:
+            lock.write_text("stages:\n  split: {}\n", encoding="utf-8")
+            writer.close()
+
+        threading.Timer(0.2, write_the_rest).start()
+        assert intact.undisturbed(lock) == "stages:\n  split: {}\n"
 
 
 @pytest.mark.parametrize("text", ["", "stages:\n  split:\n    outs:\n    - path: a", "stages: [", "stages: 3"])
