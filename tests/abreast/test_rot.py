@@ -91,7 +91,7 @@ def test_what_the_disk_cannot_read_is_damaged_and_what_we_may_not_is_said(
 
     monkeypatch.setattr(rot, "build", read)
     with chdir(folder), Repo() as repo, repo.lock:
-        outs = repo.stage.load_one("part").outs
+        outs = repo.stage.load_one(name="part").outs
         try:
             said = str(rot.set_aside(outs)[0])
         except AbreastError as error:
