@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,7 @@ def put_back_outputs() -> None:
         return  # started by hand: nothing was deleted
     try:
         copy_from_cache()
-    except InputError as error:  # a full disk, perhaps the fault that ended the stage
+    except (InputError, sqlite3.Error) as error:  # perhaps the fault that ended the stage
         print(f"the last outputs could not be put back ({error}); `dvc checkout` does", file=sys.stderr)
 
 

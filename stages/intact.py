@@ -49,16 +49,15 @@ def require_intact(path: Path, checksum: str) -> None:
     with suppress(OSError):
         if md5(path) == checksum:
             return
-    from dvc.repo import Repo
-
+    from abreast.graph import project
     from abreast.rot import FOLDER, set_aside
 
-    with Repo(_wait_for_lock=True) as repo, repo.lock:
-        outs = [out for one in repo.index.stages if one.cmd for out in one.outs if Path(out.def_path) == path]
-        try:
+    try:
+        with project(wait=True) as repo:
+            outs = [out for one in repo.index.stages if one.cmd for out in one.outs if Path(out.def_path) == path]
             damaged = set_aside(outs)
-        except AbreastError as error:
-            raise InputError(str(error)) from None
+    except AbreastError as error:
+        raise InputError(str(error)) from None
     if damaged:
         raise InputError(f"{path}: damaged on the disk; set aside in {FOLDER}; run again to make it anew")
     if not path.exists():

@@ -38,6 +38,10 @@ a lock. Those that are stale only through others wait for them. Without TARGET, 
 
 Exit status: 0 when all are fresh, 1 when stages are stale, 2 when the project or the command line is at fault.
 """
+HALF = """\
+{path}: broken off where DVC was killed while it wrote; its whole entries are kept, and a copy is in {folder}.
+The others come out of DVC's cache, or their stages run again: `git checkout {path}` has those that were committed.\
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -123,11 +127,13 @@ def repro(wanted: argparse.Namespace) -> int:
     """Run what is to run; give the exit status."""
     reference = named_durations(wanted.durations)
     from abreast.alone import alone  # DVC takes half a second to import: not for --help
-    from abreast.graph import plan
+    from abreast.graph import mend_locks, plan
     from abreast.rot import FOLDER
     from abreast.running import Repro
 
     with alone():
+        for path in [] if wanted.dry else mend_locks(wanted.targets):
+            print(HALF.format(path=path, folder=FOLDER), file=sys.stderr)
         verify = wanted.verify and not wanted.dry
         work = plan(wanted.targets, force=wanted.force, downstream=wanted.downstream, verify=verify)
         for path in work.damaged:

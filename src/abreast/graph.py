@@ -1,18 +1,16 @@
 """Ask DVC which stages there are, what each needs, and what is to run."""
 
 import functools
-import json
 import logging
 import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zc.lockfile
 from dvc.dirs import site_cache_dir
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -20,8 +18,9 @@ from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.utils.serialize import LOADERS
 
 from abreast.errors import AbreastError
+from abreast.halves import delete_half_notes, half_locks, mend
 from abreast.order import Ignores, Locks
-from abreast.rot import set_aside
+from abreast.rot import FOLDER, set_aside
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
@@ -74,15 +73,29 @@ def plan(targets: list[str], *, force: bool = False, downstream: bool = False, v
         return Plan(stages, Locks.of(affected), damaged)
 
 
+def mend_locks(targets: list[str]) -> list[Path]:
+    """Mend the locks that DVC left half-written beside the dvc.yaml files that targets name; give their paths."""
+    if not half_locks(targets):
+        return []
+    with project(wait=True) as repo:  # which another process may just have been writing
+        halves = half_locks(targets)
+        for lock in halves:
+            mend(lock, Path(repo.root_dir, FOLDER, os.path.relpath(lock, repo.root_dir)))
+        return halves
+
+
 @contextmanager
-def project(root: Path | None = None) -> Iterator[Repo]:
-    """Open a folder's project, or the one around here, to ask DVC about its stages; AbreastError on a fault."""
+def project(root: Path | None = None, *, wait: bool = False) -> Iterator[Repo]:
+    """Open a folder's project, or the one around here, to ask DVC about its stages; AbreastError on a fault.
+
+    wait: for other processes of DVC to be done, which is a fault otherwise.
+    """
     load = LOADERS[".yaml"]
     LOADERS[".yaml"] = functools.cache(load)  # DVC reads params.yaml anew for each stage, 40 ms a time
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its findings are ours to report
     try:
-        with Repo(root and str(root)) as repo, repo.lock:
-            delete_broken_notes(Path(repo.tmp_dir or ".dvc/tmp") / "rwlock")
+        with Repo(root and str(root), _wait_for_lock=wait) as repo, repo.lock:
+            delete_half_notes(Path(repo.tmp_dir or ".dvc/tmp") / "rwlock")
             yield repo
     except DvcException as error:
         raise AbreastError(" ".join(str(error).split())) from None
@@ -91,21 +104,6 @@ def project(root: Path | None = None) -> Iterator[Repo]:
         raise AbreastError(f"DVC's notes of files cannot be read ({error}); {remedy}") from None
     finally:
         LOADERS[".yaml"] = load  # what changes while stages run is seen
-
-
-def delete_broken_notes(path: Path) -> None:
-    """Delete DVC's note of which process reads or writes what, if a DVC that was killed while it wrote it left a part.
-
-    It is for processes that run; a part of one would keep every later run from starting.
-    """
-    with suppress(OSError, zc.lockfile.LockError):  # there is none, or a process of DVC is writing it
-        held = zc.lockfile.LockFile(f"{path}.lock")
-        try:
-            json.loads(path.read_bytes())
-        except ValueError:
-            path.unlink()
-        finally:
-            held.close()
 
 
 def changed(step: Any) -> bool:

@@ -180,13 +180,6 @@ def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
     assert len(output.splitlines()) == 1
 
 
-def test_what_a_killed_dvc_left_of_its_note_of_processes_stops_no_run(tmp_path: Path) -> None:
-    make(tmp_path, slow(0, 1))
-    run(tmp_path, "dvc", "status", status=None)
-    (tmp_path / ".dvc/tmp/rwlock").write_text("")
-    assert ran(abreast(tmp_path)) == {"s0"}
-
-
 def test_notes_of_dvc_that_are_damaged_are_named_in_a_line(tmp_path: Path) -> None:
     project, notes = make(tmp_path / "project", FAILING), tmp_path / "notes"
     there = {"DVC_SITE_CACHE_DIR": str(notes)}

@@ -14,6 +14,7 @@ from fashion.errors import InputError
 from rotting import flip_a_bit
 
 IMAGES = "data/augmented/train_images.npy"
+ONE = {"dvc.yaml": "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}}"}
 SAID = f"error: {IMAGES}: damaged on the disk; set aside in .dvc/tmp/damaged; run again to make it anew\n"
 
 
@@ -39,9 +40,20 @@ def test_a_file_that_was_edited_is_what_dvc_takes_it_for(project: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
 def test_an_input_that_another_stage_has_just_set_aside_is_missed_in_a_line(tmp_path: Path) -> None:
-    make(tmp_path, {"dvc.yaml": "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}}"})
+    make(tmp_path, ONE)
     gone = r"^one\.txt: not there any more; run again to make it anew$"
     with chdir(tmp_path), pytest.raises(InputError, match=gone):
+        intact.require_intact(Path("one.txt"), "0" * 32)
+
+
+def test_damaged_notes_of_dvc_are_named_by_a_stage_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = tmp_path / "notes"
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(notes))
+    project = make(tmp_path / "project", ONE)
+    run(project, "dvc", "repro", environment={"DVC_SITE_CACHE_DIR": str(notes)})
+    for database in notes.glob("repo/*/*/cache.db"):
+        database.write_bytes(b"no database" * 1000)
+    with chdir(project), pytest.raises(InputError, match="^DVC's notes of files cannot be read .*, or delete"):
         intact.require_intact(Path("one.txt"), "0" * 32)
 
 

@@ -1,0 +1,97 @@
+"""`abreast repro` after a DVC that was killed while it wrote."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from abreast import halves
+from clone import run
+from dvc_project import abreast, make, ran, results, slow
+
+CHAIN = {
+    "dvc.yaml": """
+        stages:
+          one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}
+          two: {cmd: python join.py one.txt two.txt, deps: [one.txt], outs: [two.txt]}
+          three: {cmd: python join.py two.txt three.txt, deps: [two.txt], outs: [three.txt]}
+        """
+}
+
+
+def test_what_is_left_of_its_note_of_processes_stops_no_run(tmp_path: Path) -> None:
+    make(tmp_path, slow(0, 1))
+    run(tmp_path, "dvc", "status", status=None)
+    (tmp_path / ".dvc/tmp/rwlock").write_text("")
+    assert ran(abreast(tmp_path)) == {"s0"}
+
+
+@pytest.mark.parametrize(
+    "last", ["", "  on", "two.txt\n    dep", "  three:\n", "three.txt\n      hash: md5\n", "size: "]
+)
+def test_a_half_written_lock_is_mended_and_what_it_lost_comes_out_of_the_cache(last: str, tmp_path: Path) -> None:
+    folder = make(tmp_path, CHAIN)
+    abreast(folder)
+    before, lock = results(folder), folder / "dvc.lock"
+    whole = lock.read_text()
+    half = whole[: whole.rindex(last) + len(last)] if last else ""
+    lock.write_text(half)
+    (folder / "join.py").write_text("raise SystemExit('it ran again')")
+    assert "dvc.lock: broken off where DVC was killed while it wrote; " in abreast(folder)
+    assert {**results(folder), "join.py": before["join.py"]} == before
+    assert (folder / ".dvc/tmp/damaged/dvc.lock").read_text() == half
+
+
+def test_a_dry_run_mends_no_lock(tmp_path: Path) -> None:
+    folder = make(tmp_path, CHAIN)
+    lock = folder / "dvc.lock"
+    lock.write_text("schema: '2.0'\nstages:\n  one")
+    assert abreast(folder, "--dry", status=2) == "error: './dvc.lock' validation failed\n"
+    assert lock.exists()
+
+
+CONFLICT = "<<<<<<< ours\n{0}=======\n{0}>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize("line", ["schema: '2.0'\n", "  two:\n", "    cmd: python join.py two.txt three.txt\n"])
+def test_a_lock_with_conflicts_of_a_merge_is_left_as_it_is(line: str, tmp_path: Path) -> None:
+    folder = make(tmp_path, CHAIN)
+    abreast(folder)
+    lock = folder / "dvc.lock"
+    conflict = lock.read_text().replace(line, CONFLICT.format(line))
+    lock.write_text(conflict)
+    said = abreast(folder, status=2)
+    assert said.startswith("error: unable to read: 'dvc.lock'")
+    assert len(said.splitlines()) == 1
+    assert lock.read_text() == conflict
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        ("", True),
+        ("schema: '2.", True),
+        ("schema: '2.0'\nstages:\n", True),
+        ("schema: '3.0'\nstages:\n  one:\n    cmd: a\n", False),
+        ("<html>: oops [", False),
+        ("schema: '2.0'\nstages:\n  one:\n    cmd: a\n", False),
+        ("schema: '2.0'\nstages:\n  one:\n    cmd: a\n    other: 3\n", False),
+        ("schema: '2.0'\nstages:\n  one:\n    cmd: a\ndatasets:\n- name: b\n  type: dvc", False),
+        (
+            "schema: '2.0'\nstages:\n  one:\n    cmd: a\n    outs:\n    - path: a\n      md5: f.dir\n      size: 3\n",
+            True,
+        ),
+    ],
+)
+def test_what_is_no_beginning_of_a_lock_is_left_to_dvc(text: str, *, half: bool) -> None:
+    assert halves.is_half(text) == half
+
+
+def test_a_folder_that_cannot_take_the_copy_is_named_in_a_line(tmp_path: Path) -> None:
+    folder = make(tmp_path, CHAIN)
+    (folder / "dvc.lock").write_text("schema")
+    (folder / ".dvc/tmp").mkdir()
+    (folder / ".dvc/tmp/damaged").write_text("in the way")
+    said = abreast(folder, status=2)
+    assert re.fullmatch(r"error: .*\.dvc/tmp/damaged: File exists; mend that, and run again\n", said)
+    assert (folder / "dvc.lock").read_text() == "schema"
