@@ -5,6 +5,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from clone import run
@@ -166,6 +167,15 @@ def test_a_stage_that_does_not_end_is_killed_after_its_grace(tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     assert not at_work(folder)
+
+
+def test_nothing_outlives_the_process_that_forks_when_something_kills_it(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}}", "a.py": DEAF})
+    with start(folder, command="rehearse") as process:
+        wait_for((folder / "begun").exists)
+        psutil.Process(process.pid).children()[0].kill()
+        assert process.wait(20) != 0
+    wait_for(lambda: not at_work(folder), 20)
 
 
 def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:

@@ -100,6 +100,28 @@ def test_what_the_disk_cannot_read_is_damaged_and_what_we_may_not_is_said(
     assert (folder / "parts/a.txt").exists() == (fault != errno.EIO)
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+@pytest.mark.parametrize("step", ["clear_cache", "remove"])
+def test_broken_off_while_it_sets_aside_it_does_so_again(
+    step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else DVC would take the damaged file out of its cache again."""
+    real = getattr(rot, step)
+
+    def interrupt(what: object) -> None:
+        if what == folder / "one.txt" or step == "clear_cache":
+            raise KeyboardInterrupt
+        real(what)
+
+    flip_a_bit(folder / "one.txt")
+    with chdir(folder), Repo() as repo, repo.lock:
+        outs = repo.stage.load_one(name="one").outs
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(rot, step, interrupt)
+            rot.set_aside(outs)
+        assert rot.set_aside(outs) == [Path("one.txt")]
+
+
 def test_a_dry_run_sets_nothing_aside(folder: Path) -> None:
     flip_a_bit(folder / "one.txt")
     assert abreast(folder, "--verify", "--dry") == "Everything is up to date.\n"
