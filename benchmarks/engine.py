@@ -6,6 +6,7 @@ kind of processor, and the tables of docs/performance.md.
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import multiprocessing
@@ -28,7 +29,9 @@ PAGE = ROOT / "docs/performance.md"
 PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
 PEER_SYSTEMS = ("base_cnn", "final_cnn")
 POOLED = {"bn_cnn": (100, 6, 24), "kernel_5": (1000, 8, 24), "keras_1": (128, 16, 28), "base_cnn": (256, 32, 30)}
+OF_NUMBA = ("numba.np.arraymath", "numba.np.polynomial", "numba.cpython.setobj", "numba.experimental.jitclass")
 ROUNDS, REPEATS = 2, 3
+ENOUGH = 2.0  # seconds of measuring in a round, after which there are no more repeats
 WORK = 10e9  # floating-point operations in a repeat, about: a tenth of a second and more
 
 
@@ -48,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.systems or list(settings().variants)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    minutes = len(names) / 60 * 20, len(names) / 60 * 40  # with bf16, on AVX2
+    minutes = len(names) / 60 * 20, len(names) / 60 * 27  # with bf16, on AVX2
     print(f"{len(names)} systems on {cores} cores: {minutes[0]:.0f} to {minutes[1]:.0f} minutes", flush=True)
     machine = ask(describe, cores)
     print(f"{machine['cpu']}, {kind_of(machine)}; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
@@ -110,10 +113,9 @@ def kind_of(machine: dict[str, Any]) -> str:
 def ask(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in a fresh process, which has torch imported and nothing computed."""
     context = multiprocessing.get_context("forkserver")
-    # With them torch, Numba and the compiled kernels' code: what each process would otherwise import anew.
-    context.set_forkserver_preload(
-        ["loops", "fashion.networks.families.ramped_cnn", "torch.utils.flop_counter", "torch._dynamo"]
-    )
+    # With them torch, and what Numba imports when a kernel first runs: each process would otherwise do so anew.
+    families = "fashion.networks.families.ramped_cnn"
+    context.set_forkserver_preload(["loops", families, "torch.utils.flop_counter", "torch._dynamo", *OF_NUMBA])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -121,15 +123,20 @@ def ask(function: Callable[..., Any], *arguments: Any) -> Any:
 def measure(name: str, threads: int, ways: list[tuple[str, str]]) -> tuple[dict[tuple[str, str], float], float]:
     """Let the ways take turns; give the median images a second of each, and the operations that an image takes."""
     speeds: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
-    flops = ask(flops_per_image, name)
+    flops = operations(name)
     for _ in range(ROUNDS):
         for way in ways:
             speeds[way] += ask(speed, Case(name, threads, *way), flops)
     return {way: statistics.median(all_) for way, all_ in speeds.items()}, flops
 
 
+@functools.cache
+def operations(name: str) -> float:
+    return float(ask(flops_per_image, name))
+
+
 def speed(case: Case, flops: float) -> list[float]:
-    """Train a few short epochs; give the images a second of each but the first."""
+    """Train a few short epochs; give the images a second of each but the first; the longer one takes, the fewer."""
     import torch
 
     import loops
@@ -144,12 +151,13 @@ def speed(case: Case, flops: float) -> list[float]:
     repeated = torch.arange(count) % len(images)
     wanted = torch.tensor(labels, dtype=torch.int64)[repeated]
     epoch = loops.LOOPS[case.way](what, padded[repeated], wanted, case.threads, case.precision)
-    speeds = []
-    for repeat in range(REPEATS + 1):
-        start = time.perf_counter()
+    speeds: list[float] = []
+    epoch()  # in which code is loaded and memory asked for
+    start = time.perf_counter()
+    while len(speeds) < REPEATS and time.perf_counter() - start < ENOUGH:
+        begun = time.perf_counter()
         epoch()
-        if repeat:
-            speeds.append(count / (time.perf_counter() - start))
+        speeds.append(count / (time.perf_counter() - begun))
     return speeds
 
 
@@ -183,7 +191,7 @@ def describe(cores: int) -> dict:
             torch.set_num_threads(threads)
             a, b = torch.randn(2048, 2048).to(dtype), torch.randn(2048, 2048).to(dtype)
             seconds = []
-            for _ in range(20):
+            for _ in range(10):
                 start = time.perf_counter()
                 a @ b
                 seconds.append(time.perf_counter() - start)
