@@ -1,5 +1,6 @@
 """What of a stage is not as its lock says. Neither data nor a cache need be there."""
 
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -49,6 +50,7 @@ class Comparison:
         self.folders: dict[str, list[Any]] = {}
         self.locks: dict[Path, dict[str, Any]] = {}
         self.built: dict[tuple[str, str], tuple[Meta, Any]] = {}  # each file is looked at once
+        self.values: dict[tuple[str, str], list[Any]] = {}  # of parameters, none or one, by file and key
 
     def changes(self, stage: Any) -> list[Change]:
         """Say what of one of DVC's stages changed; a frozen one may have other dependencies than it had."""
@@ -82,7 +84,17 @@ class Comparison:
         elif dep.hash_info.value is None:
             yield Change("parameter", str(dep), "not in the lock")
         else:
-            yield from differences(dep.hash_info.value, dep.read_params(), f"{dep}:")
+            yield from differences(dep.hash_info.value, self.parameters(dep), f"{dep}:")
+
+    def parameters(self, dep: Any) -> dict[str, Any]:
+        """Read a stage's parameters as DVC does, which takes 3 ms a key; many stages depend on the same ones."""
+        if not dep.params:
+            return dict(dep.read_params())
+        new = copy.copy(dep)
+        new.params = [key for key in dep.params if (dep.fs_path, key) not in self.values]
+        read = new.read_params() if new.params else {}
+        self.values |= {(dep.fs_path, key): [read[key]] if key in read else [] for key in new.params}
+        return {key: value for key in dep.params for value in self.values[dep.fs_path, key]}
 
     def of_dependency(self, dep: Any) -> Iterator[Change]:
         writer = self.outs.get(dep.fs_path)
