@@ -81,7 +81,7 @@ def outputs_in(lock: Path, but: str) -> dict[Path, str]:
 def undisturbed(path: Path) -> str:
     """Read a file while no process of DVC may be writing it."""
     end = time.monotonic() + PATIENCE
-    while BUSY.parent.is_dir() and time.monotonic() < end:
+    while BUSY.exists() and time.monotonic() < end:  # else its locks are hard links, which go
         with suppress(zc.lockfile.LockError):
             held = zc.lockfile.LockFile(str(BUSY))
             try:

@@ -27,6 +27,8 @@ def delete_half_notes(path: Path) -> None:
 
     No process can go by it any more, and every one that starts would end.
     """
+    if not Path(f"{path}.lock").exists():
+        return  # DVC's locks are hard links, by `core.hardlink_lock`, and go; one of ours would stay and be in the way
     with suppress(OSError, zc.lockfile.LockError):  # there is none, or a process of DVC is writing it
         held = zc.lockfile.LockFile(f"{path}.lock")
         try:

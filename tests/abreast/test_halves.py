@@ -26,6 +26,14 @@ def test_what_is_left_of_its_note_of_processes_stops_no_run(tmp_path: Path) -> N
     assert ran(abreast(tmp_path)) == {"s0"}
 
 
+def test_where_locks_of_dvc_are_hard_links_none_of_ours_is_in_their_way(tmp_path: Path) -> None:
+    folder = make(tmp_path, slow(0, 1))
+    run(folder, "dvc", "config", "core.hardlink_lock", "true")
+    assert ran(abreast(folder)) == {"s0"}
+    assert abreast(folder) == "Everything is up to date.\n"
+    run(folder, "dvc", "repro", "--force")
+
+
 @pytest.mark.parametrize("last", ["", "two.txt\n    dep", "size: "])
 def test_a_half_written_lock_is_mended_and_what_it_lost_comes_out_of_the_cache(last: str, tmp_path: Path) -> None:
     folder = make(tmp_path, CHAIN)
