@@ -72,6 +72,14 @@ def test_a_lock_is_read_when_dvc_has_written_all_of_it(tmp_path: Path) -> None:
         assert intact.undisturbed(lock) == "stages:\n  split: {}\n"
 
 
+def test_where_dvc_has_no_file_for_its_lock_none_is_left(tmp_path: Path) -> None:
+    with chdir(tmp_path):
+        intact.BUSY.parent.mkdir(parents=True)
+        Path("dvc.lock").write_text("stages: {}\n", encoding="utf-8")
+        assert intact.undisturbed(Path("dvc.lock")) == "stages: {}\n"
+        assert not intact.BUSY.exists()
+
+
 @pytest.mark.parametrize("text", ["", "stages:\n  split:\n    outs:\n    - path: a", "stages: [", "stages: 3"])
 def test_a_lock_that_is_no_lock_vouches_for_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / "dvc.lock").write_text(text, encoding="utf-8")
