@@ -15,6 +15,7 @@ from rotting import flip_a_bit
 
 IMAGES = "data/augmented/train_images.npy"
 ONE = {"dvc.yaml": "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}}"}
+STAGES = str(Path(intact.__file__).parent)
 SAID = f"error: {IMAGES}: damaged on the disk; set aside in .dvc/tmp/damaged; run again to make it anew\n"
 
 
@@ -55,6 +56,9 @@ def test_damaged_notes_of_dvc_are_named_by_a_stage_too(tmp_path: Path, monkeypat
         database.write_bytes(b"no database" * 1000)
     with chdir(project), pytest.raises(InputError, match="^DVC's notes of files cannot be read .*, or delete"):
         intact.require_intact(Path("one.txt"), "0" * 32)
+    script = "import entry; entry.STAGE = 'one'; entry.put_back_outputs()"
+    said = run(project, "python", "-c", script, environment={"DVC_SITE_CACHE_DIR": str(notes), "PYTHONPATH": STAGES})
+    assert said == "the last outputs could not be put back (file is not a database); `dvc checkout` does\n"
 
 
 def test_a_lock_is_read_when_dvc_has_written_all_of_it(tmp_path: Path) -> None:
