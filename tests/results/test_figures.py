@@ -144,6 +144,7 @@ def test_the_report_is_given_the_surest_mistakes_first_and_images_of_each_pair(
     for pair, cell in found["cells"].items():
         actual, guess = map(int, pair.split())
         assert all(labels[chosen[place]] == actual and said[chosen[place]].argmax() == guess for place, _ in cell)
+        assert [sure for _, sure in cell] == sorted((sure for _, sure in cell), reverse=True)
     sheet = sheet_of(images[chosen], inverted=False)
     height, width = images.shape[1:]
     place = found["cells"]["0 0"][-1][0]
@@ -186,6 +187,17 @@ def test_axes_say_what_they_measure(tmp_path: Path) -> None:
     texts = re.findall(r">([^<>]+)</text>", (tmp_path / "systems.svg").read_text(encoding="utf-8"))
     assert any("test accuracy" in text for text in texts)
     assert {"mlp", "cnn", "base", "wide"} <= set(texts)
+
+
+def test_systems_that_no_smaller_one_equals_are_named_beside_the_final_one(tmp_path: Path) -> None:
+    sizes = {"small": (10, 0.8), "worse": (20, 0.7), "good": (30, 0.9), "as_large": (30, 0.85), "final": (40, 0.88)}
+    table = {
+        name: {"parameters": size, "test_accuracy": accuracy, "test_interval": [0.6, 1]}
+        for name, (size, accuracy) in sizes.items()
+    }
+    save(groups.draw_costs(table, dict.fromkeys(sizes, "mlp"), "final"), tmp_path / "costs.svg")
+    texts = re.findall(r">([^<>]+)</text>", (tmp_path / "costs.svg").read_text(encoding="utf-8"))
+    assert set(texts) & set(sizes) == {"small", "good", "final"}
 
 
 def test_the_caption_of_a_single_mistake_keeps_its_colour(
