@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 DATA = Path(__file__).parent / "data"
@@ -99,3 +101,16 @@ def make_clone(folder: Path) -> None:
     (folder / "metrics/seeds.json").write_text("{}", encoding="utf-8")
     edit_params(folder, shrink)
     run(folder, "git", "init", "--quiet", "--initial-branch=main")
+
+
+def made_once(
+    factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], str]
+) -> tuple[Path, str]:
+    """Let the process of pytest-xdist that first needs a project make it; give its folder, and what was printed."""
+    base = factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / name
+    with FileLock(f"{place}.lock"):
+        if not (place / "printed").exists():
+            place.mkdir()
+            (place / "printed").write_text(make(place / "project"), encoding="utf-8")
+    return place / "project", (place / "printed").read_text(encoding="utf-8")

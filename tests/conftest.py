@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from clone import DATA, make_clone, run
+from clone import DATA, made_once, make_clone, run
 from fashion.sources.idx import read_idx
 
 # Threads beyond those that a training asks for only wait for each other: tests run side by side.
@@ -58,17 +57,8 @@ def labels() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, str]:
-    """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed.
-
-    Made once, by whichever process of pytest-xdist needs it first.
-    """
-    base = tmp_path_factory.getbasetemp()
-    place = (base if worker_id == "master" else base.parent) / "reproduced"
-    with FileLock(f"{place}.lock"):
-        if not (place / "printed").exists():
-            place.mkdir()
-            (place / "printed").write_text(reproduce(place / "project"), encoding="utf-8")
-    return place / "project", (place / "printed").read_text(encoding="utf-8")
+    """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed."""
+    return made_once(tmp_path_factory, worker_id, "reproduced", reproduce)
 
 
 def reproduce(folder: Path) -> str:

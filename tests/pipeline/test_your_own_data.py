@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from clone import ROOT, edit_params, make_clone, run, stages_run
+from clone import ROOT, edit_params, made_once, make_clone, run, stages_run
 from fashion.classifier.file import load
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
@@ -74,17 +75,20 @@ def follow(folder: Path, block: str) -> str:
     return said
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with digits as files, after the blocks of the guide up to the first results."""
-    folder = new_clone(tmp_path_factory.mktemp("own") / "project")
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A clone with digits as files, after the blocks of the guide up to the first results; not to be changed."""
+    return made_once(tmp_path_factory, worker_id, "own", follow_the_guide)[0]
+
+
+def follow_the_guide(folder: Path) -> str:
+    new_clone(folder)
     as_files(folder / "data/raw", *digits())
     said = follow(folder, BLOCKS[0])
     assert "wrote params.yaml for data/raw/train data/raw/evaluate" in said
     check(load_yaml(folder / "params.yaml"), source="params.yaml")
     edit_params(folder, shorten)
-    follow(folder, BLOCKS[1])
-    return folder
+    return said + follow(folder, BLOCKS[1])
 
 
 def test_the_guide_leads_from_a_folder_of_images_to_labels_and_a_report(own: Path) -> None:
@@ -106,14 +110,15 @@ def test_the_final_model_is_fitted_to_few_images_that_may_not_be_mirrored(own: P
     assert load(own / "models/final.safetensors").views == "three"
 
 
-def test_a_queued_experiment_has_the_images_too(own: Path) -> None:
-    follow(own, BLOCKS[2])
+def test_a_queued_experiment_has_the_images_too(own: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(own, tmp_path / "project")
+    follow(folder, BLOCKS[2])
     until = time.monotonic() + 300
-    while "Success" not in (status := run(own, "dvc", "queue", "status")):
+    while "Success" not in (status := run(folder, "dvc", "queue", "status")):
         assert "Failed" not in status, status
         assert time.monotonic() < until, status
         time.sleep(1)
-    assert "model.mirror" in run(own, "dvc", "exp", "show", "--csv")
+    assert "model.mirror" in run(folder, "dvc", "exp", "show", "--csv")
 
 
 def test_tables_do_as_well_and_a_clone_that_pulls_has_nothing_to_run(own: Path, tmp_path: Path) -> None:

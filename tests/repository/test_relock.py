@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import relock
-from filelock import FileLock
 from sample import few
 
 from abreast.rehearsal import Stage
-from clone import edit_params, run, stages_run
+from clone import edit_params, made_once, run, stages_run
 from fashion.settings.parsing import load_yaml
 
 MOVED = "src/fashion/images/random_changes.py"
@@ -31,17 +30,13 @@ def replace(file: Path, old: str, new: str) -> None:
 def relocked(
     reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> tuple[dict[str, dict], Path, str]:
-    """The lock before; a project after a move, a new name and four changes of results, relocked; what was said.
+    """The lock before; a project after a move, a new name and four changes of results, relocked; what was said."""
 
-    Made once, by whichever process of pytest-xdist needs it first.
-    """
-    base = tmp_path_factory.getbasetemp()
-    place = (base if worker_id == "master" else base.parent) / "relocked"
-    with FileLock(f"{place}.lock"):
-        if not (place / "printed").exists():
-            shutil.copytree(reproduced[0], place / "project")
-            (place / "printed").write_text(relock_changes(place / "project"), encoding="utf-8")
-    return entries(reproduced[0]), place / "project", (place / "printed").read_text(encoding="utf-8")
+    def relock_a_copy(folder: Path) -> str:
+        shutil.copytree(reproduced[0], folder)
+        return relock_changes(folder)
+
+    return entries(reproduced[0]), *made_once(tmp_path_factory, worker_id, "relocked", relock_a_copy)
 
 
 def relock_changes(folder: Path) -> str:
