@@ -1,7 +1,11 @@
+import textwrap
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 
+from clone import ROOT, run
 from fashion.settings.system import Phase
 from fashion.training.optimizers import RunningMean, make_optimizer, make_schedule
 
@@ -24,6 +28,44 @@ def test_an_optimizer_is_the_one_asked_for_with_its_settings() -> None:
     assert isinstance(sgd, torch.optim.SGD)
     wanted = {"lr": 0.2, "momentum": 0.9, "nesterov": True, "weight_decay": 0.02, "fused": True}
     assert {key: sgd.defaults[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("adam", torch.optim.Adam), ("sgd", lambda *args, **settings: torch.optim.SGD(*args, momentum=0.9, **settings))],
+)
+def test_a_step_is_that_of_pytorch(name: str, theirs: Callable[..., torch.optim.Optimizer]) -> None:
+    phase = Phase.model_validate({"optimizer": name, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "max_epochs": 1})
+    ours, plain = nn.Linear(3, 2), nn.Linear(3, 2)
+    plain.load_state_dict(ours.state_dict())
+    pairs = [(ours, make_optimizer(phase, ours)), (plain, theirs(plain.parameters(), lr=0.1, weight_decay=0.01))]
+    for model, optimizer in pairs:
+        for _ in range(3):
+            model(torch.ones(4, 3)).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    torch.testing.assert_close(ours.weight, plain.weight)
+    torch.testing.assert_close(ours.bias, plain.bias)
+
+
+def test_an_optimizer_does_without_the_import_of_a_compiler() -> None:
+    code = """
+        import sys
+        from torch import nn
+        from fashion.settings.system import Phase
+        from fashion.training.optimizers import load_optimizer, make_optimizer, make_schedule
+
+        for name in ("adam", "sgd"):
+            phase, layer = Phase(optimizer=name, lr=0.1, max_epochs=1), nn.Linear(3, 2)
+            optimizer = make_optimizer(phase, layer)
+            schedule = make_schedule(phase, optimizer, steps=2)
+            layer.weight.sum().backward()
+            optimizer.step()
+            schedule.step()
+            load_optimizer(optimizer, optimizer.state_dict())
+        print([module for module in sys.modules if module.startswith("torch._dynamo")])
+    """
+    assert run(ROOT, "python", "-c", textwrap.dedent(code)) == "[]\n"
 
 
 def test_a_running_mean_follows_at_first_and_keeps_most_of_itself_at_the_end() -> None:
