@@ -118,6 +118,16 @@ def test_corrupting_leaves_the_stored_images_as_they_are(stored: torch.Tensor) -
     assert torch.equal(stored, before)
 
 
+def test_all_that_is_drawn_comes_from_the_generator_that_is_given(stored: torch.Tensor) -> None:
+    corruption = {"share": 0.5, "rotation": 20.0, "contrast": 0.2, "noise": 40.0}
+    changed = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        augmentation = changes(len(stored), shift=2, flip=True, cutout=6, corruption=corruption)
+        changed.append(augmentation(stored, torch.arange(len(stored))))
+    assert torch.equal(*changed)
+
+
 def test_a_share_of_0_draws_nothing_so_that_all_else_stays_as_without(stored: torch.Tensor) -> None:
     without, none = changes(len(stored)), changes(len(stored), corruption={"share": 0.0, "noise": 40.0})
     for augmentation in (without, none):

@@ -73,6 +73,11 @@ def test_a_class_of_too_few_images_is_refused_with_its_name_and_count(has_test: 
         split(np.repeat([0, 1, 2], [10, 2, 1]), settings(validation=3), classes=CLASSES[:3], has_test=has_test)
 
 
+def test_a_class_without_any_image_is_refused() -> None:
+    with pytest.raises(InputError, match="class 'class 2' has 0 labelled images and needs 3"):
+        split(np.repeat([0, 1], 10), settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
+
+
 def test_data_without_a_test_set_are_split_by_fractions_whatever_the_scheme(labels: np.ndarray) -> None:
     parts = split(labels, settings(), classes=CLASSES, has_test=False)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (240, 80, 80)

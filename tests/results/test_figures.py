@@ -189,6 +189,13 @@ def test_axes_say_what_they_measure(tmp_path: Path) -> None:
     assert {"mlp", "cnn", "base", "wide"} <= set(texts)
 
 
+def test_the_table_of_classes_counts_in_whole_images_and_gives_shares_in_four_digits(tmp_path: Path) -> None:
+    row = {"precision": 0.9, "recall": 0.8, "f1": 0.85, "support": 1000, "roc_auc": None}
+    save(predictions.draw_report({"Bag": row}, {"macro mean": {"f1": 0.75}}), tmp_path / "report.svg")
+    texts = re.findall(r">([^<>]+)</text>", (tmp_path / "report.svg").read_text(encoding="utf-8"))
+    assert {"Bag", "0.9000", "0.8000", "0.8500", "1,000", "undefined", "macro mean", "0.7500"} <= set(texts)
+
+
 def test_systems_that_no_smaller_one_equals_are_named_beside_the_final_one(tmp_path: Path) -> None:
     sizes = {"small": (10, 0.8), "worse": (20, 0.7), "good": (30, 0.9), "as_large": (30, 0.85), "final": (40, 0.88)}
     table = {
@@ -200,15 +207,16 @@ def test_systems_that_no_smaller_one_equals_are_named_beside_the_final_one(tmp_p
     assert set(texts) & set(sizes) == {"small", "good", "final"}
 
 
-def test_the_caption_of_a_single_mistake_keeps_its_colour(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
+@pytest.mark.parametrize("mistakes", [0, 1])
+def test_the_caption_of_a_single_mistake_has_a_colour_of_its_own(
+    mistakes: int, images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     said = labels.copy()
     one = np.random.default_rng(0).permutation(len(images))[0]  # the first that is shown
-    said[one] = (labels[one] + 1) % 10
+    said[one] = (labels[one] + mistakes) % 10
     sure = np.log(np.eye(10, dtype=np.float32)[said] * 0.9 + 0.01)
     names = [f"class {number}" for number in range(10)]
     save(predictions.draw_predictions(images, labels, sure, names), tmp_path / "predictions.png")
     picture = Image.open(tmp_path / "predictions.png").convert("RGB")
     red, _, blue = np.moveaxis(np.asarray(picture).astype(int), -1, 0)
-    assert (red - blue > 40).any(), "orange letters are there"
+    assert (red - blue > 40).any() == bool(mistakes), "orange letters"

@@ -58,3 +58,7 @@ def test_progress_is_a_bar_with_the_time_left_in_a_terminal() -> None:
     assert progress.bar is not None
     assert (progress.bar.n, progress.bar.total) == (500, 1000)
     assert "small adam epoch 1:" in stream.getvalue()
+    progress.on_step("adam", 0, 700, 1000)
+    assert progress.bar.n == 700
+    progress.on_step("adam", 1, 500, 1000)
+    assert progress.bar.n == 500, "each epoch has a bar of its own"
