@@ -90,6 +90,12 @@ def test_noise_has_a_deviation_of_up_to_so_many_grey_levels() -> None:
     assert corrupted(grey, noise=30.0).float().mean().item() == pytest.approx(128, abs=0.5)
 
 
+def test_noise_leaves_white_images_bright_and_black_ones_dark() -> None:
+    black, white = torch.zeros(300, 20, 20, dtype=torch.uint8), torch.full((300, 20, 20), 255, dtype=torch.uint8)
+    assert corrupted(black, noise=20.0).max() < 155, "what falls below 0 is 0"
+    assert corrupted(white, noise=20.0).min() > 100, "what rises above 255 is 255"
+
+
 def test_contrast_keeps_the_mean_and_at_least_such_a_part_of_the_distances(stored: torch.Tensor) -> None:
     flat = corrupted(stored, contrast=0.25).float()
     before = stored.float()

@@ -36,6 +36,11 @@ def test_a_change_is_as_strong_as_its_name_says() -> None:
             assert strength == (number / 100 if "%" in amount else number), f"{name} {amount}"
 
 
+def test_noise_leaves_white_images_bright_and_black_ones_dark(chance: np.random.Generator) -> None:
+    assert noise(np.zeros((50, 20, 20), np.uint8), 20, chance).max() < 155, "what falls below 0 is 0"
+    assert noise(np.full((50, 20, 20), 255, np.uint8), 20, chance).min() > 100, "what rises above 255 is 255"
+
+
 def test_a_shift_moves_a_point_in_each_of_four_ways(chance: np.random.Generator) -> None:
     point = np.zeros((100, 9, 9), np.uint8)
     point[:, 4, 4] = 255
