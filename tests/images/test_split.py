@@ -46,15 +46,17 @@ def test_each_part_has_images_of_each_class_however_few_there_are() -> None:
     ]
 
 
-def test_large_shares_leave_an_image_of_each_class_to_train_on() -> None:
+@pytest.mark.parametrize(
+    ("tested", "validated", "counts"),
+    [(0.2, 0.75, [[1, 1, 1], [1, 2, 3], [1, 1, 1]]), (0.9, 0.05, [[1, 1, 1], [1, 1, 1], [1, 2, 3]])],
+)
+def test_large_shares_leave_an_image_of_each_class_to_train_on(
+    tested: float, validated: float, counts: list[list[int]]
+) -> None:
     labels = np.repeat([0, 1, 2], [3, 4, 5])
-    wanted = settings(scheme="fractions", test_fraction=0.2, validation_fraction=0.75)
+    wanted = settings(scheme="fractions", test_fraction=tested, validation_fraction=validated)
     parts = split(labels, wanted, classes=CLASSES[:3], has_test=False)
-    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
-        [1, 1, 1],
-        [1, 2, 3],
-        [1, 1, 1],
-    ]
+    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == counts
 
 
 def test_a_share_of_the_images_may_be_taken_for_validation(labels: np.ndarray) -> None:
