@@ -111,6 +111,7 @@ def made_once(
     place = (base if worker_id == "master" else base.parent) / name
     with FileLock(f"{place}.lock"):
         if not (place / "printed").exists():
+            shutil.rmtree(place, ignore_errors=True)  # of a process that failed: let this one say why
             place.mkdir()
             (place / "printed").write_text(make(place / "project"), encoding="utf-8")
     return place / "project", (place / "printed").read_text(encoding="utf-8")
