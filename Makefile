@@ -14,30 +14,33 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help init quick repro seeds relock test fuzz faults pipelines lint validate changes audit sbom bench requirements
+.PHONY: help init quick repro seeds relock test fuzz faults pipelines lint validate changes audit sbom bench requirements \
+	abreast dvc-suite newest-dvc
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 init: $(DONE) ## Write params.yaml for your own images in data/raw
 	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
 
+# Where cores are scarce, threads that spin while they wait for each other take the time of those that work.
+quick: export OMP_WAIT_POLICY ?= PASSIVE
 quick: $(DONE) ## Take a first look in minutes: all systems on few images, in quick/, apart from the results in git
 	@python stages/quick.py
-	@cd quick && python -m abreast rehearse $(if $(JOBS),--jobs $(JOBS))
+	@cd quick && abreast rehearse $(if $(JOBS),--jobs $(JOBS))
 	@echo "The report: quick/report.html"
 
 repro: $(DONE) ## Set up, then run what changed, side by side on all cores (JOBS=n: on n; SCHEDULER=tcp://...: on others)
 	@python stages/check.py >/dev/null
-	@python -m abreast repro --verify --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
+	@abreast repro --verify --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 seeds: $(DONE) ## Train again with other seeds, N times in all (N=3; SYSTEMS="base final": these alone), and compare
 	@python stages/seeds.py $(or $(N),3) "$(SYSTEMS)"
-	@python -m abreast repro dvc.yaml seeds/dvc.yaml --verify --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
+	@abreast repro dvc.yaml seeds/dvc.yaml --verify --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	@test ! -f seeds/seeds.json || cp seeds/seeds.json metrics/seeds.json
-	@python -m abreast repro $(if $(JOBS),--jobs $(JOBS))
+	@abreast repro $(if $(JOBS),--jobs $(JOBS))
 
 relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
 	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
@@ -53,6 +56,18 @@ fuzz: $(DONE) ## Feed all readers 114,000 damaged and hostile files, in 12 to 30
 
 faults: $(DONE) ## Kill a run of the sample at 100 moments (KILLS=n, SEED=n): it must go on to the same bytes
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),0) pytest --numprocesses=0 --capture=no tests/faults/test_killing.py
+
+dvc-suite: $(DONE) ## Run DVC's own tests of `dvc repro` against `abreast repro`, in a few minutes
+	@python packages/abreast/tests/dvc_suite/run.py
+
+abreast: ## Run the tests of `abreast` in an environment of its own, without torch, with versions of requirements.txt
+	$(call install-abreast,--constraint $(ALONE)/constraints.txt)
+	@cd packages/abreast && $(ALONE)/bin/python -m pytest
+
+newest-dvc: ## Run the tests of `abreast` and DVC's own with the newest DVC 3, and the newest of all else
+	$(call install-abreast)
+	@cd packages/abreast && $(ALONE)/bin/python -m pytest
+	@$(ALONE)/bin/python packages/abreast/tests/dvc_suite/run.py
 
 lint: $(DONE) ## Check style, format and types
 	@ruff check .
@@ -78,13 +93,24 @@ bench: $(DONE) ## Compare the training engine with a plain loop and with other l
 		|| echo "left out, as they cannot be installed: skorch, lightning"
 	@python benchmarks/engine.py
 
-requirements: $(DONE) ## Compile requirements.txt from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
+requirements: $(DONE) ## Compile requirements.txt from both pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 	@python -m pip install --disable-pip-version-check --quiet uv==0.13.9
-	@python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --quiet $(UPGRADE) \
+	@python -m uv pip compile pyproject.toml packages/abreast/pyproject.toml --extra dev --extra test --extra dvc-suite \
+		--universal --python-version 3.11 --generate-hashes --quiet $(UPGRADE) \
 		--constraint requirements-torch.txt $(addprefix --no-emit-package ,$(UNHASHED)) \
 		--custom-compile-command 'make requirements' --output-file requirements.txt
 
-$(DONE): requirements.txt requirements-torch.txt pyproject.toml
+# Not --editable: the tests use the package as its wheel has it. Constraints may have no hashes.
+ALONE := $(CURDIR)/.venv-abreast
+define install-abreast
+	@$(PYTHON) -m venv --clear $(ALONE)
+	@sed -E '/^ *--hash=/d; s/ *\\$$//' requirements.txt > $(ALONE)/constraints.txt
+	@rm -rf packages/abreast/build
+	@$(ALONE)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet $(1) \
+		'./packages/abreast[dvc-suite,test]'
+endef
+
+$(DONE): requirements.txt requirements-torch.txt pyproject.toml packages/abreast/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: $$($(PYTHON) --version) is too old; name another, 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Setting up $(VENV) (once, a few minutes): torch, DVC and all that requirements.txt pins"
@@ -92,6 +118,7 @@ $(DONE): requirements.txt requirements-torch.txt pyproject.toml
 		|| { echo "error: no virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes --requirement requirements.txt
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --requirement requirements-torch.txt
-	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
+		--editable . --editable packages/abreast
 	@touch $@
 	@echo "Set up. For dvc and python by hand: source $(VENV)/bin/activate"

@@ -10,6 +10,7 @@ import vl_convert
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))  # where tables are made of what was measured
+sys.path.insert(0, str(ROOT / "packages/abreast/benchmarks"))
 
 import engine  # noqa: E402
 import final_model  # noqa: E402
@@ -18,6 +19,7 @@ import precision  # noqa: E402
 import runner  # noqa: E402
 import scaling  # noqa: E402
 from fashion.files import with_section  # noqa: E402
+from fashion.results.report.costs import read_costs  # noqa: E402
 
 DVCS_VEGA_LITE = "5.21"  # the version of DVC's own templates, and of those in .dvc/plots
 PLOTS_PAGE = """<!doctype html>
@@ -48,7 +50,7 @@ def pages() -> dict[Path, str]:
     tables = {
         "README.md": {
             "results": results(variants, spread),
-            "cost": cost(read_json("benchmarks/durations.json"), final["environment"]),
+            "cost": cost(seconds_of("benchmarks/durations.json"), final["environment"]),
             "speed": speed(measured),
         },
         "docs/performance.md": {
@@ -63,7 +65,7 @@ def pages() -> dict[Path, str]:
             name: scaling.TABLES[name](result) for name, result in read_json("benchmarks/scaling.json").items()
         },
         "docs/your_own_data.md": {"other data": other_data.table(read_json("benchmarks/other_data.json"))},
-        "src/abreast/README.md": {"runner": runner.table(read_json("benchmarks/runner.json"))},
+        "packages/abreast/README.md": {"runner": runner.table(read_json("packages/abreast/benchmarks/runner.json"))},
         "docs/model_card.md": {
             "accuracy": accuracy(final),
             "classes": classes(final["per_class"]),
@@ -92,6 +94,14 @@ def read_json(name: str) -> Any:
         sys.exit(f"error: {name}: {error}")
 
 
+def seconds_of(name: str) -> dict[str, float]:
+    """Read the seconds that stages took."""
+    try:
+        return {stage: cost.seconds for stage, cost in read_costs(ROOT / name).items()}
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"error: {name}: {error}")
+
+
 def with_tables(path: Path, tables: dict[str, str]) -> str:
     """Give a page's text with these tables between the marks of their names."""
     text = path.read_text(encoding="utf-8")
@@ -111,7 +121,7 @@ def figure(value: float | None, digits: int) -> str:
 
 
 def cost(durations: dict[str, float], environment: dict[str, str]) -> str:
-    """Say what a run of everything takes, from how long its stages took one by one."""
+    """Say what a run of everything takes, from the seconds that each stage took."""
     final = durations["finetune"]
     others = sum(seconds for name, seconds in durations.items() if name != "finetune") / 2  # cores
     minutes = [round(seconds / 60) for seconds in (final + others, final, others)]

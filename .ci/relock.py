@@ -22,20 +22,20 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
-from dvc.utils.serialize import dump_yaml, loads_yaml
-from pages import ROOT
+from dvc.utils.serialize import dumps_yaml, loads_yaml
 from sample import CODE, Sample, code_of, short
 from tqdm import tqdm
 
-from abreast.changes import Comparison
-from abreast.check import check
+from abreast.check.changes import Comparison
+from abreast.check.freshness import check
+from abreast.dvc_api import write_whole
 from abreast.errors import AbreastError
-from abreast.forks import Forks
-from abreast.rehearsal import Stage, to_preload
-from fashion.classifier.device import has_bf16, pick_device
-from fashion.errors import InputError
-from fashion.files import replacing
+from abreast.plan.stages import Stage, to_preload
+from abreast.run.server import Server
 
+# Nothing of `fashion` is imported here: stages of both commits are forks of this process, and each imports its own.
+
+ROOT = Path(__file__).parents[1]
 LOOKED_BACK = 30  # commits at most, in search of a fresh lock
 
 
@@ -44,29 +44,37 @@ def main() -> int:
     parser.add_argument("--base", metavar="COMMIT", help="compare with it (default: the last one whose lock is fresh)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="stages at a time")
     arguments = parser.parse_args()
+    # Where cores are scarce, threads that spin while they wait for each other take the time of those that work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        found = check([], ROOT)
-        if found.fresh:
-            print("dvc.lock is fresh: nothing to renew")
-            return 0
-        if not found.changes:
-            renew_locks({})
-            print(f"dvc.lock: taken out, as no stage any more: {', '.join(found.left)}")
-            return 0
-        with tempfile.TemporaryDirectory() as folder:
-            base = fresh(arguments.base, Path(folder)) if arguments.base else last_fresh_commit(Path(folder))
-            print(f"base: {git('log', '-1', '--format=%h %s', base).strip()}", flush=True)
-            tried = state_of_tree()
-            ran, differences = compare(base, Path(folder), arguments.jobs or 1)
-            if state_of_tree() != tried:
-                raise InputError("the working tree changed meanwhile; run it again")
-        renewed, stale = renew(base, ran, differences)
-    except (AbreastError, InputError) as error:
+        with Server(to_preload(ROOT)) as server:  # a fork of this process: before it opens a project
+            return relock(arguments.base, arguments.jobs or 1, server)
+    except AbreastError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; dvc.lock is as it was", file=sys.stderr)
         return 130
+
+
+def relock(base: str | None, jobs: int, server: Server) -> int:
+    """Renew what can be renewed; give the exit status."""
+    found = check([], ROOT)
+    if not found.changes:
+        if found.fresh:
+            print("dvc.lock is fresh: nothing to renew")
+        else:
+            renew_locks({})
+            print(f"dvc.lock: taken out, as no stage any more: {', '.join(found.left)}")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        base = fresh(base, Path(folder)) if base else last_fresh_commit(Path(folder))
+        print(f"base: {git('log', '-1', '--format=%h %s', base).strip()}", flush=True)
+        tried = state_of_tree()
+        ran, differences = compare(base, Path(folder), jobs, server)
+        if state_of_tree() != tried:
+            raise AbreastError("the working tree changed meanwhile; run it again")
+    renewed, stale = renew(base, ran, differences)
     for name, reason in stale.items():
         print(f"stale: {name}: {reason}")
     print(f"dvc.lock: {len(renewed)} stages renewed, {len(stale)} left stale")
@@ -76,22 +84,22 @@ def main() -> int:
 def git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
-        raise InputError(f"git {arguments[0]}: {done.stderr.strip()}")
+        raise AbreastError(f"git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout
 
 
 def last_fresh_commit(folder: Path) -> str:
     """Search the history for the last commit whose lock is that of its code."""
-    for commit in git("rev-list", "--first-parent", f"--max-count={LOOKED_BACK}", "HEAD").split():
+    for commit in git("rev-list", "--first-parent", f"--max-count={LOOKED_BACK}", "HEAD", "--", ".").split():
         if is_fresh(checkout(commit, folder / commit)):
             return commit
-    raise InputError(f"none of the last {LOOKED_BACK} commits has a fresh dvc.lock; name one with --base")
+    raise AbreastError(f"none of the last {LOOKED_BACK} commits has a fresh dvc.lock; name one with --base")
 
 
 def fresh(commit: str, folder: Path) -> str:
     """Give the commit back if its lock is fresh."""
     if not is_fresh(checkout(commit, folder / "base")):
-        raise InputError(f"{commit}: its dvc.lock is not fresh, so it is no measure; name another --base, or none")
+        raise AbreastError(f"{commit}: its dvc.lock is not fresh, so it is no measure; name another --base, or none")
     return commit
 
 
@@ -103,10 +111,10 @@ def is_fresh(folder: Path) -> bool:
 
 
 def checkout(commit: str, folder: Path) -> Path:
-    """Put the files of a commit into a folder."""
+    """Put the project's files of a commit into a folder; the project may be a folder of its repository."""
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True)
     if archive.returncode != 0:
-        raise InputError(f"{commit}: no such commit")
+        raise AbreastError(f"{commit}: no such commit")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
@@ -130,8 +138,10 @@ def state_of_tree() -> str:
     return str(sorted(zip(there, digests, strict=True)))
 
 
-def compare(base: str, folder: Path, jobs: int) -> tuple[dict[str, Stage], dict[str, str]]:
+def compare(base: str, folder: Path, jobs: int, server: Server) -> tuple[dict[str, Stage], dict[str, str]]:
     """Run the sample's stages of both; give those of the working tree, and why one is not the base's, if it is not."""
+    from fashion.classifier.device import has_bf16, pick_device
+
     device = pick_device()
     pairs = [
         (
@@ -142,34 +152,34 @@ def compare(base: str, folder: Path, jobs: int) -> tuple[dict[str, Stage], dict[
     ]
     differences: dict[str, str] = {}
     stages = sum(len(tree.stages) for pair in pairs for tree in pair)
-    with Forks(to_preload(ROOT)) as forks, tqdm(total=stages, unit="stage", mininterval=1) as bar:
+    with tqdm(total=stages, unit="stage", mininterval=1) as bar:
         for before, after in pairs:
 
             def run_before(name: str, before: Sample = before) -> None:
-                fault = before.run(name, forks)
+                fault = before.run(name, server)
                 if fault:
-                    raise InputError(f"the base commit's {name} fails on the sample: {fault}")
+                    raise AbreastError(f"the base commit's {name} fails on the sample: {fault}")
                 bar.update()
 
             def run_after(name: str, before: Sample = before, after: Sample = after) -> None:
-                difference = one_difference(name, before, after, forks)
+                difference = one_difference(name, before, after, server)
                 if difference:
                     differences.setdefault(name, difference)
                     if (former := before.known_as(after.stages[name])) is not None:
                         after.take_outputs(former, before)  # so that each stage is judged by itself
                 bar.update()
 
-            before.run_all(run_before, jobs, forks)
-            after.run_all(run_after, jobs, forks)
+            before.run_all(run_before, jobs, server)
+            after.run_all(run_after, jobs, server)
     return pairs[0][1].stages, differences
 
 
-def one_difference(name: str, before: Sample, after: Sample, forks: Forks) -> str | None:
+def one_difference(name: str, before: Sample, after: Sample, server: Server) -> str | None:
     """Run a stage of the working tree, and say what is not as before."""
     former = before.known_as(after.stages[name])
     if former is None:
         return "new"
-    fault = after.run(name, forks)
+    fault = after.run(name, server)
     if fault:
         return f"fails on the sample: {fault}"
     there, here = before.outputs(former), after.outputs(name)
@@ -214,8 +224,7 @@ def renew_locks(renewed: dict[Path, dict[str, Any]]) -> None:
             kept = {name: entry for name, entry in content["stages"].items() if name in names}
             new = renewed.get(lock, {})
             if new or len(kept) < len(content["stages"]):
-                with replacing(lock) as temporary:
-                    dump_yaml(str(temporary), {**content, "stages": {**kept, **new}})
+                write_whole(lock, dumps_yaml({**content, "stages": {**kept, **new}}).encode())
 
 
 def judge_of(stage: Any, ran: dict[str, Stage]) -> str | None:
@@ -235,7 +244,7 @@ def base_entries(base: str) -> dict[str, Any]:
     names = [name for name in git("ls-tree", "-r", "--name-only", base).split("\n") if Path(name).name == "dvc.lock"]
     entries: dict[str, Any] = {}
     for name in names:
-        entries |= loads_yaml(git("show", f"{base}:{name}")).get("stages", {})
+        entries |= loads_yaml(git("show", f"{base}:./{name}")).get("stages", {})
     return entries
 
 

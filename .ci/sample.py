@@ -11,10 +11,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from abreast.forks import Forks
-from abreast.live import last_line
-from abreast.rehearsal import Stage, stages_of
-from abreast.scheduling import Schedule, Task, run_all
+from abreast.plan.stages import Stage, all_stages
+from abreast.run.live import end_of
+from abreast.run.schedule import Schedule, Task, run_all
+from abreast.run.server import Server
+from abreast.run.stage import Job
 
 IMAGES = Path(__file__).parents[1] / "tests/data"
 CODE = ("src/", "stages/")  # all else that a stage depends on is data
@@ -24,6 +25,7 @@ BATCH = 100  # images at most, so that an epoch has several batches, the last on
 EPOCHS = {"train": 3, "finetune": 4}  # a phase: enough to prune, to average, and to lose patience
 SEEDS = "seeds/params.yaml"  # lists trainings with other seeds, in groups of stages that differ in their family alone
 PATIENCE = 1  # validations, for phases that have any
+FAILED = "ERROR: failed to run"  # how DVC's own last line begins in the log of a command that failed
 
 
 class Sample:
@@ -48,21 +50,23 @@ class Sample:
             (root / lock).unlink(missing_ok=True)
         (root / "metrics/seeds.json").write_text("{}\n", encoding="utf-8")  # a copy that no stage makes
         (root / ".dvc/config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
-        self.stages = {short(stage.name): in_short(stage) for stage in stages_of(root)}
+        self.stages = {short(stage.name): in_short(stage) for stage in all_stages(root)}
 
     def known_as(self, stage: Stage) -> str | None:
         """Find another checkout's stage here, by its name, else by what it writes."""
         same = (name for name, here in self.stages.items() if here.outs == stage.outs)
         return stage.name if stage.name in self.stages else next(same, None)
 
-    def run(self, name: str, forks: Forks) -> str | None:
-        """Run a stage; give the last line that it said if it failed."""
-        stage = self.stages[name]
+    def run(self, name: str, server: Server) -> str | None:
+        """Run a stage; give the last line of its command if it failed."""
         log = self.root / f"{name}.log"
-        status = forks.run(name, self.root, stage.folder, log, stage.command)
-        return None if status == 0 else last_line(log) or f"exit status {status}"
+        result = server.run(Job(name, str(self.root), str(log), self.stages[name].definition, rehearse=True))
+        if result.status == 0:
+            return None
+        lines = [line for line in end_of(log, 2) if not line.startswith(FAILED)]
+        return lines[-1] if lines else f"exit status {result.killed or result.status}"
 
-    def run_all(self, work: Callable[[str], None], jobs: int, forks: Forks) -> None:
+    def run_all(self, work: Callable[[str], None], jobs: int, server: Server) -> None:
         """Call `work` for each stage after those that it needs, so many at a time."""
         tasks = {name: Task(name, stage.needs, seconds=1) for name, stage in self.stages.items()}
 
@@ -72,9 +76,9 @@ class Sample:
 
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                run_all(Schedule(tasks, jobs), pool, done, lambda *_: None)
+                run_all(Schedule(tasks, {"cores": jobs}), pool, done, lambda *_: None)
             except BaseException:
-                forks.stop()  # its stages, for whose end the pool waits
+                server.stop()  # its stages, for whose end the pool waits
                 raise
 
     def outputs(self, name: str) -> dict[str, str]:

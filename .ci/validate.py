@@ -11,7 +11,7 @@ import pandas as pd
 from agreement import disagreements, read_table
 from pages import ROOT, pages, read_json
 
-from abreast.check import check as check_locks
+from abreast.check.freshness import check as check_locks
 from abreast.errors import AbreastError
 from fashion.params import Params, check
 from fashion.results.comparison import names_to_plot

@@ -13,7 +13,6 @@ import random
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from typing import Any
 import psutil
 
 from fashion.files import with_section
+from fashion.results.report.costs import read_costs
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/scaling.md"
@@ -55,8 +55,8 @@ def main() -> None:
 
 def trainings(*begin: str) -> dict[str, float]:
     """Give the seconds that the real stages took whose names begin so."""
-    durations: dict[str, float] = json.loads((ROOT / "benchmarks/durations.json").read_text(encoding="utf-8"))
-    return {name: seconds for name, seconds in durations.items() if name.startswith(begin)}
+    costs = read_costs(ROOT / "benchmarks/durations.json")
+    return {name: cost.seconds for name, cost in costs.items() if name.startswith(begin)}
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def project(folder: Path, seconds: dict[str, float]) -> Path:
     folder.mkdir()
     stage = "  {name}: {{cmd: sleep {seconds} && cp in.txt {name}.txt, deps: [in.txt], outs: [{name}.txt]}}\n"
     stages = "".join(stage.format(name=name, seconds=slept) for name, slept in seconds.items())
-    for name, text in {"dvc.yaml": f"stages:\n{stages}", "in.txt": "in\n", ".gitignore": "/logs\n"}.items():
+    for name, text in {"dvc.yaml": f"stages:\n{stages}", "in.txt": "in\n"}.items():
         (folder / name).write_text(text, encoding="utf-8")
     remote = folder.with_name(f"{folder.name}_remote")
     remote.mkdir()
@@ -105,7 +105,7 @@ def project(folder: Path, seconds: dict[str, float]) -> Path:
 
 def timed(folder: Path, *arguments: str) -> float:
     """Run a project; give the seconds that took."""
-    command = [sys.executable, "-m", "abreast", "repro", *arguments]
+    command = ["abreast", "repro", *arguments]
     started = time.monotonic()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.monotonic() - started
@@ -152,23 +152,23 @@ def simulation() -> dict[str, float]:
 
     from distributed import Client
 
-    from abreast.scheduling import Schedule, Task, run_all
+    from abreast.run.schedule import HERE, THERE, Schedule, Task, run_all
 
     draw = random.Random(0)
     like = list(trainings("train@").values())
     seconds = {f"train{number}": draw.choice(like) * TWENTIETH for number in range(VARIANTS)}
     seconds |= {f"evaluate{number}": 5 * TWENTIETH for number in range(VARIANTS)}
     needs = {f"evaluate{number}": frozenset([f"train{number}"]) for number in range(VARIANTS)}
-    tasks = {name: Task(name, needs.get(name, frozenset()), slept, away=True) for name, slept in seconds.items()}
+    tasks = {name: Task(name, needs.get(name, frozenset()), slept, {THERE: 1}) for name, slept in seconds.items()}
     with cluster(MANY) as (address, pid), Client(address) as client:
         work = partial(nap, seconds)
         run_all(
-            Schedule({"warm": Task("warm", frozenset(), 0, away=True)}, 1, away=1),
+            Schedule({"warm": Task("warm", frozenset(), 0, {THERE: 1})}, {HERE: 1, THERE: 1}),
             client.get_executor(pure=False),
             partial(nap, {"warm": 0.0}),
             lambda *_: None,
         )
-        schedule = Schedule(tasks, 1, away=MANY)
+        schedule = Schedule(tasks, {HERE: 1, THERE: MANY})
         before, scheduler = time.process_time(), psutil.Process(pid)
         scheduler_before, started = sum(scheduler.cpu_times()[:2]), time.monotonic()
         run_all(schedule, client.get_executor(pure=False), work, lambda *_: None)

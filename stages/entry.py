@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "packages/abreast/src"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the code beside this file, wherever a copy of it runs
 
-from abreast.checksums import md5
+from abreast.check.checksums import md5
 from fashion.errors import InputError
 from fashion.files import replacing
 from fashion.params import check

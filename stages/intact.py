@@ -15,7 +15,7 @@ import zc.lockfile
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from abreast.checksums import md5
+from abreast.check.checksums import md5
 from abreast.errors import AbreastError
 from fashion.errors import InputError
 
@@ -49,11 +49,11 @@ def require_intact(path: Path, checksum: str) -> None:
     with suppress(OSError):
         if md5(path) == checksum:
             return
-    from abreast.graph import project
-    from abreast.rot import FOLDER, set_aside
+    from abreast.check.damage import FOLDER, set_aside  # these import DVC, which takes a second
+    from abreast.dvc_api import Repo, faults
 
     try:
-        with project(wait=True) as repo:
+        with faults(), Repo(_wait_for_lock=True) as repo, repo.lock:
             outs = [out for one in repo.index.stages if one.cmd for out in one.outs if Path(out.def_path) == path]
             damaged = set_aside(outs)
     except AbreastError as error:

@@ -13,11 +13,12 @@ from ruamel.yaml import YAML
 
 import paths
 from entry import PARAMS, run
-from fashion.files import read_json, write_json, write_text
+from fashion.files import write_json, write_text
 from fashion.params import Params
+from fashion.results.report.costs import read_costs
 
 FOLDER = Path("quick")
-MEASURED = Path("logs/durations.json")  # in it, as stages end
+MEASURED = Path(".dvc/tmp/abreast/durations.json")  # in it, written by the runner as stages end
 CONFIG = "[core]\n    no_scm = true\n    analytics = false\n"
 SHARED = (".dvcignore", "dvc.yaml", "pyproject.toml", "src", "stages", str(paths.RAW))
 IMAGES = 2000  # of each part
@@ -34,8 +35,8 @@ def main(params: Params) -> None:
     (FOLDER / "dvc.lock").unlink(missing_ok=True)  # of a time when DVC ran it
     link(FOLDER / paths.DURATIONS, MEASURED)  # so that the report has those of this very run
     if not (FOLDER / MEASURED).exists():
-        whole = read_json(paths.DURATIONS)
-        write_json(FOLDER / MEASURED, {stage: round(SHARE * seconds, 1) for stage, seconds in whole.items()})
+        whole = read_costs(paths.DURATIONS)
+        write_json(FOLDER / MEASURED, {stage: round(SHARE * cost.seconds, 1) for stage, cost in whole.items()})
     write_text(FOLDER / ".dvc/config", CONFIG)
     write_text(FOLDER / paths.SPREAD, "{}\n")  # one training of each
     yaml = YAML()

@@ -7,6 +7,7 @@ import paths
 from entry import PARAMS, run
 from fashion.files import read_json, write_text
 from fashion.params import Params
+from fashion.results.report.costs import by_group, read_costs
 from fashion.results.report.page import Results, render
 from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml
@@ -29,7 +30,7 @@ def read_results(params: Params, root: Path) -> Results:
     """Read what the page is made of from a project's folder."""
     with (root / paths.PLOTS / "learning_curves.csv").open(encoding="utf-8") as file:
         curves = list(csv.DictReader(file))
-    durations, scores = read_json(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
+    costs, scores = read_costs(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
     stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
     return Results(
         final=FINAL,
@@ -39,7 +40,8 @@ def read_results(params: Params, root: Path) -> Results:
         spread=read_json(root / paths.SPREAD),
         scores=scores,
         curves=curves,
-        seconds={name: durations[stage] for name, stage in stages.items() if stage in durations},
+        costs={name: costs[stage] for name, stage in stages.items() if stage in costs},
+        stage_costs=by_group(costs),
         data=read_json(root / paths.PLOTS / "data/counts.json"),
         answers=read_json(root / paths.PLOTS / "final/answers.json"),
         sheet=(root / paths.PLOTS / "final/answers.png").read_bytes(),

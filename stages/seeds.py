@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 import paths
 from entry import run
 from fashion.errors import InputError
-from fashion.files import read_json, replacing, write_json, write_text
+from fashion.files import replacing, write_json, write_text
 from fashion.params import Params
+from fashion.results.report.costs import read_costs
 from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml, suggest
 
@@ -97,7 +98,7 @@ def forget(listed: Mapping[str, Any]) -> None:
 
 def expected(listed: Mapping[str, Any]) -> dict[str, float]:
     """Expect a training to take what the main one took: for the runner's order, and for the time left that it tells."""
-    known = read_json(paths.DURATIONS)
+    known = {stage: cost.seconds for stage, cost in read_costs(paths.DURATIONS).items()}
     stages = dict(known)
     for stage, group in zip(STAGES, GROUPS, strict=True):
         for run_, about in listed[group].items():

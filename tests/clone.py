@@ -1,10 +1,6 @@
 """A clone of the project with the sample's data, and what tests do with it as a user would."""
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,20 +8,12 @@ import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 
+import dvc_project
+
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-    "FASHION_DEVICE": "cpu",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,  # no setting of the user's decides
-    "GIT_AUTHOR_NAME": "test",
-    "GIT_AUTHOR_EMAIL": "test@example.org",
-    "GIT_COMMITTER_NAME": "test",
-    "GIT_COMMITTER_EMAIL": "test@example.org",
-}
+ON_CPU = {"FASHION_DEVICE": "cpu"}
+ENVIRONMENT = dvc_project.ENVIRONMENT | ON_CPU
 CHECKSUMS = {
     "train_images": "e8df2ecfe9e917594ce738f3f8dce351adafc77daa8de16089a9ea8818b3dc1c",
     "train_labels": "5cd13eb2065de1c56981427489efc967911b17ee5e3fdbe8f21fd2d61e1a6c65",
@@ -37,16 +25,7 @@ SYSTEMS = ("base", "base_cnn", "mlp_200", "keras_2", "final")
 
 def run(folder: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
     """Run a command in a project; give what it printed, and require its exit status if one is named."""
-    done = subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=600
-    )
-    output = done.stdout + done.stderr
-    assert status is None or done.returncode == status, output
-    return output
-
-
-def stages_run(output: str) -> set[str]:
-    return set(re.findall(r"Running stage '(.+)'", output))
+    return dvc_project.run(folder, *command, status=status, environment=ON_CPU | (environment or {}))
 
 
 def edit_params(folder: Path, change: Callable[[dict], None]) -> None:

@@ -16,6 +16,8 @@ from fashion.sources.idx import read_idx
 # Threads beyond those that a training asks for only wait for each other: tests run side by side.
 torch.set_num_threads(1)
 
+RUNNERS_TESTS = Path(__file__).parents[1] / "packages/abreast/tests"
+
 # Of a minute and more, the longest first: begun last, they would run on one core when all others are done.
 LONG = ["hosts", "experiments", "relock", "your_own_data", "seeds", "killing", "quick"]
 
@@ -32,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs pipelines: `make test` leaves it out, and takes a fraction of the time. Begin with the longest."""
     for item in items:
         whole = {"reproduced", "relocked", "own"} & set(getattr(item, "fixturenames", ()))
-        if whole or "abreast" in item.path.relative_to(Path(__file__).parent).parts:
+        if whole or item.path.is_relative_to(RUNNERS_TESTS):
             item.add_marker("pipeline")
     rank = {f"test_{name}": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
@@ -67,7 +69,7 @@ def reproduce(folder: Path) -> str:
     make_clone(folder)
     watch = os.pathsep.join([str(Path(__file__).parent / "watch"), os.environ.get("PYTHONPATH", "")])
     watched = {"PYTHONPATH": watch, "OPENED": str(folder.parent / "opened")}
-    output = run(folder, "python", "-m", "abreast", "repro", "--jobs", "8", environment=watched)
+    output = run(folder, "abreast", "repro", "--jobs", "8", environment=watched)
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message=Reproduce")
     return output

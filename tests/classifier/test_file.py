@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from damaging import flip_a_bit
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.file import load, save
 from fashion.classifier.prediction import predict_logits
@@ -15,7 +16,6 @@ from fashion.classifier.preparation import Frame, Preparation
 from fashion.errors import InputError
 from fashion.networks.building import families
 from fashion.settings.fields import Views
-from rotting import flip_a_bit
 
 
 @pytest.fixture

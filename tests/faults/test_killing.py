@@ -3,6 +3,7 @@
 KILLS says how often, SEED when and what: `make faults` takes 100, and tells of each.
 """
 
+import json
 import os
 import random
 import shutil
@@ -15,15 +16,15 @@ from pathlib import Path
 import psutil
 import pytest
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from abreast import halves
 from clone import ENVIRONMENT, run
 
 KILLS = int(os.environ.get("KILLS", "2"))
 SEED = int(os.environ.get("SEED", "0"))
 LONGEST = 25  # seconds until a kill
 TIDYING = 60  # seconds that what was killed may take to be gone
-RUNNERS = (["python", "-m", "abreast", "repro", "--jobs", "2"], ["dvc", "repro"])
+RUNNER, DVC = ["abreast", "repro", "--jobs", "2"], ["dvc", "repro"]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MADE = ("data/ingested", "data/split", "data/augmented", "data/histories", "data/evaluated", "data/layers", "models")
 
@@ -38,9 +39,9 @@ def victims(started: psutil.Process) -> list[psutil.Process]:
     return [started, *started.children(recursive=True)]
 
 
-def killed(project: Path, chance: random.Random) -> str | None:
+def killed(project: Path, command: list[str], chance: random.Random) -> str | None:
     """Start a run and kill it, or something that it started, at some moment; None if the run ended before."""
-    command, number, after = chance.choice(RUNNERS), chance.choice(SIGNALS), chance.uniform(0, LONGEST)
+    number, after = chance.choice(SIGNALS), chance.uniform(0, LONGEST)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=project, env=ENVIRONMENT, start_new_session=True, **quiet) as process:
         try:
@@ -69,35 +70,67 @@ def contents(project: Path) -> dict[str, bytes]:
     }
 
 
-def entries(project: Path) -> dict[str, dict]:
-    lock = project / "dvc.lock"
-    return YAML(typ="safe").load(lock)["stages"] if lock.exists() else {}
+def entries(text: str) -> dict[str, dict]:
+    """Read the entries of a lock from its text."""
+    return YAML(typ="safe").load(text)["stages"] if text else {}
 
 
-def mend(project: Path) -> None:
-    """Mend what DVC has left half-written, as the runner does before it begins: it writes in place."""
-    lock = project / "dvc.lock"
-    if lock.exists() and halves.is_half(halves.read(lock)):
-        print("   dvc.lock was broken off", flush=True)
-        halves.mend(lock, project / ".dvc/tmp/damaged/dvc.lock")
-    halves.delete_half_notes(project / ".dvc/tmp/rwlock")
+def read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def restore(project: Path, before: str, full: dict[str, dict]) -> None:
+    """Do what a user does after a plain `dvc repro` was killed while it wrote `dvc.lock` or its notes, both in place.
+
+    before: the lock when that run began, as `git checkout dvc.lock` gives the last committed one. full: entries of the
+    lock of a run that nothing disturbed.
+    """
+    lock, notes = project / "dvc.lock", project / ".dvc/tmp/rwlock"
+    if lock.exists() and is_partial(read(lock), before, full):
+        print("   dvc.lock was partly written", flush=True)
+        lock.write_text(before, encoding="utf-8")
+        if not before:
+            lock.unlink()
+    if notes.exists() and not is_json(notes):
+        notes.unlink()
+
+
+def is_partial(text: str, before: str, full: dict[str, dict]) -> bool:
+    """Tell whether a lock lacks its end: it is no YAML, its last entry is cut off, or entries are lost."""
+    try:
+        there = entries(text)
+    except (YAMLError, KeyError, TypeError):
+        return True
+    if not there or not entries(before).keys() <= there.keys():
+        return True
+    last = next(reversed(there))
+    return there[last] != full[last]
+
+
+def is_json(file: Path) -> bool:
+    try:
+        json.loads(read(file))
+    except ValueError:
+        return False
+    return True
 
 
 def forget(project: Path) -> None:
-    """Take away what was made, and what DVC knows of it."""
-    for place in (*MADE, ".dvc/cache", "checkpoints", "logs"):
+    """Take away what was made, and what DVC and the runner know of it."""
+    for place in (*MADE, ".dvc/cache", ".dvc/tmp/abreast", "checkpoints"):
         shutil.rmtree(project / place, ignore_errors=True)
     (project / "dvc.lock").unlink(missing_ok=True)
 
 
 @pytest.mark.timeout(20 * 60 + 60 * KILLS)
 def test_killed_anywhere_a_run_goes_on_to_the_bytes_of_one_that_was_not(project: Path) -> None:
-    undisturbed, lock = contents(project), entries(project)
+    undisturbed, lock = contents(project), entries(read(project / "dvc.lock"))
     chance = random.Random(SEED)
     kills = 0
     forget(project)
     while kills < KILLS:
-        said = killed(project, chance)
+        command, before = chance.choice([RUNNER, DVC]), read(project / "dvc.lock")
+        said = killed(project, command, chance)
         if said is None:  # all is done, and must be right; from the beginning, then
             finish(project, undisturbed, lock)
             forget(project)
@@ -107,17 +140,21 @@ def test_killed_anywhere_a_run_goes_on_to_the_bytes_of_one_that_was_not(project:
         for _ in wait(TIDYING, f"{said}: left running"):
             if not at_work(project):
                 break
-        mend(project)
+        if command == DVC:
+            restore(project, before, lock)
+        elif (notes := project / ".dvc/tmp/rwlock").exists():
+            assert is_json(notes), said
         there = contents(project)
         assert {path for path, content in there.items() if content != undisturbed[path]} == set(), said
-        assert {name for name, entry in entries(project).items() if entry != lock[name]} == set(), said
+        locked = entries(read(project / "dvc.lock"))
+        assert {name for name, entry in locked.items() if entry != lock[name]} == set(), said
     finish(project, undisturbed, lock)
 
 
 def finish(project: Path, undisturbed: dict[str, bytes], lock: dict[str, dict]) -> None:
-    run(project, *RUNNERS[0])
+    run(project, *RUNNER)
     assert contents(project) == undisturbed
-    assert entries(project) == lock
+    assert entries(read(project / "dvc.lock")) == lock
 
 
 def wait(seconds: float, otherwise: str) -> Iterator[None]:

@@ -68,4 +68,4 @@ def test_a_clock_that_is_wrong_makes_nothing_run_again(project: Path, year: int)
         for path in (project / folder).rglob("*"):
             if path.is_file():
                 os.utime(path, (then, then))
-    assert run(project, "python", "-m", "abreast", "repro") == "Everything is up to date.\n"
+    assert run(project, "abreast", "repro") == "Everything is up to date.\n"

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from clone import ENVIRONMENT, SYSTEMS, checksums, edit_params, run, stages_run, train_for_ever
+from clone import ENVIRONMENT, SYSTEMS, checksums, edit_params, run, train_for_ever
+from dvc_project import stages_run
 from fashion.settings.parsing import load_yaml
 
 MINE = (

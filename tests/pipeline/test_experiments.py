@@ -5,7 +5,8 @@ import re
 import time
 from pathlib import Path
 
-from clone import ROOT, run, stages_run
+from clone import ROOT, run
+from dvc_project import stages_run
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/experiments.md").read_text(encoding="utf-8"), re.DOTALL)
 
@@ -50,7 +51,7 @@ def test_its_commands_run_compare_and_keep_experiments(project: Path) -> None:
     assert "lr: 0.002" in (project / "params.yaml").read_text(encoding="utf-8")
     assert "slower" in run(project, "git", "branch", "--list", "slower")
     commit(project, "Slower")
-    assert run(project, "python", "-m", "abreast", "repro") == "Everything is up to date.\n"
+    assert run(project, "abreast", "repro") == "Everything is up to date.\n"
     assert typed(project, draw)[1].count("Queued experiment 'random-") == 5
     assert typed(project, pairs)[0].count("Queued experiment") == 3
     assert "Queued" not in run(project, "dvc", "queue", "status")

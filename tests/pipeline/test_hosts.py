@@ -90,7 +90,7 @@ def test_four_hosts_of_which_one_is_switched_off_give_the_same_bytes_as_one(
     with farm(tmp_path / "farm", workers=0, host=hosts[0][0], environment=KEYS) as there:
         for number, (address, inside) in enumerate(hosts[1:], start=1):
             there.worker(f"host{number}", on=inside, host=address)
-        command = ["python", "-m", "abreast", "repro", "--scheduler", there.address]
+        command = ["abreast", "repro", "--scheduler", there.address]
         with subprocess.Popen(command, cwd=head, env=ENVIRONMENT | KEYS) as process:
             wait_for(lambda: trainers(there) or process.poll() is not None, 120)
             there.kill(there.processes[trainers(there)[0]])

@@ -54,6 +54,6 @@ def test_a_second_clone_pulls_has_nothing_to_run_and_predicts_at_once(
     assert "files fetched" in fetched
     assert status == "Data and pipelines are up to date.\n"
     assert "shoe.png," in predicted
-    assert run(other, "python", "-m", "abreast", "repro") == "Everything is up to date.\n"
+    assert run(other, "abreast", "repro") == "Everything is up to date.\n"
     assert made(other) == made(project)
     assert len(list(other.glob(".dvc/cache/runs/*/*"))) == len(list(project.glob(".dvc/cache/runs/*/*")))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from abreast.run import history
 from clone import ROOT, edit_params, run
 from fashion.settings.parsing import load_yaml
 
@@ -22,9 +23,9 @@ def spread(project: Path) -> dict:
 
 def trained(project: Path, output: str) -> set[str]:
     """Name the trainings that took place, and did not come out of DVC's cache."""
-    done = re.findall(r"^seeds/dvc.yaml:((?:train|finetune)_again@\S+): done", output, re.MULTILINE)
-    logs = {name: project / f"logs/seeds/{name}.log" for name in done}
-    return {name for name, log in logs.items() if "> python" in log.read_text(encoding="utf-8")}
+    done = re.findall(r"^(seeds/dvc.yaml:(?:train|finetune)_again@\S+): done", output, re.MULTILINE)
+    outcomes = {record.stage: record.outcome for record in history.read(project)}  # the last one of each stage
+    return {name.partition(":")[2] for name in done if outcomes[name] == "done"}
 
 
 def test_the_guide_says_what_is_tested_here() -> None:
@@ -42,11 +43,11 @@ def test_trainings_with_other_seeds_are_made_once_and_compared(project: Path) ->
         assert row["runs"]["0"] == {key: main[name][key] for key in ("val_accuracy", "test_accuracy")}
         assert len({tuple(scores.values()) for scores in row["runs"].values()}) > 1, "another seed is another training"
     assert "What hangs on the seed" in (project / "report.html").read_text(encoding="utf-8")
-    assert "Everything is up to date" in run(project, "python", "-m", "abreast", "repro", "dvc.yaml", "seeds/dvc.yaml")
+    assert "Everything is up to date" in run(project, "abreast", "repro", "dvc.yaml", "seeds/dvc.yaml")
 
     assert trained(project, make_seeds(project, 2, "base_cnn")) == set()
     assert [len(row["runs"]) for row in spread(project).values()] == [3, 2], "what is not named stays"
-    assert run(project, "python", "-m", "abreast", "check").startswith("Fresh: "), "no entry of a former run is left"
+    assert run(project, "abreast", "check").startswith("Fresh: "), "no entry of a former run is left"
     assert trained(project, make_seeds(project, 3, "base_cnn")) == set()
     assert spread(project) == found
 
@@ -65,7 +66,7 @@ def test_the_main_training_is_one_of_them_whatever_its_seed(project: Path) -> No
 
 def test_the_main_graph_trains_with_no_other_seed(project: Path) -> None:
     run(project, "python", "stages/seeds.py", "3", "")
-    assert run(project, "python", "-m", "abreast", "repro") == "Everything is up to date.\n"
+    assert run(project, "abreast", "repro") == "Everything is up to date.\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from clone import ROOT, edit_params, made_once, make_clone, run, stages_run
+from clone import ROOT, edit_params, made_once, make_clone, run
+from dvc_project import stages_run
 from fashion.classifier.file import load
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
@@ -69,7 +70,7 @@ def follow(folder: Path, block: str) -> str:
     said = ""
     for line in (line for text in block.splitlines() for line in text.split("; ")):
         line = line.partition("  #")[0].strip().replace("make init", "python -m fashion init")
-        line = line.replace("make repro", "python -m abreast repro --durations benchmarks/durations.json")
+        line = line.replace("make repro", "abreast repro --durations benchmarks/durations.json")
         if not line.startswith("source "):
             said += run(folder, "bash", "-c", line)
     return said

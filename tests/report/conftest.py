@@ -10,8 +10,9 @@ from opened import Opened, write
 from playwright.sync_api import Browser, sync_playwright
 
 import report
-from abreast.durations import known_durations
+from dvc_project import DURATIONS
 from fashion.params import check
+from fashion.results.report.costs import by_group, read_costs
 from fashion.results.report.page import Results
 from fashion.settings.parsing import load_yaml
 
@@ -22,9 +23,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def results(reproduced: tuple[Path, str]) -> Results:
     folder = reproduced[0]
     params = check(load_yaml(folder / "params.yaml"), source="params.yaml")
-    seconds = known_durations(folder / "logs/durations.json")
-    trained = {name.removeprefix("train@"): took for name, took in seconds.items() if name.startswith("train@")}
-    return dataclasses.replace(report.read_results(params, folder), seconds=trained)
+    costs = read_costs(folder / DURATIONS)
+    trained = {name.removeprefix("train@"): cost for name, cost in costs.items() if name.startswith("train@")}
+    return dataclasses.replace(report.read_results(params, folder), costs=trained, stage_costs=by_group(costs))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What a reader does with report.html, in a browser."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 from opened import Opened, write
 from playwright.sync_api import Browser, expect
 
-from fashion.results.report.page import Results
+from fashion.results.report.costs import Cost, by_group, read_costs
+from fashion.results.report.page import Results, render
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -107,10 +109,35 @@ def test_it_can_be_read_aloud(opened: Opened) -> None:
     assert opened.page.locator("html[lang]").count() == 1
 
 
-@pytest.mark.parametrize(("seconds", "systems"), [({"final": 60.0}, 1), ({}, 0)])
+@pytest.mark.parametrize(("costs", "systems"), [({"final": Cost(60.0)}, 1), ({}, 0)])
 def test_systems_whose_time_is_not_known_are_left_out_of_that_chart(
-    results: Results, browser: Browser, tmp_path: Path, seconds: dict[str, float], systems: int
+    results: Results, browser: Browser, tmp_path: Path, costs: dict[str, Cost], systems: int
 ) -> None:
-    page = Opened(browser, write(results, tmp_path, seconds=seconds))
+    page = Opened(browser, write(results, tmp_path, costs=costs))
     assert page.page.locator("#chart-minutes path[aria-roledescription='point']").count() == systems
     assert page.complaints == []
+
+
+def test_processor_seconds_and_memory_are_shown_where_the_runner_has_measured_them(opened: Opened) -> None:
+    heads = opened.page.locator("#systems-table th button").all_inner_texts()
+    assert heads[-3:] == ["training, min:s", "processor, min:s", "memory, MB"]
+    cells = opened.page.locator("#systems-table tbody tr").first.locator("td").all_inner_texts()
+    assert int(cells[-1].replace(",", "")) > 50
+    opened.page.get_by_text("What each stage took").click()
+    assert "train" in opened.page.locator("#stages-table tbody th").all_inner_texts()
+
+
+def test_seconds_alone_give_the_page_that_they_always_gave(results: Results) -> None:
+    seconds = {name: Cost(cost.seconds) for name, cost in results.costs.items()}
+    page = render(dataclasses.replace(results, costs=seconds, stage_costs=by_group(seconds)))
+    assert "processor, min:s" not in page
+    assert "What each stage took" not in page
+
+
+def test_costs_are_read_from_seconds_and_from_what_the_runner_writes(tmp_path: Path) -> None:
+    file = tmp_path / "durations.json"
+    file.write_text('{"split": 3, "train@a": {"seconds": 5.0, "cpu": 4.5, "memory": 1000}, "train@b": 2.0}')
+    costs = read_costs(file)
+    assert costs == {"split": Cost(3), "train@a": Cost(5.0, 4.5, 1000), "train@b": Cost(2.0)}
+    assert by_group(costs)["train"] == Cost(7.0), "what is not known of one is not known of all"
+    assert by_group({"train@a": Cost(5, 4, 10), "train@b": Cost(2, 1, 20)}) == {"train": Cost(7, 5, 20)}

@@ -8,10 +8,14 @@ import pytest
 import relock
 from sample import few
 
-from abreast.rehearsal import Stage
-from clone import edit_params, made_once, run, stages_run
+from abreast.dvc_api import Definition
+from abreast.plan.resources import Resources
+from abreast.plan.stages import Stage
+from clone import edit_params, made_once, run
+from dvc_project import make, stages_run
 from fashion.settings.parsing import load_yaml
 
+ONE = "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt, join.py], outs: [one.txt]}}"
 MOVED = "src/fashion/images/random_changes.py"
 TO = "src/fashion/images/of_a_batch.py"
 
@@ -110,8 +114,42 @@ def test_a_base_that_is_no_commit_is_refused_in_a_line(project: Path) -> None:
     assert run(project, "python", ".ci/relock.py", "--base", "nothing", status=2) == "error: nothing: no such commit\n"
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+def test_a_project_in_a_folder_of_a_repository_has_its_own_files_history_and_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make(tmp_path / "repository/project", {"dvc.yaml": ONE})
+    (project / ".git").rename(tmp_path / "repository/.git")
+    run(project, "dvc", "repro", "--quiet")
+    commit(tmp_path / "repository")
+    base = run(project, "git", "rev-parse", "HEAD").strip()
+    (project / "join.py").write_text((project / "join.py").read_text() + "# a comment\n")
+    commit(tmp_path / "repository")  # of which the lock is not fresh
+    (tmp_path / "repository/another").write_text("not of the project\n")
+    commit(tmp_path / "repository")
+    monkeypatch.setattr(relock, "ROOT", project)
+    assert relock.last_fresh_commit(tmp_path / "commits") == base
+    checkout = tmp_path / "commits" / base
+    assert (checkout / "dvc.yaml").read_text() == (project / "dvc.yaml").read_text()
+    assert not (checkout / "project").exists()
+    assert set(relock.base_entries(base)) == {"one"}
+    copy = relock.copy_of_working_tree(tmp_path / "copy")
+    assert (copy / "join.py").read_bytes() == (project / "join.py").read_bytes()
+    before = relock.state_of_tree()
+    (tmp_path / "repository/another").write_text("changed\n")
+    assert relock.state_of_tree() == before
+    (project / "join.py").write_text("")
+    assert relock.state_of_tree() != before
+
+
+def commit(repository: Path) -> None:
+    run(repository, "git", "add", "--all")
+    run(repository, "git", "commit", "--quiet", "--message=All")
+
+
 def ran(name: str, *code: str) -> Stage:
-    return Stage(name, "python run.py", Path(), frozenset(), cores=1, deps=(*code, "data/images.npy"), outs=())
+    definition = Definition("dvc.yaml", name)
+    return Stage(name, "python run.py", definition, frozenset(), Resources(), deps=(*code, "data/images.npy"))
 
 
 def test_a_training_with_another_seed_is_judged_by_one_of_the_same_code() -> None:

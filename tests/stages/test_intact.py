@@ -8,15 +8,15 @@ import pytest
 import zc.lockfile
 
 import intact
-from clone import checksums, edit_params, run, stages_run
-from dvc_project import make
+from clone import checksums, edit_params, run
+from damaging import flip_a_bit
+from dvc_project import make, stages_run
 from fashion.errors import InputError
-from rotting import flip_a_bit
 
 IMAGES = "data/augmented/train_images.npy"
 ONE = {"dvc.yaml": "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt], outs: [one.txt]}}"}
 STAGES = str(Path(intact.__file__).parent)
-SAID = f"error: {IMAGES}: damaged on the disk; set aside in .dvc/tmp/damaged; run again to make it anew\n"
+SAID = f"error: {IMAGES}: damaged on the disk; set aside in .dvc/tmp/abreast/damaged; run again to make it anew\n"
 
 
 def test_a_stage_refuses_a_damaged_input_and_running_again_mends_it(project: Path) -> None:

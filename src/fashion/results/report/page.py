@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from fashion.results.look import colours_of
 from fashion.results.report import charts
+from fashion.results.report.costs import Cost
 from fashion.results.report.pipeline import lay_out
 
 FOLDER = Path(__file__).parent
@@ -27,9 +28,10 @@ class Results:
     """What the page is made of: files that are in git, so that it can be made again without data and models.
 
     table, scores: metrics/variants.json and metrics/final.json. spread: metrics/seeds.json, systems that were trained
-    with several seeds. curves: the rows of plots/learning_curves.csv. seconds: what training each system took; any may
-    be missing. data: plots/data/counts.json. answers, sheet: plots/final/answers.json and the PNG beside it. pictures:
-    of the data, by their description. stages: of dvc.yaml. settings: of params.yaml.
+    with several seeds. curves: the rows of plots/learning_curves.csv. costs: what training each system took; any may
+    be missing. stage_costs: what each stage of dvc.yaml took. data: plots/data/counts.json. answers, sheet:
+    plots/final/answers.json and the PNG beside it. pictures: of the data, by their description. stages: of dvc.yaml.
+    settings: of params.yaml.
     """
 
     final: str
@@ -39,7 +41,8 @@ class Results:
     spread: Mapping[str, Mapping[str, Any]]
     scores: Mapping[str, Any]
     curves: Sequence[Mapping[str, str]]
-    seconds: Mapping[str, float]
+    costs: Mapping[str, Cost]
+    stage_costs: Mapping[str, Cost]
     data: Mapping[str, Any]
     answers: Mapping[str, Any]
     sheet: bytes
@@ -56,6 +59,7 @@ def render(results: Results) -> str:
         "percent": percent,
         "number": "{:,}".format,
         "duration": duration,
+        "megabytes": megabytes,
         "chance": chance,
         "yaml": as_yaml,
     }
@@ -77,7 +81,8 @@ def render(results: Results) -> str:
         "picked": first_picked(results, best),
         "pictures": {about: data_uri(picture) for about, picture in results.pictures.items()},
         "environments": sorted({tuple(row["environment"].items()) for row in results.table.values()}),
-        "total_seconds": sum(results.seconds.get(name, 0) for name in results.table),
+        "total_seconds": sum(results.costs[name].seconds for name in results.table if name in results.costs),
+        "measured": any(cost.cpu is not None for cost in results.costs.values()),
         "sheet": data_uri(results.sheet),
         "data": Markup(script_json(data)),
         "css": Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -109,6 +114,10 @@ def percent(share: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def megabytes(memory: int | None) -> str:
+    return "" if memory is None else f"{memory / 1e6:,.0f}"
 
 
 def chance(test: Mapping[str, Any] | None) -> str:
@@ -166,7 +175,7 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
             "system": name,
             "family": results.families[name],
             "parameters": row["parameters"],
-            "minutes": round(results.seconds[name] / 60, 2) if name in results.seconds else None,
+            "minutes": round(results.costs[name].seconds / 60, 2) if name in results.costs else None,
             "test": row["test_accuracy"],
             "low": row["test_interval"][0],
             "high": row["test_interval"][1],
@@ -193,6 +202,6 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
             for seed, scores in row["runs"].items()
         ]
         drawn["seeds"] = charts.seeds(runs, colours)
-    if results.seconds:
+    if results.costs:
         drawn["minutes"] = charts.accuracy_against(systems, "minutes", "minutes of training", colours)
     return drawn

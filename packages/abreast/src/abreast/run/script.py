@@ -1,0 +1,159 @@
+"""Run a Python script as a fork of a process that has its slow imports behind it, and end it as Python ends.
+
+A script that takes a second of its own spends several on starting Python and importing torch; a fork of a process that
+has imported torch starts in milliseconds. Only what Python would do itself may be seen of it: a command line that is
+not plainly a script, another Python in PATH, or a file beside the script that is named as a module that is loaded have
+it run as a process of its own.
+"""
+
+import atexit
+import gc
+import importlib.machinery
+import io
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import types
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from abreast.dvc_api import Used, waited
+
+PLAIN = re.compile(r"python3? +([\w./-]+\.py(?: +[\w@%+=:,./-]+)*) *", re.ASCII)  # nothing in it that is for a shell
+
+
+def import_path() -> list[str]:
+    """Give the places that a script imports from, after its own folder."""
+    here = Path(sys.argv[0]).parent.resolve()  # of the command `abreast`, which Python has put first
+    return [place for number, place in enumerate(sys.path) if number or Path(place).resolve() != here]
+
+
+def run_script(
+    connection: Connection, paths: list[str], command: str, options: dict[str, Any]
+) -> tuple[int, Used] | None:
+    """Run a command line as a fork, if it may be one; give its exit status and what it used, or None.
+
+    connection: of this process, not of the script. options: `cwd` and `env`, as of `subprocess.Popen`.
+    """
+    plain = PLAIN.fullmatch(command)
+    if plain is None or threading.active_count() > 1:  # a fork may find locks that other threads hold
+        return None
+    arguments = plain[1].split()
+    script = Path(options["cwd"], arguments[0])
+    if not script.is_file() or not is_this_python(command.split()[0], options["env"]) or shadows(script):
+        return None
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        become_script(script, arguments, paths, options)
+    return waited(pid)
+
+
+def is_this_python(name: str, environment: dict[str, str]) -> bool:
+    """Tell whether a command is the Python of this environment, by the folder that it is in."""
+    found = shutil.which(name, path=environment.get("PATH"))
+    return found is not None and Path(found).parent.resolve() == Path(sys.executable).parent.resolve()
+
+
+def shadows(script: Path) -> bool:
+    """Tell whether a module beside a script would have to stand in the place of one that is loaded."""
+    folder = Path(os.path.realpath(script)).parent
+    beside = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    return not beside.isdisjoint({name.partition(".")[0] for name in sys.modules} - {"__main__"})
+
+
+def become_script(script: Path, arguments: list[str], paths: list[str], options: dict[str, Any]) -> None:
+    """Run a script in this process, as Python would, and end it."""
+    status = 1
+    try:
+        gc.freeze()  # what is there belongs to the other process
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.chdir(options["cwd"])
+        os.environ.clear()
+        os.environ.update(options["env"])
+        sys.argv = arguments
+        sys.path[:] = [str(Path(os.path.realpath(script)).parent), *paths]
+        for name in ("stdout", "stderr"):
+            set_stream(name)
+        if "numpy.random" in sys.modules:  # else all forks would draw the same numbers
+            sys.modules["numpy.random"].seed()
+        if "torch" in sys.modules:
+            sys.modules["torch"].default_generator.seed()
+        sys.modules["tqdm"].tqdm.monitor_interval = 10  # as it is by itself
+        for name in [name for name in sys.modules if name.partition(".")[0] == "abreast"]:
+            del sys.modules[name]  # the script may import another one
+        status = status_of(lambda: execute(script))
+        status = status_of(threading._shutdown) or status  # type: ignore[attr-defined]
+        status_of(atexit._run_exitfuncs)
+        flush()
+    finally:
+        if status == -signal.SIGINT:  # as Python ends then
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+        os._exit(status)  # to take torch down in order, in memory shared with other forks, takes 1.3 s
+
+
+def execute(script: Path) -> None:
+    """Run the code of a script as the module `__main__`."""
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    module.__dict__.update(
+        __file__=str(script.absolute()),
+        __builtins__=sys.modules["builtins"],
+        __loader__=importlib.machinery.SourceFileLoader("__main__", str(script)),
+        __cached__=None,
+    )
+    exec(compile(script.read_bytes(), str(script.absolute()), "exec"), module.__dict__)
+
+
+def set_stream(name: str) -> None:
+    """Give the script a standard stream of its own, with the settings that Python had begun with."""
+    given = getattr(sys, f"__{name}__")
+    stream = io.open(  # noqa: UP020, SIM115
+        given.fileno(), "w", encoding=given.encoding, errors=given.errors, closefd=False, newline="\n"
+    )
+    stream.reconfigure(line_buffering=given.line_buffering, write_through=given.write_through)
+    setattr(sys, name, stream)
+    setattr(sys, f"__{name}__", stream)
+
+
+def status_of(act: Any) -> int:
+    """Do something, and give the exit status that Python would end with."""
+    try:
+        act()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            return end.code & 0xFF
+        if end.code is not None:
+            print(end.code, file=sys.stderr)
+        return int(end.code is not None)
+    except KeyboardInterrupt as error:
+        report(error)
+        return -signal.SIGINT
+    except BaseException as error:
+        report(error)
+        return 1
+    return 0
+
+
+def report(error: BaseException) -> None:
+    """Print an error as Python does, without what stands above the script."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
+
+
+def flush() -> None:
+    """Let go of the script's module, and write what is left in buffers of files and of streams."""
+    sys.modules.pop("__main__", None)
+    gc.collect()
+    for file in [it for it in gc.get_objects() if issubclass(type(it), io.IOBase)]:
+        with suppress(Exception):  # of which Python says nothing either
+            file.flush()

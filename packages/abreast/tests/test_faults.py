@@ -1,0 +1,124 @@
+"""A project at fault: `abreast` says so in one line, with the place and DVC's own words, and ends with status 2."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dvc_project import abreast, make, run
+
+STAGE = "stages: {a: {cmd: echo a > a.txt, deps: [in.txt], outs: [a.txt]}}\n"
+CONFLICT = """\
+schema: '2.0'
+stages:
+<<<<<<< HEAD
+  a:
+    cmd: echo a > a.txt
+=======
+  a:
+    cmd: echo b > a.txt
+>>>>>>> other
+"""
+
+
+def instead_of(place: str, text: str = "") -> Callable[[Path], object]:
+    """Put a file into the place of another file or folder."""
+    return lambda folder: make(folder, {"dvc.yaml": STAGE, place: text})
+
+
+FAULTS = {
+    "a stage without a command": (
+        instead_of("dvc.yaml", "stages:\n  b:\n    cmd: echo b\n  a:\n    deps: [in.txt]\n"),
+        r"'./dvc.yaml' validation failed: required key not provided in stages -> a -> cmd, line 5",
+    ),
+    "an unknown key": (
+        instead_of("dvc.yaml", "stages:\n  a:\n    cmd: echo a\n    dependencies: [in.txt]\n"),
+        r"'./dvc.yaml' validation failed: extra keys not allowed in stages -> a -> dependencies, line 4",
+    ),
+    "dvc.yaml of a wrong form": (
+        instead_of("dvc.yaml", "stages:\n  a:\n    cmd: [echo a\n    deps: [in.txt]\n"),
+        r"unable to read: 'dvc.yaml', YAML file structure is corrupted, line \d: .+",
+    ),
+    "a value that is nowhere": (
+        instead_of("dvc.yaml", "stages:\n  a:\n    cmd: echo ${lr}\n"),
+        r"failed to parse 'stages.a.cmd' in 'dvc.yaml': Could not find 'lr'",
+    ),
+    "two stages of one output": (
+        instead_of("dvc.yaml", f"{STAGE[:-2]}, b: {{cmd: echo b, outs: [a.txt]}}}}\n"),
+        r"output 'a.txt' is specified in:.*a.*b.*",
+    ),
+    "conflict marks in dvc.yaml": (
+        instead_of("dvc.yaml", CONFLICT.replace("schema: '2.0'\n", "")),
+        r"unable to read: 'dvc.yaml', YAML file structure is corrupted, line [2-4]: .+",
+    ),
+    "conflict marks in dvc.lock": (
+        instead_of("dvc.lock", CONFLICT),
+        r"unable to read: 'dvc.lock', YAML file structure is corrupted, line [3-5]: .+resolve them, or take `git .*",
+    ),
+    "a folder in the place of dvc.lock": (instead_of("dvc.lock/file"), r".*dvc.lock.*"),
+    "params.yaml of a wrong form": (
+        instead_of("params.yaml", "a: [\n"),
+        r"unable to read: 'params.yaml'.*, line 2\b.*",
+    ),
+    "an unknown setting": (
+        instead_of(".dvc/config", "[nonsense]\n    a = 1\n"),
+        r".*extra keys not allowed.*nonsense.*",
+    ),
+    "a setting of a wrong form": (instead_of(".dvc/config", "[core\n"), r"config file error: .* at line 1\."),
+    "a file in the place of .dvc/tmp": (instead_of(".dvc/tmp"), r".*/\.dvc/tmp.*: (Not a directory|File exists); .+"),
+    "a file in the place of the runner's folder": (
+        instead_of(".dvc/tmp/abreast"),
+        r".*/\.dvc/tmp/abreast.*: (Not a directory|File exists); .+",
+    ),
+    "a folder in the place of the runner's lock": (
+        instead_of(".dvc/tmp/abreast/lock/file"),
+        r".*/\.dvc/tmp/abreast/lock: Is a directory; .+",
+    ),
+    "a folder in the place of DVC's lock": (
+        instead_of(".dvc/tmp/lock/file"),
+        r".*\.dvc/tmp/lock.*: Is a directory; .+",
+    ),
+}
+
+
+def said_in_a_line(folder: Path, *command: str, **environment: str) -> str:
+    said = run(folder, "abreast", *command, status=2, environment=environment)
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_said_in_one_line(fault: str, tmp_path: Path) -> None:
+    put, words = FAULTS[fault]
+    put(tmp_path)
+    assert re.fullmatch(f"error: {words}\n", said_in_a_line(tmp_path, "repro"))
+
+
+OF_A_REHEARSAL = ["a value that is nowhere", "conflict marks in dvc.lock", "a file in the place of .dvc/tmp"]
+
+
+@pytest.mark.parametrize("fault", OF_A_REHEARSAL)
+def test_a_rehearsal_says_it_in_one_line_too(fault: str, tmp_path: Path) -> None:
+    put, words = FAULTS[fault]
+    put(tmp_path)
+    assert re.fullmatch(f"error: {words}\n", said_in_a_line(tmp_path, "rehearse"))
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "file/in"])
+def test_notes_of_dvc_that_cannot_be_written_are_named_in_a_line(place: str, tmp_path: Path) -> None:
+    """Neither can root: below /proc, and below a file."""
+    (tmp_path / "file").touch()
+    folder = make(tmp_path / "project", {"dvc.yaml": STAGE})
+    said = said_in_a_line(folder, "repro", DVC_SITE_CACHE_DIR=str(tmp_path / place))
+    assert str(tmp_path / place) in said
+
+
+def test_check_and_log_name_a_fault_in_a_line(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"dvc.yaml": STAGE, "dvc.lock": CONFLICT})
+    assert "'dvc.lock'" in said_in_a_line(folder, "check")
+    assert said_in_a_line(folder, "log") == "error: no run to show: `abreast repro` makes one\n"
+    (folder / "dvc.lock").unlink()
+    abreast(folder)
+    said = said_in_a_line(folder, "log", "--svg", "nowhere/run.svg")
+    assert said == "error: nowhere/run.svg: No such file or directory\n"

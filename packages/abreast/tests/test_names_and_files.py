@@ -1,0 +1,239 @@
+"""`abreast repro` beside `dvc repro` where files and names of the user's are unusual: none disturbs the runner."""
+
+import http.server
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dvc_project import LOGS, abreast, beside_dvc, entries, make, ran, run
+
+WAYS = {
+    "abreast": (["abreast"], {}),
+    "python -m abreast": (["python", "-m", "abreast"], {}),
+    "without forks": (["abreast"], {"ABREAST_FORK": "0"}),
+}
+MODULES = ["abreast", "copy", "dvc", "json", "logging", "psutil", "queue", "rich", "select", "signal", "types"]
+BEFORE_OURS = ["abreast", "types"]  # what Python itself looks for in the current folder before it runs `-m abreast`
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_module_of_the_user_s_is_never_imported(way: str, tmp_path: Path) -> None:
+    command, environment = WAYS[way]
+    names = [name for name in MODULES if way != "python -m abreast" or name not in BEFORE_OURS]
+    modules = {f"{name}.py": "raise SystemExit('imported')\n" for name in names}
+    stages = "stages: {a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}}"
+    beside_dvc(tmp_path, {**modules, "dvc.yaml": stages}, command=command, environment=environment)
+
+
+def test_a_rehearsal_that_preloads_modules_imports_none_of_the_user_s_either(tmp_path: Path) -> None:
+    modules = {f"{name}.py": "raise SystemExit('imported')\n" for name in ["colorsys", *MODULES]}
+    stages = "stages: {a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}}"
+    preload = {"pyproject.toml": 'tool.abreast.preload = ["colorsys"]'}
+    abreast(make(tmp_path, {**modules, **preload, "dvc.yaml": stages}), command="rehearse")
+    assert (tmp_path / "a.txt").read_text() == "in\n"
+
+
+@pytest.fixture
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Serve a folder over HTTP, without checksums; give its address and the folder."""
+    folder = tmp_path_factory.mktemp("served")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", folder
+        server.shutdown()
+        thread.join()
+
+
+def test_a_stage_that_depends_on_an_address_runs_again_only_when_that_changed(
+    served: tuple[str, Path], tmp_path: Path
+) -> None:
+    address, there = served
+    (there / "f.txt").write_text("one")
+    stages = f'stages: {{get: {{cmd: echo ran >> ran.txt, deps: ["{address}/f.txt"]}}}}'
+    folder = beside_dvc(tmp_path, {"dvc.yaml": stages})
+    assert abreast(folder) == "Everything is up to date.\n"
+    (there / "f.txt").write_text("another")
+    assert ran(abreast(folder)) == {"get"}
+    assert (folder / "ran.txt").read_text() == "ran\n" * 2
+
+
+LOGS_OF_THE_USER = {
+    "an output logs": "{cmd: mkdir -p logs && echo x > logs/metrics.txt, deps: [in.txt], outs: [logs]}",
+    "an output in logs": "{cmd: mkdir -p logs && echo x > logs/a.log, deps: [in.txt], outs: [logs/a.log]}",
+    "a dependency logs": "{cmd: cat logs/* > a.txt, deps: [logs], outs: [a.txt]}",
+    "a log that is kept": "{cmd: echo loss >> logs/a.log, deps: [in.txt], outs: [logs/a.log: {persist: true}]}",
+}
+
+
+@pytest.mark.parametrize("case", LOGS_OF_THE_USER)
+def test_a_folder_logs_of_the_user_s_has_what_dvc_repro_leaves_there(case: str, tmp_path: Path) -> None:
+    there = {} if "an output" in case else {"logs/earlier.log": "earlier\n"}
+    beside_dvc(tmp_path, {**there, "dvc.yaml": f"stages: {{a: {LOGS_OF_THE_USER[case]}}}"})
+
+
+@pytest.mark.parametrize("within", [".", "a/folder"])
+def test_git_s_index_has_the_same_files_as_after_dvc_repro_with_autostage(within: str, tmp_path: Path) -> None:
+    """The stage that DVC runs first ends last, so that its entry and its line of .gitignore are written last."""
+    files = {
+        ".dvc/config": "[core]\n    autostage = true\n",
+        "dvc.yaml": """
+            stages:
+              b: {cmd: sleep 1; cat in.txt > b.txt, deps: [in.txt], outs: [b.txt]}
+              a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}
+            """,
+    }
+    plain = make(tmp_path / "plain" / within, files)
+    if within != ".":
+        shutil.move(plain / ".git", tmp_path / "plain")
+    ours = shutil.copytree(tmp_path / "plain", tmp_path / "ours") / within
+    run(plain, "dvc", "repro")
+    abreast(ours, "-j", "2")
+    assert run(ours, "git", "ls-files", "--stage") == run(plain, "git", "ls-files", "--stage")
+    staged = run(ours, "git", "status", "--porcelain", ".")
+    assert re.search("^A  .*dvc.lock$", staged, re.MULTILINE)
+    assert staged == run(plain, "git", "status", "--porcelain", ".")
+
+
+@pytest.mark.parametrize("command", ["repro", "rehearse"])
+def test_a_stage_gets_the_python_that_the_user_has_first_in_path(command: str, tmp_path: Path) -> None:
+    fake = tmp_path / "fake/python"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\necho "$PATH" > a.txt\n')
+    fake.chmod(0o755)
+    files = {"dvc.yaml": "stages: {a: {cmd: python a.py, outs: [a.txt]}}", "a.py": "1 / 0"}
+    folder = make(tmp_path / "project", {**files, "pyproject.toml": 'tool.abreast.preload = ["colorsys"]'})
+    path = f"{fake.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run(folder, str(Path(sys.executable).with_name("abreast")), command, environment={"PATH": path})
+    assert (folder / "a.txt").read_text() == f"{path}\n"
+
+
+WRITTEN_MEANWHILE = {
+    "in a command": """
+        vars: [gen.yaml]
+        stages:
+          a: {cmd: "echo 'lr: 2' > gen.yaml; echo a > a.txt", deps: [in.txt], outs: [a.txt]}
+          b: {cmd: "echo ${lr} > b.txt", deps: [a.txt], outs: [b.txt]}
+        """,
+    "in a foreach": """
+        vars: [gen.yaml]
+        stages:
+          a: {cmd: "echo 'names: {z: 2}' > gen.yaml; echo a > a.txt", deps: [in.txt], outs: [a.txt]}
+          b:
+            foreach: ${names}
+            do: {cmd: "echo ${item} > b${key}.txt", deps: [a.txt], outs: ["b${key}.txt"]}
+        """,
+    "in a stage's own file": """
+        stages:
+          a: {cmd: "echo 'lr: 2' > p/gen.yaml; echo a > a.txt", deps: [in.txt], outs: [a.txt]}
+          b: {wdir: p, vars: [gen.yaml], cmd: "echo ${lr} > b.txt", deps: [../a.txt], outs: [b.txt]}
+        """,
+    "as a parameter": """
+        stages:
+          a: {cmd: "echo 'lr: 2' > params.yaml; echo a > a.txt", deps: [in.txt], outs: [a.txt]}
+          b: {cmd: "cat params.yaml > b.txt", deps: [a.txt], params: [lr], outs: [b.txt]}
+        """,
+}
+
+
+@pytest.mark.parametrize("where", WRITTEN_MEANWHILE)
+def test_a_value_that_a_stage_writes_is_taken_as_dvc_repro_takes_it(where: str, tmp_path: Path) -> None:
+    stages = WRITTEN_MEANWHILE[where]
+    files = [file for file in ("p/gen.yaml", "gen.yaml", "params.yaml") if file in stages]
+    beside_dvc(tmp_path, {files[0]: "lr: 1\nnames: {x: 1, y: 2}\n", "dvc.yaml": stages})
+
+
+LONG = "v" * 130
+NAMES = {
+    "places": ["a/b", "a_b", "../up", "/absolute", "c:/absolute/y", "c:d", "..", "."],
+    "times and spaces": ["2024-01-01T10:00", "e f", " e", "*", "%s", "-n"],
+    "letters": ["A", "a", "ä", "a\u0308", "日本", "😀", "[bold]", ":train:"],
+    "long ones": [f"{LONG}1", f"{LONG}2", "ü" * 300],
+}
+
+
+@pytest.mark.parametrize("command", ["repro", "rehearse"])
+@pytest.mark.parametrize("names", NAMES)
+def test_each_stage_has_a_log_of_its_own_inside_the_project(names: str, command: str, tmp_path: Path) -> None:
+    stages = {"s": {"foreach": NAMES[names], "do": {"cmd": "echo 'I am ${item}'", "deps": ["in.txt"]}}}
+    folder = make(tmp_path / "project", {"dvc.yaml": json.dumps({"stages": stages}, ensure_ascii=False)})
+    abreast(folder, command=command)
+    logs = [log.read_text().splitlines() for log in (folder / LOGS).iterdir()]
+    said = [[line for line in log if line.startswith("I am ")] for log in logs]
+    assert sorted(said) == sorted([f"I am {name}"] for name in NAMES[names])
+    assert {log.parent for log in tmp_path.rglob("*.log")} == {folder / LOGS}
+
+
+def test_stages_of_long_names_leave_what_dvc_repro_leaves(tmp_path: Path) -> None:
+    stages = f"""
+        stages:
+          s:
+            matrix: {{one: [{LONG}1, {LONG}2], two: ["a:b", {LONG}]}}
+            cmd: echo '${{item.one}} ${{item.two}}'
+            deps: [in.txt]
+        """
+    folder = beside_dvc(tmp_path, {"dvc.yaml": stages})
+    assert len(entries(folder)) == 4
+
+
+@pytest.mark.parametrize("command", ["repro", "rehearse"])
+def test_a_stage_that_failed_is_shown_with_its_own_log(command: str, tmp_path: Path) -> None:
+    stages = """
+        stages:
+          one: {foreach: ["m:1"], do: {cmd: echo this is one, deps: [in.txt]}}
+          two: {foreach: ["m:1"], do: {cmd: echo this is two; false, deps: [in.txt]}}
+        """
+    output = abreast(make(tmp_path, {"dvc.yaml": stages}), command=command, status=1)
+    assert "two@m:1 failed. The end of" in output
+    assert "  this is two" in output
+    assert "  this is one" not in output
+
+
+IGNORED = {
+    "Latin-1": "*.tmp\n# für Läufe\n".encode("latin-1"),
+    "CRLF": b"*.tmp\r\n*.bak\r\n",
+    "no last line end": b"*.tmp",
+}
+
+
+@pytest.mark.parametrize("form", IGNORED)
+def test_a_gitignore_keeps_its_bytes(form: str, tmp_path: Path) -> None:
+    """It lies in a folder that one stage depends on, and two others add to it."""
+    stages = """
+        stages:
+          all: {cmd: cat d/*.txt > all.txt, deps: [d], outs: [all.txt]}
+          c: {cmd: sleep 0.5; cat in.txt > d/c.txt, deps: [in.txt], outs: [d/c.txt]}
+          b: {cmd: cat in.txt > d/b.txt, deps: [in.txt], outs: [d/b.txt]}
+        """
+    made = {"d/kept.txt": "kept\n", "dvc.yaml": stages}
+    ours = beside_dvc(tmp_path, made, before=lambda folder: (folder / "d/.gitignore").write_bytes(IGNORED[form]))
+    there = (ours / "d/.gitignore").read_bytes()
+    assert there.startswith(IGNORED[form])
+    assert there == (tmp_path / "plain/d/.gitignore").read_bytes()
+
+
+SAID = ["x.py:100: fault", "p/dvc.yaml:train: [bold]no[/bold] [/red]"]
+
+
+def test_names_and_lines_of_logs_are_printed_as_they_are(tmp_path: Path) -> None:
+    lines = "; ".join(f"echo '{line}'" for line in SAID)
+    folder = make(tmp_path, {"p/dvc.yaml": json.dumps({"stages": {"train": {"cmd": f"{lines}; false"}}})})
+    output = abreast(folder, "p/dvc.yaml", status=1)
+    assert "p/dvc.yaml:train: started\n" in output
+    assert all(f"  {line}\n" in output for line in SAID)
+    assert " p/dvc.yaml:train " in run(folder, "abreast", "log")

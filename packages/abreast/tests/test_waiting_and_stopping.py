@@ -1,0 +1,184 @@
+"""How `abreast repro` waits for other processes of DVC, and how it stops: nothing runs on, and no result is lost."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+import zc.lockfile
+from rich.console import Console
+
+import abreast as package
+from abreast.run.live import View
+from abreast.run.schedule import Schedule, Task
+from dvc_project import ENVIRONMENT, LOGS, abreast, at_work, beside_dvc, entries, make, run, slow, start, wait_for
+
+FORKS = {"forks": {}, "new processes": {"ABREAST_FORK": "0"}}
+
+
+def test_a_stage_that_calls_dvc_on_itself_fails_once_as_under_dvc_repro(tmp_path: Path) -> None:
+    """Its log says that its own files are busy, which is not to be taken for another process of DVC."""
+    stages = "stages: {a: {cmd: echo ran >> ran.txt; echo x > o.txt; dvc commit -f a, deps: [in.txt], outs: [o.txt]}}"
+    plain = make(tmp_path / "plain", {"dvc.yaml": stages})
+    ours = shutil.copytree(plain, tmp_path / "ours")
+    run(plain, "dvc", "repro", status=255)
+    abreast(ours, status=1)
+    assert "is busy" in (ours / LOGS / "a.log").read_text()
+    assert (ours / "ran.txt").read_text() == (plain / "ran.txt").read_text() == "ran\n"
+    assert not entries(ours)
+
+
+@pytest.fixture
+def other_program() -> Iterator[int]:
+    """Run a program that has nothing to do with DVC; give its number."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_note_of_a_dvc_whose_number_is_another_program_s_now_is_named_once_with_the_way_out(
+    kind: str, other_program: int, tmp_path: Path
+) -> None:
+    folder = make(tmp_path, slow(0, 1))
+    note, path = {"pid": other_program, "cmd": "/usr/bin/dvc repro"}, str(folder / "s0.txt")
+    notes = folder / ".dvc/tmp/rwlock"
+    notes.parent.mkdir()
+    notes.write_text(json.dumps({"read": {path: [note]}} if kind == "read" else {"write": {path: note}}))
+    lines = [line for line in run(folder, "abreast", "repro", status=None).splitlines() if "rwlock" in line]
+    assert len(lines) == 1
+    assert all(part in lines[0] for part in ("error: ", path, f"process {other_program} (`/usr/bin/dvc repro`)"))
+    assert lines[0].endswith(f"{other_program} (`sleep 600`): delete .dvc/tmp/rwlock and run again")
+    notes.unlink()
+    abreast(folder)
+
+
+GATE = "for i in $(seq 600); do test -e go && break; sleep 0.1; done"
+
+
+def test_a_stage_waits_for_a_live_dvc_which_it_names_once_and_goes_on_when_that_ends(tmp_path: Path) -> None:
+    stages = f"""
+        stages:
+          a: {{cmd: touch begun; {GATE}, deps: [in.txt]}}
+          b: {{cmd: echo b >> ran.txt; sleep 4; echo b > b.txt, deps: [in.txt], outs: [b.txt]}}
+        """
+    folder, output = make(tmp_path / "project", {"dvc.yaml": stages}), tmp_path / "output"
+    with start(folder, "-j", "1", output=output) as process:
+        wait_for((folder / "begun").exists)
+        line = ["dvc", "repro", "--single-item", "b"]
+        with subprocess.Popen(line, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as other:
+            wait_for((folder / "ran.txt").exists)
+            (folder / "go").touch()
+            assert process.wait(60) == 0
+            assert other.wait(1) == 0
+    lines = [line for line in output.read_text().splitlines() if "waits" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"b: waits for process {other.pid} (`")
+    assert "b: did not change; 2 of 2" in output.read_text()
+    assert (folder / "ran.txt").read_text() == "b\n"
+
+
+GATED = f"stages: {{a: {{cmd: touch begun; {GATE}; echo x > a.txt, deps: [in.txt], outs: [a.txt]}}}}"
+
+
+@pytest.mark.parametrize("way", FORKS)
+def test_stopped_while_another_process_holds_dvc_s_lock_it_waits_and_keeps_what_a_stage_made(
+    way: str, tmp_path: Path
+) -> None:
+    folder, output = make(tmp_path / "project", {"dvc.yaml": GATED}), tmp_path / "output"
+    with start(folder, "--grace", "1", output=output, environment=FORKS[way]) as process:
+        wait_for((folder / "begun").exists)
+        waits = f"a: waits for DVC's lock, .dvc/tmp/lock, which process {os.getpid()} ("
+        with closing(zc.lockfile.LockFile(str(folder / ".dvc/tmp/lock"))):
+            (folder / "go").touch()
+            wait_for((folder / "a.txt").exists)
+            process.send_signal(signal.SIGINT)
+            wait_for(lambda: waits in output.read_text())
+            process.send_signal(signal.SIGINT)
+            wait_for(lambda: f"Still stopping, so that nothing is lost:\n{waits}" in output.read_text())
+            time.sleep(3)  # longer than a command would have
+            assert process.poll() is None
+        assert process.wait(60) == 130
+    assert entries(folder) == ["a"]
+    assert output.read_text().count(waits) == 2
+    assert abreast(folder) == "Everything is up to date.\n"
+
+
+@pytest.mark.parametrize("way", FORKS)
+def test_packages_that_are_found_by_pythonpath_only_are_found_to_stop_a_stage(way: str, tmp_path: Path) -> None:
+    """In a virtual environment, the interpreter that it was made from finds none of them by itself."""
+    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: touch begun; sleep 300, deps: [in.txt]}}"})
+    places = [str(Path(package.__file__).parents[1]), *(place for place in sys.path if place.endswith("-packages"))]
+    environment = {**ENVIRONMENT, **FORKS[way], "PYTHONPATH": os.pathsep.join(places)}
+    command = [getattr(sys, "_base_executable", sys.executable), "-m", "abreast", "repro"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        wait_for((folder / "begun").exists)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+    assert not at_work(folder)
+
+
+@pytest.mark.parametrize("way", FORKS)
+def test_a_stage_whose_dvc_is_killed_has_failed_and_its_command_is_stopped(way: str, tmp_path: Path) -> None:
+    stages = """
+        stages:
+          a: {cmd: "echo $PPID > ppid; setsid sleep 300 & echo $! > pid; sleep 300", deps: [in.txt]}
+          b: {cmd: "GATE; echo b > b.txt", deps: [in.txt], outs: [b.txt]}
+        """.replace("GATE", GATE)
+    folder, output = make(tmp_path / "project", {"dvc.yaml": stages}), tmp_path / "output"
+    with start(folder, "-j", "2", "--grace", "1", output=output, environment=FORKS[way]) as process:
+        wait_for(lambda: (folder / "pid").exists() and (folder / "pid").read_text())
+        os.kill(int((folder / "ppid").read_text()), signal.SIGKILL)
+        wait_for(lambda: "a: failed" in output.read_text())
+        there = [it.info for it in psutil.process_iter(["cwd", "cmdline"])]
+        assert not [it for it in there if it["cwd"] == str(folder) and "300" in it["cmdline"]]
+        (folder / "go").touch()
+        assert process.wait(60) == 1
+    assert re.search(r"^  error: .* -9, perhaps for want of memory$", output.read_text(), re.MULTILINE)
+    assert entries(folder) == ["b"]
+
+
+def test_stages_that_end_at_once_leave_one_gitignore_as_dvc_repro_does(tmp_path: Path) -> None:
+    names = [f"s{number}" for number in range(12)]
+    stage = "{{cmd: echo {0} > o/{0}.txt, deps: [in.txt], outs: [o/{0}.txt]}}"
+    stages = "".join(f"  {name}: {stage.format(name)}\n" for name in names)
+    ours = beside_dvc(tmp_path, {"dvc.yaml": f"stages:\n{stages}", "o/kept.txt": ""}, "-j", "12")
+    assert (ours / "o/.gitignore").read_bytes() == (tmp_path / "plain/o/.gitignore").read_bytes()
+
+
+def test_the_table_of_a_terminal_is_drawn_while_stages_start_and_end(tmp_path: Path) -> None:
+    names = [f"s{number}" for number in range(50)]
+    schedule = Schedule({name: Task(name, frozenset(), 1) for name in names}, {"cores": 50})
+    view = View(schedule, {name: tmp_path / f"{name}.log" for name in names}, Console(stderr=True))
+    drawn = threading.Event()
+
+    def change() -> None:
+        while not drawn.is_set():
+            for name in names:
+                schedule.running[name] = time.monotonic()
+            for name in names:
+                schedule.done[name] = time.monotonic() - schedule.running.pop(name)
+            schedule.done.clear()
+
+    thread, interval = threading.Thread(target=change), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread.start()
+    try:
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            view.table()
+    finally:
+        drawn.set()
+        thread.join()
+        sys.setswitchinterval(interval)

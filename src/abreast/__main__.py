@@ -1,7 +1,0 @@
-"""`python -m abreast` is `abreast`."""
-
-import sys
-
-from abreast.command import main
-
-sys.exit(main())
