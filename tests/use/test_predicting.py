@@ -98,7 +98,7 @@ def test_an_image_of_another_size_is_seen_whole(classifier: Classifier, images: 
     plain = predict(images[:50], classifier)
     same(predict(large, classifier), predict(shrunk(large), classifier).probabilities)
     same(predict(framed, classifier), predict(shrunk(framed), classifier).probabilities)
-    assert np.mean(predict(large, classifier).labels == plain.labels) > 0.8
+    assert np.mean(predict(large, classifier).labels == plain.labels) > 0.6  # by chance a tenth
 
 
 def test_an_image_in_the_models_own_margin_is_taken_as_it_is(

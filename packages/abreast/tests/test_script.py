@@ -61,6 +61,19 @@ def test_a_script_may_import_another_abreast_from_a_folder_that_it_names(tmp_pat
     assert logs(folder, "a")[0][0] == "forked"
 
 
+USES_DVC = """
+import dvc.lock, dvc.stage.run
+print("forked", dvc.lock.DEFAULT_TIMEOUT, dvc.stage.run._run.__module__)
+"""
+
+
+def test_a_script_that_uses_dvc_gets_it_as_it_is(tmp_path: Path) -> None:
+    stages = "stages: {a: {cmd: python script.py}}"
+    folder = make(tmp_path, {"dvc.yaml": stages, "script.py": USES_DVC, "pyproject.toml": PRELOADED})
+    abreast(folder)
+    assert logs(folder, "a") == [["forked", "3", "dvc.stage.run"]]
+
+
 @pytest.mark.parametrize(
     "command", ["python -u tells.py a.txt", "X=1 python tells.py a.txt", "python tells.py 'a.txt'"]
 )

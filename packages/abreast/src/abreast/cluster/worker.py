@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 import uuid
@@ -161,6 +162,8 @@ def start(job: RemoteJob, folder: Path, worker: Worker) -> tuple[Connection, sub
     environment = {name: value for name, value in os.environ.items() if str(by_dask.get(name)) != value}
     paths = [*(str(project / path) for path in job.paths), *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(paths)
+    # Workers are started by a path to their Python, where nobody has activated its environment.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     connection, theirs = Pipe()
     with (folder / "log").open("ab") as log:
         process = started(

@@ -10,6 +10,7 @@ import atexit
 import gc
 import importlib.machinery
 import io
+import logging
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from typing import Any
 
 from abreast.dvc_api import Used, waited
 
+OURS = re.compile(r"(abreast|scmrepo|dvc(_\w+)?)(\.|$)")  # modules that a script gets anew: these are replaced in part
 PLAIN = re.compile(r"python3? +([\w./-]+\.py(?: +[\w@%+=:,./-]+)*) *", re.ASCII)  # nothing in it that is for a shell
 
 
@@ -87,8 +89,10 @@ def become_script(script: Path, arguments: list[str], paths: list[str], options:
         if "torch" in sys.modules:
             sys.modules["torch"].default_generator.seed()
         sys.modules["tqdm"].tqdm.monitor_interval = 10  # as it is by itself
-        for name in [name for name in sys.modules if name.partition(".")[0] == "abreast"]:
-            del sys.modules[name]  # the script may import another one
+        for name in [name for name in sys.modules if OURS.match(name)]:
+            del sys.modules[name]
+        for name in ("dvc", "dvc_data", "dvc_objects"):
+            logging.getLogger(name).handlers.clear()
         status = status_of(lambda: execute(script))
         status = status_of(threading._shutdown) or status  # type: ignore[attr-defined]
         status_of(atexit._run_exitfuncs)
