@@ -152,23 +152,25 @@ def simulation() -> dict[str, float]:
 
     from distributed import Client
 
-    from abreast.run.schedule import HERE, THERE, Schedule, Task, run_all
+    from abreast.run.schedule import CORES, REMOTE_CORES, Schedule, Task, run_all
 
     draw = random.Random(0)
     like = list(trainings("train@").values())
     seconds = {f"train{number}": draw.choice(like) * TWENTIETH for number in range(VARIANTS)}
     seconds |= {f"evaluate{number}": 5 * TWENTIETH for number in range(VARIANTS)}
     needs = {f"evaluate{number}": frozenset([f"train{number}"]) for number in range(VARIANTS)}
-    tasks = {name: Task(name, needs.get(name, frozenset()), slept, {THERE: 1}) for name, slept in seconds.items()}
+    tasks = {
+        name: Task(name, needs.get(name, frozenset()), slept, {REMOTE_CORES: 1}) for name, slept in seconds.items()
+    }
     with cluster(MANY) as (address, pid), Client(address) as client:
         work = partial(nap, seconds)
         run_all(
-            Schedule({"warm": Task("warm", frozenset(), 0, {THERE: 1})}, {HERE: 1, THERE: 1}),
+            Schedule({"warm": Task("warm", frozenset(), 0, {REMOTE_CORES: 1})}, {CORES: 1, REMOTE_CORES: 1}),
             client.get_executor(pure=False),
             partial(nap, {"warm": 0.0}),
             lambda *_: None,
         )
-        schedule = Schedule(tasks, {HERE: 1, THERE: MANY})
+        schedule = Schedule(tasks, {CORES: 1, REMOTE_CORES: MANY})
         before, scheduler = time.process_time(), psutil.Process(pid)
         scheduler_before, started = sum(scheduler.cpu_times()[:2]), time.monotonic()
         run_all(schedule, client.get_executor(pure=False), work, lambda *_: None)

@@ -64,18 +64,11 @@ def make(folder: Path, files: dict[str, str]) -> Path:
 
 
 def results(folder: Path) -> dict[str, list[bytes]]:
-    """Give the lines of all files but those of git, DVC and the runner's own.
-
-    DVC adds to .gitignore as stages end, so there the order of lines does not count.
-    """
+    """Give the lines of all files but those of git, DVC and the runner's own."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     own = (".git/", ".dvc/")
     lines = {str(path.relative_to(folder)): path.read_bytes().splitlines(keepends=True) for path in files}
-    return {
-        place: sorted(text) if place.endswith(".gitignore") else text
-        for place, text in lines.items()
-        if not place.startswith(own)
-    }
+    return {place: text for place, text in lines.items() if not place.startswith(own)}
 
 
 def abreast(folder: Path, *arguments: str, command: str = "repro", status: int = 0) -> str:

@@ -72,6 +72,15 @@ PROJECTS = {
             """,
         "b.txt": "made by hand\n",
     },
+    "frozen, before what it reads": {
+        "dvc.yaml": """
+            stages:
+              f: {cmd: cp a.txt f.txt, deps: [a.txt], outs: [f.txt], frozen: true}
+              a: {cmd: python join.py in.txt a.txt, deps: [in.txt], outs: [a.txt]}
+            """,
+        "a.txt": "made by hand\n",
+        "f.txt": "made by hand\n",
+    },
     "a list of commands": {
         "dvc.yaml": """
             stages:

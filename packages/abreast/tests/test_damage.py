@@ -125,3 +125,17 @@ def test_a_dry_run_sets_nothing_aside(folder: Path) -> None:
     flip_a_bit(folder / "one.txt")
     assert abreast(folder, "--verify", "--dry") == "Everything is up to date.\n"
     assert not (folder / ".dvc/tmp/abreast/damaged").exists()
+
+
+def test_a_frozen_stage_which_dvc_cannot_make_anew_keeps_its_output(folder: Path) -> None:
+    run(folder, "dvc", "freeze", "one")
+    flip_a_bit(folder / "one.txt")
+    abreast(folder, "--verify")
+    assert (folder / "one.txt").exists()
+
+
+def test_what_is_damaged_is_made_anew_although_missing_data_are_allowed(folder: Path) -> None:
+    before = results(folder)
+    flip_a_bit(folder / "one.txt")
+    assert "one.txt: damaged" in abreast(folder, "--verify", "--allow-missing")
+    assert results(folder) == before

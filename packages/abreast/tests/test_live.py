@@ -29,3 +29,8 @@ def test_a_terminal_shows_what_runs_how_far_it_is_and_what_is_left(
 
 def test_a_log_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
     assert last_line(tmp_path / "none.log") == ""
+
+
+def test_what_moves_the_cursor_is_left_out_of_a_log_s_last_line(tmp_path: Path) -> None:
+    (tmp_path / "bars.log").write_text("\x1b[A\x1b[2Jepoch 3\x1b[0m\n")
+    assert last_line(tmp_path / "bars.log") == "epoch 3"

@@ -181,3 +181,7 @@ def test_nothing_outlives_the_process_that_forks_when_something_kills_it(tmp_pat
 
 def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
     assert rehearse(tmp_path, status=2).startswith("error: you are not inside of a DVC repository")
+
+
+def test_a_project_without_stages_is_refused_in_a_line(tmp_path: Path) -> None:
+    assert rehearse(make(tmp_path, {}), status=2) == "error: no stages with a command: there is nothing to rehearse\n"

@@ -58,7 +58,7 @@ def test_a_note_of_a_dvc_whose_number_is_another_program_s_now_is_named_once_wit
     lines = [line for line in run(folder, "abreast", "repro", status=None).splitlines() if "rwlock" in line]
     assert len(lines) == 1
     assert all(part in lines[0] for part in ("error: ", path, f"process {other_program} (`/usr/bin/dvc repro`)"))
-    assert lines[0].endswith(f"{other_program} (`sleep 600`): delete .dvc/tmp/rwlock and run again")
+    assert lines[0].endswith(f"{other_program} (`sleep 600`): delete .dvc/tmp/rwlock while no DVC runs, and run again")
     notes.unlink()
     abreast(folder)
 
@@ -182,3 +182,79 @@ def test_the_table_of_a_terminal_is_drawn_while_stages_start_and_end(tmp_path: P
         drawn.set()
         thread.join()
         sys.setswitchinterval(interval)
+
+
+def note_of(process: int) -> dict[str, object]:
+    """Write what DVC notes of a process, as the command line of this test that waits."""
+    return {"pid": process, "cmd": " ".join(["dvc", *psutil.Process(process).cmdline()[1:]])}
+
+
+def in_use(folder: Path, *processes: int) -> None:
+    """Have DVC's notes say that processes that live write in.txt, or read s0.txt where there are more."""
+    (folder / ".dvc/tmp").mkdir(exist_ok=True)
+    notes = {"read": {str(folder / "s0.txt"): [note_of(process) for process in processes]}}
+    (folder / ".dvc/tmp/rwlock").write_text(json.dumps(notes))
+
+
+@pytest.mark.parametrize("stop", ["INT", "KILL"])
+def test_a_stage_that_waits_before_its_command_ends_when_the_run_does_and_never_begins(
+    stop: str, other_program: int, tmp_path: Path
+) -> None:
+    folder = make(tmp_path / "project", slow(0, 1))
+    in_use(folder, other_program)
+    with start(folder, output=tmp_path / "output") as process:
+        wait_for(lambda: "s0: waits for process" in (tmp_path / "output").read_text())
+        process.send_signal(getattr(signal, f"SIG{stop}"))
+        assert process.wait(20) == (130 if stop == "INT" else -9)
+    wait_for(lambda: not at_work(folder), 20)
+    assert "Running stage" not in (folder / LOGS / "s0.log").read_text()
+
+
+def test_several_processes_that_are_waited_for_are_named_in_one_line_once(other_program: int, tmp_path: Path) -> None:
+    folder = make(tmp_path / "project", slow(0, 1))
+    with subprocess.Popen(["sleep", "600"]) as other:
+        in_use(folder, other_program, other.pid)
+        with start(folder, output=tmp_path / "output") as process:
+            wait_for(lambda: "waits for process" in (tmp_path / "output").read_text())
+            time.sleep(2)
+            (folder / ".dvc/tmp/rwlock").unlink()
+            assert process.wait(30) == 0
+        other.kill()
+    waits = [line for line in (tmp_path / "output").read_text().splitlines() if "waits for" in line]
+    assert len(waits) == 1
+    assert f"process {other_program}" in waits[0]
+    assert f"process {other.pid}" in waits[0]
+    assert (folder / LOGS / "s0.log").read_text().count("waits for") == 1
+
+
+def test_a_result_is_kept_although_the_notes_of_dvc_were_deleted_meanwhile(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"dvc.yaml": f"stages: {{a: {{cmd: touch begun; {GATE}; echo a > a.txt, outs: [a.txt]}}}}"})
+    with start(folder) as process:
+        wait_for((folder / "begun").exists)
+        (folder / ".dvc/tmp/rwlock").unlink()
+        (folder / "go").touch()
+        assert process.wait(30) == 0
+    assert entries(folder) == ["a"]
+
+
+def test_a_plan_waits_for_the_lock_of_dvc_and_says_so(tmp_path: Path) -> None:
+    folder = make(tmp_path / "project", slow(0, 1))
+    (folder / ".dvc/tmp").mkdir()
+    with closing(zc.lockfile.LockFile(str(folder / ".dvc/tmp/lock"))):
+        process = start(folder, output=tmp_path / "output")
+        wait_for(lambda: "abreast waits for DVC's lock" in (tmp_path / "output").read_text())
+    assert process.wait(30) == 0
+    assert entries(folder) == ["s0"]
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on(other_program: int, tmp_path: Path) -> None:
+    folder = make(tmp_path, slow(0, 3))
+    in_use(folder, other_program)
+    command = ["abreast", "repro", "-j", "1"]
+    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE) as process:
+        process.stderr.readline()
+        process.stderr.close()
+        time.sleep(2)
+        (folder / ".dvc/tmp/rwlock").unlink()
+        assert process.wait(30) == 0
+    assert len(entries(folder)) == 3

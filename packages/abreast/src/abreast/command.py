@@ -19,26 +19,26 @@ DESCRIPTION = "Run the stages of a DVC project side by side, and tell which are 
 REPRO = """Run every stage that changed, and what depends on it, as many at a time as there are cores.
 
 It takes what `dvc repro` takes, and leaves what that leaves, to the byte of dvc.lock. A stage that fails stops only
-what needs it. What a stage fills while it runs is said in dvc.yaml:
+what needs it. dvc.yaml says what a stage fills while it runs:
   meta: {cores: 2, memory: 8 GB, gpu: 1, mutex: [database], retries: 2}
-Without that it fills one core. Stages of most cores start first, then those that the longest chain of work hangs on, by
-how long they took before. Logs: .dvc/tmp/abreast/logs; what stages took: `abreast log`.
+Without that it fills one core. Stages of most cores start first, then those that the longest chain of stages depends
+on, by how long they took before. Logs: .dvc/tmp/abreast/logs; what stages took: `abreast log`.
 
-Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
+Exit status: 0, 1 when a stage failed, 2 when the project or the command line is wrong, 130 after Ctrl-C.
 """
 REHEARSE = """Run all stages once, whatever changed, with neither DVC's cache nor its lock.
 
 For a first look and for tests, in a folder of its own: outputs are written over where they lie. Order, `meta`, logs and
 what becomes of a stage that fails are those of `abreast repro`.
 
-Exit status: 0, 1 when a stage failed, 2 when the project or the command line is at fault, 130 after Ctrl-C.
+Exit status: 0, 1 when a stage failed, 2 when the project or the command line is wrong, 130 after Ctrl-C.
 """
 CHECK = """Tell whether results follow from what lies beside them, and run nothing; data need not be there.
 
 Each stage that is stale is named with what changed: a command, a dependency, a parameter, an output in git, an entry of
 a lock. Those that are stale only through others wait for them. Without TARGET, stages of every dvc.yaml are looked at.
 
-Exit status: 0 when all are fresh, 1 when stages are stale, 2 when the project or the command line is at fault.
+Exit status: 0 when all are fresh, 1 when stages are stale, 2 when the project or the command line is wrong.
 """
 LOG = """Show what each stage of the last run took: seconds, processor seconds, memory of its largest process.
 
@@ -99,8 +99,8 @@ def add_repro(repro: argparse.ArgumentParser) -> None:
         flags.add_argument(*names, action="store_true", **more)  # type: ignore[arg-type]
 
     flag("-f", "--force", help="run stages that did not change, too")
-    flag("-s", "--single-item", help="run the targets alone; those that hang together in the order given")
-    flag("-p", "--pipeline", help="run all stages that hang together with the targets")
+    flag("-s", "--single-item", help="run the targets alone; connected ones in the order given")
+    flag("-p", "--pipeline", help="run all stages that are connected with the targets")
     flag("-P", "--all-pipelines", help="run all stages of all files dvc.yaml")
     flag("-R", "--recursive", help="a target may be a folder: run the stages in it")
     flag("--glob", help="a target may be a pattern: train@*")
@@ -204,7 +204,8 @@ def repro(given: argparse.Namespace) -> int:
         if not work.stages:
             print(FRESH)
             return 0
-        options = Options(given.force, given.pull, given.allow_missing, given.no_commit, given.run_cache)
+        allow_missing = given.allow_missing and not work.damaged
+        options = Options(given.force, given.pull, allow_missing, given.no_commit, given.run_cache)
         settings = Settings(
             given.jobs,
             reference,
@@ -229,6 +230,8 @@ def rehearse(given: argparse.Namespace) -> int:
     with run_lock() as root, Server(to_preload(root), given.grace) as server:
         os.chdir(root)
         stages = all_stages(root)
+        if not stages:
+            raise AbreastError("no stages with a command: there is nothing to rehearse")
         settings = Settings(given.jobs, reference, rehearse=True, grace=given.grace)
         return Run(root, stages, settings, server).to_the_end()
 

@@ -13,6 +13,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,11 +75,13 @@ from tqdm import tqdm
 from abreast.errors import AbreastError
 
 QUICKLY = 0.03  # seconds in which DVC asks six times for its lock; by itself it waits half a second between two
-SAID = 2.0  # seconds of waiting for another process after which the user is told
+TELL_AFTER = 2.0  # seconds of waiting for another process after which the user is told
 PAUSE = 0.5  # seconds between two looks whether files are free
 HOLDER = re.compile(r"\(PID (\d+)\): (.*)")  # in what DVC says of files that are busy
+STOPPED = "stopped before its command began"
 HEAD = "schema: '2.0'\nstages:\n"  # of a lock
 LINES = re.compile(r"(?:  \S.*\n(?:    .*\n|\n)*)*")  # of its entries
+EDITED = re.compile(r"^ *#|^    \S+:\n      +- ", re.MULTILINE)  # comments, lists further in
 ENTRY = re.compile(r"^  (?=\S)", re.MULTILINE)  # where one begins
 Used = resource.struct_rusage
 RunScript = Callable[[str, dict[str, Any]], tuple[int, Used] | None]
@@ -128,6 +131,10 @@ class Options:
 @contextmanager
 def project(root: Path | None = None) -> Iterator[Repo]:
     """Open a folder's project, or the one around here, to ask DVC about its stages; AbreastError on a fault."""
+
+    def tell(text: str) -> None:
+        print(f"abreast {text}", file=sys.stderr, flush=True)
+
     load, load_stage = LOADERS[".yaml"], StageLoader.__dict__["load_stage"]
 
     def load_and_keep(cls: Any, file: Any, name: str, content: dict[str, Any], entry: Any = None) -> Any:
@@ -140,7 +147,7 @@ def project(root: Path | None = None) -> Iterator[Repo]:
     StageLoader.load_stage = classmethod(load_and_keep)
     logging.getLogger("dvc").setLevel("CRITICAL")  # its findings are ours to report
     try:
-        with faults(), Repo(root and str(root)) as repo, repo.lock:
+        with faults(), open_patiently(str(root) if root else None, tell) as repo, repo.lock:
             yield repo
     finally:
         LOADERS[".yaml"], StageLoader.load_stage = load, load_stage
@@ -179,6 +186,11 @@ def explanation(error: Exception) -> str:
     elif error.__cause__ is not None and str(error.__cause__) not in message:
         message = f"{message}: {error.__cause__}"
     return " ".join(message.split())
+
+
+def is_local(item: Any) -> bool:
+    """Tell a file of this machine from one elsewhere, and from a dependency on a database, which has no files."""
+    return item.fs is not None and item.protocol == "local"
 
 
 def find_root() -> Path:
@@ -269,7 +281,7 @@ def with_entry(text: str, name: str, entry: Any, order: Sequence[str]) -> str:
 
 def lock_blocks(text: str) -> dict[str, str] | None:
     """Take the text of a lock apart into the lines of each entry, by name; None where it is not as DVC writes it."""
-    if not text.startswith(HEAD) or not LINES.fullmatch(text, len(HEAD)):
+    if not text.startswith(HEAD) or not LINES.fullmatch(text, len(HEAD)) or EDITED.search(text):
         return None
     blocks = [f"  {block}" for block in ENTRY.split(text[len(HEAD) :]) if block]
     heads = [block.partition("\n")[0].strip() for block in blocks]
@@ -338,13 +350,28 @@ def rwlock(folder: str, fs: Any, command: str, read: list[str], write: list[str]
             WRITTEN.difference_update(writes)
 
 
+def release_read(notes: dict[str, Any], info: dict[str, Any], paths: list[str]) -> None:
+    """Take out that a process reads files; DVC ends there if somebody has deleted the notes meanwhile."""
+    for path in paths:
+        if others := [other for other in notes["read"].pop(path, []) if other != info]:
+            notes["read"][path] = others
+
+
+def release_write(notes: dict[str, Any], info: dict[str, Any], paths: list[str]) -> None:
+    """Take out that a process writes files, in the same way."""
+    for path in paths:
+        if notes["write"].get(path) == info:
+            del notes["write"][path]
+
+
 READ: set[str] = set()  # by this process, as it is noted
 WRITTEN: set[str] = set()
 noted, dvc.rwlock.rwlock, dvc.rwlock._edit_rwlock = dvc.rwlock.rwlock, rwlock, edit_rwlock
+dvc.rwlock._release_read, dvc.rwlock._release_write = release_read, release_write
 
 
-def open_patiently(root: str | None, tell: Callable[[str], None]) -> Repo:
-    """Open a project that waits for DVC's lock for as long as it takes, and says so once."""
+def open_patiently(root: str | None, tell: Callable[[str], None], stopped: Callable[[], bool] = lambda: False) -> Repo:
+    """Open a project that waits for DVC's lock for as long as it takes, and says so once; AbreastError if `stopped`."""
     repo = Repo(root)
     try_lock, reset, config = repo.lock.lock, repo._reset, repo.config
     dvc.lock.DEFAULT_TIMEOUT = QUICKLY
@@ -355,7 +382,9 @@ def open_patiently(root: str | None, tell: Callable[[str], None]) -> Repo:
             try:
                 return try_lock()
             except LockError:
-                if not told and time.monotonic() - started > SAID:
+                if stopped():
+                    raise AbreastError(STOPPED) from None
+                if not told and time.monotonic() - started > TELL_AFTER:
                     told = True
                     with suppress(OSError):
                         holder = Path(repo.tmp_dir, "lock").read_text(encoding="utf-8").strip()
@@ -394,18 +423,24 @@ class Process:
         self.repo: Repo | None = None
         self.name, self.orders = "", cast(Orders, {})  # of the stage at hand, in its lock
         self.used: list[Used] = []  # by the commands of the stage at hand
+        self.stopping = False
         tqdm.monitor_interval = 0  # else a progress bar starts a thread, with which this process may not fork
         dvc.dvcfile.modify_yaml = self.modify_yaml
         dvc.dvcfile.dump_yaml = lambda path, data, **_: write_whole(path, dumps_yaml(data).encode())
         dvc.stage.run._run = self.run_command
+        setattr(Git, "ignore_remove", remove_from_gitignore)  # noqa: B010
         setattr(Git, "_add_entry_to_gitignore", lambda _, entry, path: self.add_to_gitignore(entry, path))  # noqa: B010
 
     def open(self, root: str) -> Repo:
         """Open the project in a folder, unless it is open."""
         if self.repo is None or self.repo.root_dir != root:
-            self.repo = open_patiently(root, self.tell)
+            self.repo = open_patiently(root, self.tell, lambda: self.stopping and not self.used)
         self.used = []
         return self.repo
+
+    def stop(self) -> None:
+        """Start no command any more; what one has made is still put on record."""
+        self.stopping = True
 
     def reproduce(self, root: str, definition: Definition, options: Options, orders: Orders) -> bool:
         """Reproduce a stage as `dvc repro --single-item` does; tell whether it had changed. Errors as DVC's."""
@@ -433,7 +468,7 @@ class Process:
                 no_commit=options.no_commit,
                 run_cache=options.run_cache,
             )
-        except LockError:
+        except (LockError, AbreastError):
             raise
         except Exception as error:
             raise ReproductionError(f"failed to reproduce '{stage.addressing}'") from error
@@ -454,6 +489,8 @@ class Process:
 
     def run_command(self, shell: str, command: str, /, **options: Any) -> None:
         """Run one command of a stage, in place of DVC's own function of the same arguments."""
+        if self.stopping:
+            raise AbreastError(STOPPED)
         done = self.run_script(command, options) if self.run_script else None
         if done is None:
             process = subprocess.Popen(dvc.stage.run._make_cmd(shell, command), **options)
@@ -466,11 +503,10 @@ class Process:
 
     def wait_for_files(self, error: LockError) -> None:
         """Wait a moment for other processes that use a stage's files, and say so; AbreastError if there are none."""
-        for number, command, file in holders(error):
-            self.tell(
-                f"waits for process {number} (`{command}`), which uses {file}; if no such process of DVC runs, "
-                "stop this run and delete .dvc/tmp/rwlock"
-            )
+        if self.stopping:
+            raise AbreastError(STOPPED)
+        users = [f"process {number} (`{command}`), which uses {file}" for number, command, file in holders(error)]
+        self.tell(f"waits for {', '.join(users)}; if no such DVC runs, stop this run and delete .dvc/tmp/rwlock")
         time.sleep(PAUSE)
 
     @contextmanager
@@ -493,14 +529,28 @@ class Process:
             write_whole(path, b"".join(in_order([*lines, line], order)))
 
 
+def remove_from_gitignore(scm: Git, path: str) -> str | None:
+    """Take a line out, as scmrepo does, which takes every file for UTF-8 with Unix line ends; give the file's path."""
+    entry, file = scm._get_gitignore(path)
+    lines = Path(file).read_bytes().splitlines(keepends=True) if Path(file).exists() else []
+    kept = [line for line in lines if line.strip() != entry.encode()]
+    if len(kept) == len(lines):
+        return None
+    if kept:
+        write_whole(file, b"".join(kept))
+    else:
+        Path(file).unlink()
+    return str(file)
+
+
 def holders(error: LockError) -> list[tuple[int, str, str]]:
     """List the processes that use a stage's files: number, command, file; AbreastError where one is no longer DVC's."""
     found = [(int(number), command, str(error).split("'")[1]) for number, command in HOLDER.findall(str(error))]
     for number, command, file in found:
         if not runs(number, command):
             raise AbreastError(
-                f".dvc/tmp/rwlock says that process {number} (`{command}`) uses {file}; that DVC is gone, and its "
-                f"number is now that of {described(number)}: delete .dvc/tmp/rwlock and run again"
+                f".dvc/tmp/rwlock says that process {number} (`{command}`) uses {file}; that DVC has ended, and its "
+                f"number is now that of {described(number)}: delete .dvc/tmp/rwlock while no DVC runs, and run again"
             )
     return found
 

@@ -18,6 +18,7 @@ from abreast.dvc_api import (
     Repo,
     Tree,
     build,
+    is_local,
     lock_entries,
 )
 
@@ -48,7 +49,7 @@ class Comparison:
 
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
-        self.outs = {out.fs_path: out for stage in repo.index.stages for out in stage.outs if out.protocol == "local"}
+        self.outs = {out.fs_path: out for stage in repo.index.stages for out in stage.outs if is_local(out)}
         self.folders: dict[str, list[Any]] = {}
         self.locks: dict[Path, dict[str, Any]] = {}
         self.built: dict[tuple[str, str], tuple[Meta, Any]] = {}  # each file is looked at once
@@ -66,13 +67,13 @@ class Comparison:
             edited = stage.changed_stage()
             found = [Change("entry", stage.addressing, "edited since it was written")] if edited else []
         for dep in stage.deps:
-            if dep.protocol != "local" or stage.frozen:
+            if not is_local(dep) or stage.frozen:
                 continue
             if isinstance(dep, ParamsDependency):
                 found += self.of_parameters(dep)
             elif type(dep) is Dependency:  # another project's or a database's would be asked over the network
                 found += self.of_dependency(dep)
-        return [*found, *(change for out in stage.outs if out.protocol == "local" for change in self.of_output(out))]
+        return [*found, *(change for out in stage.outs if is_local(out) for change in self.of_output(out))]
 
     def entries(self, lock: Path) -> dict[str, Any]:
         if lock not in self.locks:

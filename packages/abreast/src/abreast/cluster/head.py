@@ -261,7 +261,7 @@ class Cluster:
                 file.write(told["text"])
 
     def lost(self) -> AbreastError:
-        return AbreastError(f"the scheduler {self.address} is gone; start it and run again, what was done is kept")
+        return AbreastError(f"the scheduler {self.address} has ended; start it and run again, what was done is kept")
 
     def close(self) -> None:
         """Stop what workers run, and leave them."""

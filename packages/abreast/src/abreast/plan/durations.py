@@ -14,8 +14,12 @@ def read_durations(*files: Path) -> dict[str, float]:
     """Read the seconds that stages took when they last ran, {name: seconds} or what runs keep; a later file's count."""
     known: dict[str, float] = {}
     for file in files:
-        known |= {name: float(it["seconds"] if isinstance(it, dict) else it) for name, it in read(file).items()}
+        known |= seconds_of(read(file))
     return known
+
+
+def seconds_of(content: dict[str, Any]) -> dict[str, float]:
+    return {name: float(it["seconds"] if isinstance(it, dict) else it) for name, it in content.items()}
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -28,9 +32,17 @@ def read(file: Path) -> dict[str, Any]:
     raise AbreastError(f"{file}: not the durations of stages, {{name: seconds}}; delete it") from None
 
 
+def own_durations(file: Path) -> dict[str, Any]:
+    """Read what runs keep; nothing where a machine that lost its power has left a damaged file."""
+    try:
+        return read(file)
+    except AbreastError:
+        return {}
+
+
 def write_duration(file: Path, name: str, took: dict[str, float]) -> None:
     """Add to the file what a stage took."""
-    known = {**read(file), name: took}
+    known = {**own_durations(file), name: took}
     temporary = file.with_name(f".{file.name}.part")
     temporary.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
     temporary.replace(file)

@@ -11,13 +11,16 @@ from typing import Any, Self
 from abreast.check.damage import set_aside
 from abreast.dvc_api import (
     Definition,
+    LockError,
     Orders,
     PipelineStage,
     Repo,
     collect_stages,
     confirm,
     get_active_graph,
+    holders,
     ignore_entries,
+    is_local,
     new_lock_entries,
     plan_repro,
     project,
@@ -84,7 +87,7 @@ class Plan:
 
 
 def plan(wanted: Selection) -> Plan:
-    """Take what changed and all that hangs on it, as `dvc repro` does; go to the project's root.
+    """Take what changed and all that depends on it, as `dvc repro` does; go to the project's root.
 
     AbreastError where DVC finds a fault, or the user says no.
     """
@@ -100,22 +103,25 @@ def plan(wanted: Selection) -> Plan:
         if not single:
             downstream = wanted.downstream and not (wanted.pipeline or wanted.all_pipelines)
             steps = plan_repro(active, steps, pipeline=wanted.pipeline, downstream=downstream)  # needs come first
-        damaged = set_aside(out for step in steps if step.cmd for out in step.outs) if wanted.verify else []
+        runnable = [step for step in steps if step.cmd and not step.frozen]
+        damaged = set_aside(out for step in runnable for out in step.outs) if wanted.verify else []
+        allow_missing = wanted.allow_missing and not damaged
         chosen: list[Any] = []
         for step in steps:
-            upstream = [*active.successors(step)]
-            hangs = not single and not set(chosen).isdisjoint(upstream)
-            if wanted.force or hangs or changed(step, allow_missing=wanted.allow_missing, upstream=upstream):
+            upstream = [] if single else [*active.successors(step)]
+            affected = not set(chosen).isdisjoint(upstream)
+            if wanted.force or affected or changed(step, allow_missing=allow_missing, upstream=upstream):
                 chosen.append(step)
         if wanted.interactive or repo.config["core"].get("interactive", False):
             confirm(chosen)
         before: list[Any] = []
         stages = []
         for step in chosen:
-            # A frozen stage, too, waits for those whose outputs it reads, to find what it would find after `dvc repro`;
-            # of single stages that hang together, the first named runs first.
-            needs = [*graph.successors(step), *(graph.predecessors(step) if single else [])]
-            stages.append(stage_of(step, repo, [need for need in needs if need in before], [*active.successors(step)]))
+            # Of stages that are connected, the one that DVC would run first does: a frozen one may come before what it
+            # reads, or after; with --single-item, the order is that of the targets.
+            needs = [*graph.successors(step), *graph.predecessors(step)]
+            upstream = [] if single else [*active.successors(step)]
+            stages.append(stage_of(step, repo, [need for need in needs if need in before], upstream))
             before.append(step)
         return Plan(stages, {**new_lock_entries(chosen), **ignore_entries(chosen)}, damaged)
 
@@ -126,6 +132,9 @@ def changed(step: Any, **how: Any) -> bool:
     handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in STOPS}
     try:
         return bool(step.changed(**how))
+    except LockError as error:  # another process of DVC uses its files: the stage will wait, and ask again
+        holders(error)
+        return True
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -179,7 +188,7 @@ def command_of(command: str | list[str] | None) -> str:
 
 
 def paths(items: Any, root: Path) -> tuple[str, ...]:
-    return tuple(sorted(os.path.relpath(it.fs_path, root) if it.protocol == "local" else str(it) for it in items))
+    return tuple(sorted(os.path.relpath(it.fs_path, root) if is_local(it) else str(it) for it in items))
 
 
 def to_preload(root: Path) -> list[str]:

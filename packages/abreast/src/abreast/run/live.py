@@ -1,7 +1,9 @@
 """Show the stages that run side by side: a table that follows them in a terminal, lines elsewhere."""
 
 import os
+import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,7 @@ from rich.text import Text
 from abreast.run.schedule import Schedule
 
 HEARTBEAT = 60  # seconds of silence after which a line says what runs
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # of progress bars that move the cursor
 STARTED_IN = Path.cwd()  # from where the user sees files, wherever the run goes
 
 
@@ -54,7 +57,8 @@ class View:
                 self.say(f"{running}: {last_line(self.logs[running]) or 'running'}")
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        with suppress(OSError, SystemExit):  # nobody reads it any more: the stages go on
+            self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
         self.spoke = time.monotonic()
 
     def shown(self, path: Path) -> str:
@@ -90,7 +94,7 @@ def end_of(log: Path, lines: int) -> list[str]:
         return []
     with log.open("rb") as file:
         file.seek(max(log.stat().st_size - 2000 * lines, 0))
-        text = file.read().decode("utf-8", "replace")
+        text = ESCAPE.sub("", file.read().decode("utf-8", "replace"))
     return [line.rstrip() for line in text.replace("\r", "\n").split("\n") if line.strip()][-lines:]
 
 

@@ -14,13 +14,13 @@ from rich.console import Console
 
 from abreast.dvc_api import DvcException, Options, Orders
 from abreast.errors import AbreastError
-from abreast.plan.durations import expected, read_durations, write_duration
+from abreast.plan.durations import expected, own_durations, seconds_of, write_duration
 from abreast.plan.resources import capacity
 from abreast.plan.stages import Stage
 from abreast.run import history
 from abreast.run.live import View, end_of
 from abreast.run.run_lock import FOLDER, log_files
-from abreast.run.schedule import HERE, THERE, Schedule, Task, run_all
+from abreast.run.schedule import CORES, REMOTE_CORES, Schedule, Task, run_all
 from abreast.run.server import Server
 from abreast.run.stage import Job, Result
 
@@ -58,7 +58,7 @@ class Run:
     ) -> None:
         self.root, self.settings, self.server, self.cluster = root, settings, server, cluster
         self.stages = {stage.name: stage for stage in stages}
-        known = {**(settings.reference or {}), **read_durations(root / DURATIONS)}
+        known = {**(settings.reference or {}), **seconds_of(own_durations(root / DURATIONS))}
         seconds = expected([*self.stages], known)
         self.inputs: dict[str, list[str]] = {}  # of the stages that workers run
         for stage in stages:
@@ -82,7 +82,7 @@ class Run:
         demand = stage.resources.demand
         if stage.name not in self.inputs:
             return demand
-        return {THERE: demand[HERE]} | {name: 1.0 for name in demand if name.startswith("mutex ")}
+        return {REMOTE_CORES: demand[CORES]} | {name: 1.0 for name in demand if name.startswith("mutex ")}
 
     def to_the_end(self) -> int:
         """Run all, showing how it goes; report at the end what failed. Gives the exit status."""
@@ -198,7 +198,7 @@ class Run:
         """Tell the view what happened, and at a tick look at the workers, too."""
         if self.cluster and not event:
             self.cluster.look()
-            self.schedule.capacity[THERE] = self.cluster.cores
+            self.schedule.capacity[REMOTE_CORES] = self.cluster.cores
             if self.view.about != str(self.cluster):
                 self.view.about = str(self.cluster)
                 self.view.say(self.view.about)
@@ -220,9 +220,11 @@ class Run:
         running = [name for name in self.schedule.running if name not in self.outcomes]
         if running:
             self.view.say(f"Stopping {', '.join(running)}: {self.settings.grace:g} s to tidy up for each.")
-        if self.cluster:
-            self.cluster.close()
-        self.server.stop()
+        try:
+            if self.cluster:
+                self.cluster.close()
+        finally:
+            self.server.stop()
 
     def still_running(self) -> str:
         running = [name for name in list(self.schedule.running) if name not in self.outcomes]

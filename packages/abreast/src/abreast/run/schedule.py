@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 
 TICK = 0.5  # seconds between two looks at the running tasks
 ENOUGH = 60  # expected seconds of finished tasks from which the pace is taken
-HERE, THERE = "cores", "remote cores"  # of this machine, and of others
+CORES, REMOTE_CORES = "cores", "remote cores"  # of this machine, and of others
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Task:
     name: str
     needs: frozenset[str]
     seconds: float
-    demand: Mapping[str, float] = field(default_factory=lambda: {HERE: 1})
+    demand: Mapping[str, float] = field(default_factory=lambda: {CORES: 1})
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Schedule:
             for need in task.needs:
                 users[need].append(task.name)
 
-        self.urgency: dict[str, float] = {}  # seconds to the end of the chain that hangs on it
+        self.urgency: dict[str, float] = {}  # seconds to the end of the longest chain that needs it
         order = TopologicalSorter({task.name: task.needs for task in self.tasks.values()}).static_order()
         for name in reversed([*order]):
             after = max((self.urgency[user] for user in users[name]), default=0.0)
@@ -90,7 +90,7 @@ class Schedule:
         free = {resource: self.free(resource) for name in ready for resource in self.tasks[name].demand}
 
         def rank(name: str) -> tuple[float, float, str]:
-            return -max(self.size(name, HERE), self.size(name, THERE)), -self.urgency[name], name
+            return -max(self.size(name, CORES), self.size(name, REMOTE_CORES)), -self.urgency[name], name
 
         chosen = []
         for name in sorted(ready, key=rank):
@@ -118,7 +118,7 @@ class Schedule:
             return amount / max(self.capacity.get(cores, 1), 1)
 
         tail = max((left[name] + (self.urgency[name] - self.tasks[name].seconds) * pace for name in left), default=0.0)
-        return max(work(HERE), work(THERE), tail)
+        return max(work(CORES), work(REMOTE_CORES), tail)
 
 
 def run_all(

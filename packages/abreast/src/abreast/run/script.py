@@ -61,7 +61,8 @@ def run_script(
 def is_this_python(name: str, environment: dict[str, str]) -> bool:
     """Tell whether a command is the Python of this environment, by the folder that it is in."""
     found = shutil.which(name, path=environment.get("PATH"))
-    return found is not None and Path(found).parent.resolve() == Path(sys.executable).parent.resolve()
+    ours = Path(sys.executable)  # by its folder, since all virtual environments have the same file
+    return found is not None and Path(found).parent.samefile(ours.parent) and Path(found).samefile(ours)
 
 
 def shadows(script: Path) -> bool:
@@ -77,6 +78,7 @@ def become_script(script: Path, arguments: list[str], paths: list[str], options:
     try:
         gc.freeze()  # what is there belongs to the other process
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         os.chdir(options["cwd"])
         os.environ.clear()
         os.environ.update(options["env"])

@@ -26,7 +26,7 @@ import psutil
 
 from abreast.errors import AbreastError
 from abreast.run.script import import_path
-from abreast.run.stage import Job, Result, serve_stages
+from abreast.run.stage import STOP, Job, Result, serve_stages
 
 LOOK = 0.1  # seconds between two looks at commands that are being stopped
 CAN_FORK = sys.platform != "darwin" and os.environ.get("ABREAST_FORK") != "0"
@@ -79,7 +79,8 @@ class Server:
             if kind == "started":
                 self.running[number] = what
             elif kind == "says":
-                self.tell(self.results[number][0], what)
+                with suppress(Exception):  # results are to come, whatever becomes of what is told
+                    self.tell(self.results[number][0], what)
             else:
                 self.running.pop(number, None)
                 self.results.pop(number)[1].set_result(what)
@@ -196,7 +197,7 @@ def serve(runner: Connection, preload: list[str], grace: float) -> None:
                 if child.number is not None:
                     child.stopper.left(child.pid)
         for child, result in list(killed):
-            if not child.stopper.left(child.pid):
+            if not child.stopper.left(child.pid, living=False):
                 killed.remove((child, result))
                 send(runner, "ended", child.number, result)
     for child in children.values():
@@ -243,7 +244,7 @@ def received(connection: Connection) -> Any:
 
 
 def send(connection: Connection, *message: Any) -> None:
-    with suppress(OSError):  # the runner is gone
+    with suppress(OSError):  # the runner has ended
         connection.send(message)
 
 
@@ -255,9 +256,13 @@ class Stopper:
         self.begun: float | None = None
         self.interrupted: set[psutil.Process] = set()
 
-    def left(self, leader: int) -> bool:
-        """Stop what runs of the process `leader`; tell whether anything is left of it."""
-        self.begun = self.begun or time.monotonic()
+    def left(self, leader: int, *, living: bool = True) -> bool:
+        """Stop what the process `leader` runs, and have it start nothing more; tell whether anything is left."""
+        if self.begun is None:
+            self.begun = time.monotonic()
+            with suppress(OSError):
+                if living:
+                    os.kill(leader, STOP)
         late = time.monotonic() - self.begun > self.grace
         escaped = {process for process in self.interrupted if process.is_running()}  # whose parents had ended
         commands = alive(commands_of(leader) | escaped)

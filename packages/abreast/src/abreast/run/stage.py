@@ -21,6 +21,7 @@ from abreast.errors import AbreastError
 from abreast.run.script import run_script
 
 log = logging.getLogger("dvc")  # which writes as DVC does
+STOP = signal.SIGUSR1  # tells a process of stages to start nothing more
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,26 @@ def serve_stages(connection: Connection, paths: list[str] | None) -> None:
         signal.signal(number, signal.SIG_DFL)
     redirect(0, os.devnull, os.O_RDONLY)
 
+    told: list[str] = []
+
     def tell(text: str) -> None:
-        with suppress(OSError):  # the server is gone, as the next receiving finds out, or the disk is full
-            connection.send(text)
-            print(text, file=sys.stderr, flush=True)
+        if told != [text]:
+            told[:] = [text]
+            with suppress(OSError):  # the server has ended, as the next receiving finds out, or the disk is full
+                connection.send(text)
+                print(text, file=sys.stderr, flush=True)
 
     process = Process(tell, functools.partial(run_script, connection, paths) if paths is not None else None)
-    with suppress(EOFError, OSError):
-        while True:
+    signal.signal(STOP, lambda *_: process.stop())
+    while True:
+        try:
             job = connection.recv()
-            redirect(1, job.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            os.dup2(1, 2)
-            os.chdir(job.root)
-            connection.send(do(job, process))
+        except (EOFError, OSError):
+            return
+        told.clear()
+        result = do(job, process)
+        with suppress(OSError):  # the server has ended, as the next receiving finds out
+            connection.send(result)
 
 
 def redirect(stream: int, file: str, flags: int) -> None:
@@ -91,6 +99,9 @@ def do(job: Job, process: Process) -> Result:
     """Run a stage; what goes wrong is said in its log, as DVC says it."""
     started, status, changed = time.monotonic(), 1, True
     try:
+        redirect(1, job.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.dup2(1, 2)
+        os.chdir(job.root)
         if job.rehearse:
             process.rehearse(job.root, job.definition)
         else:
