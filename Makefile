@@ -48,7 +48,7 @@ relock: $(DONE) ## After a refactoring: prove that no result changes, and bring 
 test: $(DONE) ## Set up, then run the tests but those of whole pipelines
 	@pytest -m 'not pipeline'
 
-pipelines: $(DONE) ## Run the tests of whole pipelines, which take a quarter of an hour
+pipelines: $(DONE) ## Run the tests of whole pipelines, which take some ten minutes
 	@pytest -m pipeline
 
 fuzz: $(DONE) ## Feed all readers 114,000 damaged and hostile files, in 12 to 30 minutes (INPUTS=n: of each kind)

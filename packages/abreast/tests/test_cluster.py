@@ -374,7 +374,7 @@ def test_a_scheduler_lost_while_a_stage_runs_ends_the_run_in_a_line(where: str, 
         assert process.returncode == 2
         assert (
             said.splitlines()[-1]
-            == f"error: the scheduler {one.address} is gone; start it and run again, what was done is kept"
+            == f"error: the scheduler {one.address} has ended; start it and run again, what was done is kept"
         )
         wait_for(lambda: not one.running())
 
