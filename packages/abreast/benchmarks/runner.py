@@ -89,7 +89,7 @@ def measure(place: Path, stages: int, rounds: int, scheduler: str | None) -> dic
         for name, command in commands.items():
             if name == ON_WORKER and stages > MANY and number > 1:
                 continue
-            copy = shutil.copytree(original, place / "copy")
+            copy = shutil.copytree(original, place / f"{stages}_{number}")  # a worker knows a remote by its place
             took[name].append(seconds(command, copy / "project"))
             verify(copy / "project", stages, on_worker=name == ON_WORKER)
             idle[name].append(seconds(command, copy / "project"))

@@ -188,7 +188,6 @@ def repro(given: argparse.Namespace) -> int:
     from abreast.dvc_api import Options
     from abreast.plan.stages import Selection, plan, to_preload
     from abreast.run.run_lock import run_lock
-    from abreast.run.runs import Run, Settings
     from abreast.run.server import Server
 
     wanted = Selection(**{it.name: getattr(given, it.name) for it in fields(Selection)})
@@ -204,6 +203,8 @@ def repro(given: argparse.Namespace) -> int:
         if not work.stages:
             print(FRESH)
             return 0
+        from abreast.run.runs import Run, Settings  # with rich, which takes as long as a look at some stages
+
         allow_missing = given.allow_missing and not work.damaged
         options = Options(given.force, given.pull, allow_missing, given.no_commit, given.run_cache)
         settings = Settings(

@@ -13,9 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
 from abreast.check.checksums import md5
 from abreast.dvc_api import StateNoop, build
 from abreast.errors import AbreastError
@@ -29,6 +26,9 @@ def set_aside(outs: Iterable[Any]) -> list[Path]:
     DVC then finds them missing: it takes them from its cache, or makes them anew. What it sees itself, such as a file
     that was edited, is left to it. Gives their paths; AbreastError where one can be neither read nor moved.
     """
+    from rich.console import Console  # not for a run that reads no outputs
+    from rich.progress import track
+
     console = Console(stderr=True)
     shown = track(list(outs), "Reading all outputs", console=console, transient=True, disable=not console.is_terminal)
     try:

@@ -145,7 +145,7 @@ class Run:
         if remote.status:
             return remote
         here = self.run_here(name, from_run_cache=forced)  # takes what the worker made, whatever the lock says
-        return here if here.status or not remote.ran else remote
+        return remote if remote.where and not here.status else here
 
     def run_here(self, name: str, *, force: bool = False, from_run_cache: bool = False) -> Result:
         stage = self.stages[name]
