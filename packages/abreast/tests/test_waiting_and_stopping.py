@@ -210,6 +210,18 @@ def test_a_stage_that_waits_before_its_command_ends_when_the_run_does_and_never_
     assert "Running stage" not in (folder / LOGS / "s0.log").read_text()
 
 
+def test_after_ctrl_c_no_further_command_of_a_stage_begins(tmp_path: Path) -> None:
+    """Although the first one takes Ctrl-C for a reason to end well."""
+    first = "trap 'exit 0' INT; touch begun; sleep 60 & wait"
+    folder = make(tmp_path, {"dvc.yaml": f'stages: {{a: {{cmd: ["{first}", "touch second.txt"], deps: [in.txt]}}}}'})
+    with start(folder) as process:
+        wait_for((folder / "begun").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert not (folder / "second.txt").exists()
+    assert not entries(folder)
+
+
 def test_several_processes_that_are_waited_for_are_named_in_one_line_once(other_program: int, tmp_path: Path) -> None:
     folder = make(tmp_path / "project", slow(0, 1))
     with subprocess.Popen(["sleep", "600"]) as other:

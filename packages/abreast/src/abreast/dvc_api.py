@@ -435,7 +435,6 @@ class Process:
         """Open the project in a folder, unless it is open."""
         if self.repo is None or self.repo.root_dir != root:
             self.repo = open_patiently(root, self.tell, lambda: self.stopping and not self.used)
-        self.used = []
         return self.repo
 
     def stop(self) -> None:

@@ -106,11 +106,11 @@ def plan(wanted: Selection) -> Plan:
         runnable = [step for step in steps if step.cmd and not step.frozen]
         damaged = set_aside(out for step in runnable for out in step.outs) if wanted.verify else []
         allow_missing = wanted.allow_missing and not damaged
+        upstream = {step: [] if single else [*active.successors(step)] for step in steps}
         chosen: list[Any] = []
         for step in steps:
-            upstream = [] if single else [*active.successors(step)]
-            affected = not set(chosen).isdisjoint(upstream)
-            if wanted.force or affected or changed(step, allow_missing=allow_missing, upstream=upstream):
+            affected = not set(chosen).isdisjoint(upstream[step])
+            if wanted.force or affected or changed(step, allow_missing=allow_missing, upstream=upstream[step]):
                 chosen.append(step)
         if wanted.interactive or repo.config["core"].get("interactive", False):
             confirm(chosen)
@@ -120,8 +120,7 @@ def plan(wanted: Selection) -> Plan:
             # Of stages that are connected, the one that DVC would run first does: a frozen one may come before what it
             # reads, or after; with --single-item, the order is that of the targets.
             needs = [*graph.successors(step), *graph.predecessors(step)]
-            upstream = [] if single else [*active.successors(step)]
-            stages.append(stage_of(step, repo, [need for need in needs if need in before], upstream))
+            stages.append(stage_of(step, repo, [need for need in needs if need in before], upstream[step]))
             before.append(step)
         return Plan(stages, {**new_lock_entries(chosen), **ignore_entries(chosen)}, damaged)
 

@@ -66,7 +66,6 @@ def serve_stages(connection: Connection, paths: list[str] | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     redirect(0, os.devnull, os.O_RDONLY)
-
     told: list[str] = []
 
     def tell(text: str) -> None:
@@ -97,7 +96,7 @@ def redirect(stream: int, file: str, flags: int) -> None:
 
 def do(job: Job, process: Process) -> Result:
     """Run a stage; what goes wrong is said in its log, as DVC says it."""
-    started, status, changed = time.monotonic(), 1, True
+    started, status, changed, process.used = time.monotonic(), 1, True, []
     try:
         redirect(1, job.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(1, 2)
