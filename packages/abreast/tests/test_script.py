@@ -1,10 +1,11 @@
 """Python scripts as forks of a process that has their imports behind it: what Python itself would do."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from dvc_project import LOGS, abreast, make
+from dvc_project import ENVIRONMENT, LOGS, abreast, make
 
 PRELOADED = 'tool.abreast.preload = ["colorsys", "numpy.random"]'
 TELLS = """
@@ -103,3 +104,72 @@ def test_a_script_ends_with_the_status_and_the_words_of_python(end: str, tmp_pat
     assert words in log
     assert status == 0 or f"failed to run: python ends.py, exited with {status}" in log
     assert "run/script.py" not in log, "a traceback begins with the script"
+
+
+ABOUT_MODULE = """
+import sys
+{relative}
+from other.deep import thing
+names = ["__name__", "__package__", "__file__", "__cached__", "__builtins__"]
+print(*(globals()[name] for name in names), __spec__.name, __spec__.origin, type(__loader__).__name__)
+print(sys.argv, sys.orig_argv, sys.path[0], __loader__ is __spec__.loader, sys.modules["__main__"].__spec__ is __spec__)
+print(thing.__package__, sorted(name for name in sys.modules if name.startswith(("top", "regular", "space"))))
+open("preloaded.txt", "w").write(str("colorsys" in sys.modules))
+"""
+MODULES = {  # the files __init__.py on the way to each
+    "top": [],
+    "regular.inner": ["regular/__init__.py"],
+    "regular.space.inner": ["regular/__init__.py"],
+    "space.inner": [],
+    "space.regular.inner": ["space/regular/__init__.py"],
+}
+MODULE_ENDS = {
+    "a number": "import sys; print('last words'); sys.exit(3)",
+    "a text": "import sys; sys.exit('for want of data')",
+    "an error": "def f(): 1 / 0\nf()",
+    "an error in a module": "from . import fails",
+    "a mistake in writing": "print('never')\n1 +\n",
+    "a relative import of nothing": "from .nothing import name",
+    "Ctrl-C": "raise KeyboardInterrupt",
+}
+
+
+def check_module(folder: Path, module: str, files: dict[str, str]) -> None:
+    """Run `python -m` by Python and as a stage; require the same output and exit status."""
+    command = f"python -m {module} a=1 --b x/y"
+    file = {"dvc.yaml": f"stages: {{a: {{cmd: {command}}}}}", "pyproject.toml": PRELOADED}
+    make(folder, {**file, **files})
+    plain = subprocess.run(command.split(), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    abreast(folder, command="rehearse", status=1 if plain.returncode else 0)
+    failed = f"ERROR: failed to run: {command}, exited with {plain.returncode}\n" if plain.returncode else ""
+    log = (folder / LOGS / "a.log").read_text()
+    assert log == f"Running stage 'a':\n> {command}\n{plain.stdout}{plain.stderr}{failed}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_run_by_m_is_a_fork_and_finds_what_python_would_give_it(module: str, tmp_path: Path) -> None:
+    folder = module.replace(".", "/").rpartition("/")[0]
+    text = ABOUT_MODULE.format(relative="from . import beside" if folder else "import beside")
+    files = {f"{module.replace('.', '/')}.py": text, f"{folder or '.'}/beside.py": "", "other/deep/thing.py": ""}
+    check_module(tmp_path, module, {**files, **dict.fromkeys(MODULES[module], "")})
+    assert (tmp_path / "preloaded.txt").read_text() == "True"
+
+
+@pytest.mark.parametrize("end", MODULE_ENDS)
+def test_a_module_run_by_m_ends_with_the_status_and_the_traceback_of_python(end: str, tmp_path: Path) -> None:
+    check_module(tmp_path, "package.module", {"package/module.py": MODULE_ENDS[end], "package/fails.py": "1 / 0"})
+
+
+@pytest.mark.parametrize(
+    ("module", "files"),
+    [
+        ("package.module", {"package/module.py": TELLS, "json.py": ""}),  # in a folder with the name of a loaded module
+        ("package", {"package/__init__.py": "", "package/__main__.py": TELLS}),
+    ],
+)
+def test_a_module_that_is_not_plainly_a_file_beside_no_loaded_module_runs_anew(
+    module: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    stages = f"stages: {{a: {{cmd: python -m {module} a.txt, outs: [a.txt]}}}}"
+    abreast(make(tmp_path, {"dvc.yaml": stages, "pyproject.toml": PRELOADED, **files}))
+    assert logs(tmp_path, "a")[0][0] == "anew"

@@ -1,9 +1,9 @@
-"""Run a Python script as a fork of a process that has its slow imports behind it, and end it as Python ends.
+"""Run `python SCRIPT.py` and `python -m MODULE` as a fork of a process that has imported large packages already.
 
-A script that takes a second of its own spends several on starting Python and importing torch; a fork of a process that
-has imported torch starts in milliseconds. Only what Python would do itself may be seen of it: a command line that is
-not plainly a script, another Python in PATH, or a file beside the script that is named as a module that is loaded have
-it run as a process of its own.
+A script that takes a second of its own spends several on starting Python and importing torch. A fork of a process that
+has imported torch starts in milliseconds. The script must not see the difference. A command runs as a process of its
+own if it is anything but a script or a module of the current folder with plain arguments, if `python` is another
+interpreter, or if a file that the script could import has the name of a module that is loaded.
 """
 
 import atexit
@@ -13,6 +13,7 @@ import io
 import logging
 import os
 import re
+import runpy
 import shutil
 import signal
 import sys
@@ -26,7 +27,11 @@ from typing import Any
 from abreast.dvc_api import Used, waited
 
 OURS = re.compile(r"(abreast|scmrepo|dvc(_\w+)?)(\.|$)")  # modules that a script gets anew: these are replaced in part
-PLAIN = re.compile(r"python3? +([\w./-]+\.py(?: +[\w@%+=:,./-]+)*) *", re.ASCII)  # nothing in it that is for a shell
+PLAIN = re.compile(  # nothing in it that is for a shell
+    r"(?P<python>python3?) +(?:-m +(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)|(?P<script>[\w./-]+\.py))"
+    r"(?: +[\w@%+=:,./-]+)* *",
+    re.ASCII,
+)
 
 
 def import_path() -> list[str]:
@@ -45,16 +50,17 @@ def run_script(
     plain = PLAIN.fullmatch(command)
     if plain is None or threading.active_count() > 1:  # a fork may find locks that other threads hold
         return None
-    arguments = plain[1].split()
-    script = Path(options["cwd"], arguments[0])
-    if not script.is_file() or not is_this_python(command.split()[0], options["env"]) or shadows(script):
+    module = plain["module"]
+    file = Path(options["cwd"], f"{module.replace('.', '/')}.py" if module else plain["script"])
+    folder = os.path.realpath(options["cwd"] if module else Path(os.path.realpath(file)).parent)  # sys.path[0]
+    if not file.is_file() or not is_this_python(plain["python"], options["env"]) or shadows(Path(folder)):
         return None
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         connection.close()
-        become_script(script, arguments, paths, options)
+        become_script(command.split(), module or file, [folder, *paths], options)
     return waited(pid)
 
 
@@ -65,15 +71,14 @@ def is_this_python(name: str, environment: dict[str, str]) -> bool:
     return found is not None and Path(found).parent.samefile(ours.parent) and Path(found).samefile(ours)
 
 
-def shadows(script: Path) -> bool:
-    """Tell whether a module beside a script would have to stand in the place of one that is loaded."""
-    folder = Path(os.path.realpath(script)).parent
-    beside = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
-    return not beside.isdisjoint({name.partition(".")[0] for name in sys.modules} - {"__main__"})
+def shadows(folder: Path) -> bool:
+    """Tell whether a folder has a module with the name of a loaded one; Python would import the one in the folder."""
+    names = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    return not names.isdisjoint({name.partition(".")[0] for name in sys.modules} - {"__main__"})
 
 
-def become_script(script: Path, arguments: list[str], paths: list[str], options: dict[str, Any]) -> None:
-    """Run a script in this process, as Python would, and end it."""
+def become_script(arguments: list[str], target: Path | str, paths: list[str], options: dict[str, Any]) -> None:
+    """Run a script, or a module if `target` is its name, in this process, as Python would, and end it."""
     status = 1
     try:
         gc.freeze()  # what is there belongs to the other process
@@ -82,8 +87,8 @@ def become_script(script: Path, arguments: list[str], paths: list[str], options:
         os.chdir(options["cwd"])
         os.environ.clear()
         os.environ.update(options["env"])
-        sys.argv = arguments
-        sys.path[:] = [str(Path(os.path.realpath(script)).parent), *paths]
+        sys.orig_argv, sys.path[:] = arguments, paths
+        sys.argv = arguments[1:] if isinstance(target, Path) else ["-m", *arguments[3:]]
         for name in ("stdout", "stderr"):
             set_stream(name)
         if "numpy.random" in sys.modules:  # else all forks would draw the same numbers
@@ -95,7 +100,7 @@ def become_script(script: Path, arguments: list[str], paths: list[str], options:
             del sys.modules[name]
         for name in ("dvc", "dvc_data", "dvc_objects"):
             logging.getLogger(name).handlers.clear()
-        status = status_of(lambda: execute(script))
+        status = status_of(lambda: execute(target) if isinstance(target, Path) else execute_module(target))
         status = status_of(threading._shutdown) or status  # type: ignore[attr-defined]
         status_of(atexit._run_exitfuncs)
         flush()
@@ -108,14 +113,23 @@ def become_script(script: Path, arguments: list[str], paths: list[str], options:
 
 def execute(script: Path) -> None:
     """Run the code of a script as the module `__main__`."""
-    module = sys.modules["__main__"] = types.ModuleType("__main__")
-    module.__dict__.update(
+    new_main(
         __file__=str(script.absolute()),
-        __builtins__=sys.modules["builtins"],
         __loader__=importlib.machinery.SourceFileLoader("__main__", str(script)),
         __cached__=None,
     )
-    exec(compile(script.read_bytes(), str(script.absolute()), "exec"), module.__dict__)
+    exec(compile(script.read_bytes(), str(script.absolute()), "exec"), sys.modules["__main__"].__dict__)
+
+
+def execute_module(name: str) -> None:
+    """Run a module of the import path as the module `__main__`, by the function of Python's `-m`."""
+    new_main()
+    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+
+
+def new_main(**attributes: Any) -> None:
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    vars(sys.modules["__main__"]).update(__builtins__=sys.modules["builtins"], **attributes)
 
 
 def set_stream(name: str) -> None:
