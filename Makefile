@@ -5,17 +5,17 @@ DONE := $(VENV)/.installed
 SHELL := /bin/bash
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-# Not hashed, nor pinned but for torch itself: each index has its own build of it, with or without what CUDA needs.
+# Without hashes, and only torch pinned: each package index has its own builds, with or without CUDA.
 UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
 	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
 	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-# On a GPU two stages at a time, one computing while the other starts or writes: each has a share of its memory.
+# On a GPU, two stages at a time: one computes while the other starts or writes. They share its memory.
 GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm64,$(shell uname -s)-$(shell uname -m))
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),2)
 
-.PHONY: help init quick repro seeds relock test fuzz faults pipelines lint validate changes audit sbom bench requirements \
-	abreast dvc-suite newest-dvc
+.PHONY: help init quick repro seeds relock test pipelines nightly coverage fuzz faults lint validate changes audit sbom \
+	bench requirements abreast dvc-suite newest-dvc
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -23,48 +23,55 @@ help: ## List the commands
 init: $(DONE) ## Write params.yaml for your own images in data/raw
 	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
 
-# Where cores are scarce, threads that spin while they wait for each other take the time of those that work.
+# With few cores, threads that spin while they wait slow down those that work.
 quick: export OMP_WAIT_POLICY ?= PASSIVE
-quick: $(DONE) ## Take a first look in minutes: all systems on few images, in quick/, apart from the results in git
-	@python stages/quick.py
+quick: $(DONE) ## Run everything on few images in minutes, in quick/; the results in git stay as they are
+	@python -m tools.quick
 	@cd quick && abreast rehearse $(if $(JOBS),--jobs $(JOBS))
 	@echo "The report: quick/report.html"
 
-repro: $(DONE) ## Set up, then run what changed, side by side on all cores (JOBS=n: on n; SCHEDULER=tcp://...: on others)
-	@python stages/check.py >/dev/null
+repro: $(DONE) ## Run all stages that are not up to date, in parallel (JOBS=n: n at a time; SCHEDULER=tcp://...: on a cluster)
+	@python -m tools.check >/dev/null
 	@abreast repro --verify --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
-seeds: $(DONE) ## Train again with other seeds, N times in all (N=3; SYSTEMS="base final": these alone), and compare
-	@python stages/seeds.py $(or $(N),3) "$(SYSTEMS)"
+seeds: $(DONE) ## Train with other seeds, as listed or N trainings per system in all, and compare (N=3 SYSTEMS="base final")
+	@python -m tools.seeds "$(N)" "$(SYSTEMS)"
 	@abreast repro dvc.yaml seeds/dvc.yaml --verify --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	@test ! -f seeds/seeds.json || cp seeds/seeds.json metrics/seeds.json
 	@abreast repro $(if $(JOBS),--jobs $(JOBS))
 
-relock: $(DONE) ## After a refactoring: prove that no result changes, and bring dvc.lock up to date (BASE=commit)
-	@python .ci/relock.py $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
+relock: $(DONE) ## After a refactoring: check that no result changes, and renew the code checksums in dvc.lock (BASE=commit)
+	@python -m tools.relock $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
-test: $(DONE) ## Set up, then run the tests but those of whole pipelines
+test: $(DONE) ## Run the tests, except those of whole pipelines
 	@pytest -m 'not pipeline'
 
-pipelines: $(DONE) ## Run the tests of whole pipelines, which take some ten minutes
+pipelines: $(DONE) ## Run the tests of whole pipelines
 	@pytest -m pipeline
 
-fuzz: $(DONE) ## Feed all readers 114,000 damaged and hostile files, in 12 to 30 minutes (INPUTS=n: of each kind)
+nightly: $(DONE) ## Run the long tests: several machines, random kills, DVC's queue, and those of the runner
+	@pytest -m nightly
+	@cd packages/abreast && pytest -m nightly
+
+coverage: $(DONE) ## Run all tests of the project and list the lines that none of them runs
+	@pytest --cov
+
+fuzz: $(DONE) ## Test all readers with 114,000 damaged files, in 12 to 30 minutes (INPUTS=n: of each kind)
 	@FUZZ=$(or $(INPUTS),6000) pytest --numprocesses=0 --capture=no tests/fuzz
 
-faults: $(DONE) ## Kill a run of the sample at 100 moments (KILLS=n, SEED=n): it must go on to the same bytes
+faults: $(DONE) ## Kill a run of the sample at 100 random moments; it must end with the same bytes (KILLS=n, SEED=n)
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),0) pytest --numprocesses=0 --capture=no tests/faults/test_killing.py
 
 dvc-suite: $(DONE) ## Run DVC's own tests of `dvc repro` against `abreast repro`, in a few minutes
 	@python packages/abreast/tests/dvc_suite/run.py
 
-abreast: ## Run the tests of `abreast` in an environment of its own, without torch, with versions of requirements.txt
+abreast: ## Run the tests of `abreast` in its own environment, without torch, with the versions of requirements.txt
 	$(call install-abreast,--constraint $(ALONE)/constraints.txt)
 	@cd packages/abreast && $(ALONE)/bin/python -m pytest
 
-newest-dvc: ## Run the tests of `abreast` and DVC's own with the newest DVC 3, and the newest of all else
+newest-dvc: ## Run the tests of `abreast` and DVC's own with the newest DVC 3 and the newest of all other packages
 	$(call install-abreast)
 	@cd packages/abreast && $(ALONE)/bin/python -m pytest
 	@$(ALONE)/bin/python packages/abreast/tests/dvc_suite/run.py
@@ -75,32 +82,32 @@ lint: $(DONE) ## Check style, format and types
 	@mypy
 
 validate: $(DONE) ## Check that the results in git are those of the code and settings beside them
-	@python .ci/validate.py
+	@python -m tools.validate
 
-changes: $(DONE) ## Say in Markdown what changed in settings and metrics since a commit (BASE=commit, the last one)
+changes: $(DONE) ## Print the changes of settings and metrics since a commit, in Markdown (BASE=commit)
 	@echo "## Settings"; echo; dvc params diff --md $(or $(BASE),HEAD)
 	@echo; echo "## Metrics"; echo; dvc metrics diff --md $(or $(BASE),HEAD)
 
-audit: $(DONE) ## Look up known vulnerabilities of all packages that are pinned
-	@python .ci/audit.py
+audit: $(DONE) ## Look up known vulnerabilities of the pinned packages
+	@python -m tools.audit
 
-sbom: $(DONE) ## Write what is installed, as CycloneDX: sbom.json
+sbom: $(DONE) ## List the installed packages, as CycloneDX: sbom.json
 	@cyclonedx-py environment $(VENV)/bin/python --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
 	@echo "wrote sbom.json"
 
 bench: $(DONE) ## Compare the training engine with a plain loop and with other libraries, on every system
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement benchmarks/requirements.txt \
 		|| echo "left out, as they cannot be installed: skorch, lightning"
-	@python benchmarks/engine.py
+	@python -m benchmarks.engine
 
-requirements: $(DONE) ## Compile requirements.txt from both pyproject.toml (UPGRADE=--upgrade: with the newest versions)
+requirements: $(DONE) ## Compile requirements.txt from both pyproject.toml (UPGRADE=--upgrade: the newest versions)
 	@python -m pip install --disable-pip-version-check --quiet uv==0.13.9
 	@python -m uv pip compile pyproject.toml packages/abreast/pyproject.toml --extra dev --extra test --extra dvc-suite \
 		--universal --python-version 3.11 --generate-hashes --quiet $(UPGRADE) \
 		--constraint requirements-torch.txt $(addprefix --no-emit-package ,$(UNHASHED)) \
 		--custom-compile-command 'make requirements' --output-file requirements.txt
 
-# Not --editable: the tests use the package as its wheel has it. Constraints may have no hashes.
+# Not --editable: the tests use the built package. Constraints must have no hashes.
 ALONE := $(CURDIR)/.venv-abreast
 define install-abreast
 	@$(PYTHON) -m venv --clear $(ALONE)

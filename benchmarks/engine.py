@@ -1,8 +1,12 @@
-"""Measure the training engine against the loop of the write-ups, on the same work, in one run.
+"""Measure training speed in images/s: the engine against a plain PyTorch loop, skorch and Lightning.
 
-Every system, with 1 thread and with all cores, in fp32 and, where the processor has it, bf16. The ways take turns, each
-in a fresh process; a figure is the median of all their repeats. Writes a file of benchmarks/results/, one for each
-kind of processor, and the tables of docs/performance.md.
+python -m benchmarks.engine             all variants; `make bench` installs skorch and Lightning first
+python -m benchmarks.engine base wide   these variants; writes nothing
+
+Each variant is trained with 1 thread and with all cores, in fp32 and, if the processor has it, in bf16. The loops take
+turns, each in a new process. A speed is the median over all epochs measured. Max-pooling and the copies of the stage
+augment are timed as well. Writes a file in benchmarks/results/ for each instruction set, as avx2.json, and the tables
+of docs/performance.md.
 """
 
 import argparse
@@ -26,138 +30,149 @@ from fashion.settings.parsing import load_yaml
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/performance.md"
-PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}
-PEER_SYSTEMS = ("base_cnn", "final_cnn")
-POOLED = {"bn_cnn": (100, 6, 24), "kernel_5": (1000, 8, 24), "keras_1": (128, 16, 28), "base_cnn": (256, 32, 30)}
-OF_NUMBA = ("numba.np.arraymath", "numba.np.polynomial", "numba.cpython.setobj", "numba.experimental.jitclass")
-ROUNDS, REPEATS = 2, 3
-ENOUGH = 2.0  # seconds of measuring in a round, after which there are no more repeats
-WORK = 10e9  # floating-point operations in a repeat, about: a tenth of a second and more
+PEERS = {"skorch": ("skorch", ["fp32"]), "lightning": ("pytorch_lightning", ["fp32", "bf16"])}  # module, precisions
+PEER_VARIANTS = ("base_cnn", "final_cnn")
+# Images, channels and side of the first maps of four variants.
+POOLING_SIZES = {"bn_cnn": (100, 6, 24), "kernel_5": (1000, 8, 24), "keras_1": (128, 16, 28), "base_cnn": (256, 32, 30)}
+NUMBA_MODULES = ("numba.np.arraymath", "numba.np.polynomial", "numba.cpython.setobj", "numba.experimental.jitclass")
+ROUNDS = 2
+MAX_EPOCHS = 3  # measured in a round
+MAX_SECONDS = 2.0  # of a round; no epoch starts later
+FLOPS_PER_EPOCH = 10e9  # about: an epoch takes 0.1 s or more
 
 
 @dataclass(frozen=True)
 class Case:
-    """One system in one way; `way` is a key of `loops.LOOPS`."""
+    """A variant in one training loop. loop: a key of `loops.LOOPS`."""
 
-    system: str
+    variant: str
     threads: int
-    way: str
+    loop: str
     precision: str
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", nargs="*", help="variants; then nothing is written (default: all)")
+    parser.add_argument("variants", nargs="*", help="measure these variants, and write nothing (default: all)")
     arguments = parser.parse_args()
-    names = arguments.systems or list(settings().variants)
+    names = arguments.variants or list(load_params().variants)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     minutes = len(names) / 60 * 20, len(names) / 60 * 27  # with bf16, on AVX2
-    print(f"{len(names)} systems on {cores} cores: {minutes[0]:.0f} to {minutes[1]:.0f} minutes", flush=True)
-    machine = ask(describe, cores)
-    print(f"{machine['cpu']}, {kind_of(machine)}; matmul peak in GFLOP/s: {machine['matmul_peak_gflops']}", flush=True)
+    print(f"{len(names)} variants on {cores} cores: {minutes[0]:.0f} to {minutes[1]:.0f} minutes", flush=True)
+    machine = run_in_process(describe_machine, cores)
+    peak = machine["matmul_peak_gflops"]
+    print(f"{machine['cpu']}, {instruction_set(machine)}; matmul peak in GFLOP/s: {peak}", flush=True)
     precisions = ["bf16", "fp32"] if machine["bf16"] else ["fp32"]
     rows = []
     for name in names:
         for threads in sorted({1, cores}):
-            ways = [("plain", "fp32"), *[("engine", precision) for precision in precisions]]
-            speeds, flops = measure(name, threads, ways)
+            speeds, flops = measure_speeds(
+                name, threads, [("plain", "fp32"), *[("engine", precision) for precision in precisions]]
+            )
             for precision in precisions:
                 row = {"system": name, "threads": threads, "precision": precision}
-                row |= compared(speeds["plain", "fp32"], speeds["engine", precision])
-                peak = machine["matmul_peak_gflops"][precision][str(threads)]
-                row["peak_share"] = round(row["engine"] * flops / 1e9 / peak, 3)
+                row |= speeds_and_ratio("plain", speeds["plain", "fp32"], speeds["engine", precision])
+                row["peak_share"] = round(row["engine"] * flops / 1e9 / peak[precision][str(threads)], 3)
                 rows.append(row)
-                print(line(row), flush=True)
+                print(format_row(row), flush=True)
     peers = []
-    for name in [name for name in PEER_SYSTEMS if name in names]:
-        for peer, (module, their_precisions) in PEERS.items():
+    for name in [name for name in PEER_VARIANTS if name in names]:
+        for peer, (module, peer_precisions) in PEERS.items():
             if importlib.util.find_spec(module) is None:
                 print(f"{peer} is not installed: left out (pip install -r benchmarks/requirements.txt)")
                 continue
-            for precision in [precision for precision in precisions if precision in their_precisions]:
-                speeds, _ = measure(name, cores, [(peer, precision), ("engine", precisions[0])])
+            for precision in [precision for precision in precisions if precision in peer_precisions]:
+                speeds, _ = measure_speeds(name, cores, [(peer, precision), ("engine", precisions[0])])
                 row = {"peer": peer, "system": name, "threads": cores, "precision": precision}
-                row |= compared(speeds[peer, precision], speeds["engine", precisions[0]], them_as="peer_speed")
+                row |= speeds_and_ratio("peer_speed", speeds[peer, precision], speeds["engine", precisions[0]])
                 peers.append(row)
                 print(
                     f"{peer:10} {precision} {name:9} {row['peer_speed']:>6} images/s, {row['ratio']:.2f}x", flush=True
                 )
     results = {
         "machine": machine,
-        "geometric_mean": means(rows),
+        "geometric_mean": geometric_means(rows),
         "rows": rows,
         "peers": peers,
-        "pooling": [row for precision in precisions for row in ask(pooling_speed, precision)],
-        "augment": ask(augment_speed),
+        "pooling": [row for precision in precisions for row in run_in_process(time_pooling, precision)],
+        "augment": run_in_process(time_augment),
     }
     for key in ("geometric_mean", "pooling", "augment"):
         print(f"{key}: {json.dumps(results[key])}")
-    if not arguments.systems:
-        path = ROOT / "benchmarks/results" / f"{'_'.join(kind_of(machine).lower().split())}.json"
+    if not arguments.variants:
+        path = ROOT / "benchmarks/results" / f"{'_'.join(instruction_set(machine).lower().split())}.json"
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        measured = [json.loads(path.read_text(encoding="utf-8")) for path in results_in(ROOT)]
-        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "bench", tables(measured)), encoding="utf-8")
+        all_results = [json.loads(path.read_text(encoding="utf-8")) for path in result_files(ROOT)]
+        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "bench", tables(all_results)), encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)} and the tables of {PAGE.relative_to(ROOT)}")
 
 
-def results_in(root: Path) -> list[Path]:
-    """List what was measured, a file for each kind of processor."""
+def result_files(root: Path) -> list[Path]:
+    """List the files of results, one for each instruction set."""
     return sorted((root / "benchmarks/results").glob("*.json"))
 
 
-def kind_of(machine: dict[str, Any]) -> str:
-    """Name the kind of processor that decides speed and rounding: AVX2, AVX512, AVX512 bf16."""
+def instruction_set(machine: dict[str, Any]) -> str:
+    """Name the processor's instruction set, which decides speed and rounding: AVX2, AVX512, AVX512 bf16."""
     return f"{machine['capability']} bf16" if machine["bf16"] else str(machine["capability"])
 
 
-def ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a fresh process, which has torch imported and nothing computed."""
+def run_in_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a new process, which has imported torch and computed nothing."""
     context = multiprocessing.get_context("forkserver")
-    # With them torch, and what Numba imports when a kernel first runs: each process would otherwise do so anew.
-    families = "fashion.networks.families.ramped_cnn"
-    context.set_forkserver_preload(["loops", families, "torch.utils.flop_counter", "torch._dynamo", *OF_NUMBA])
+    # The server imports torch, and what Numba imports at the first call of a kernel, once for all processes.
+    family = "fashion.networks.families.ramped_cnn"
+    context.set_forkserver_preload(
+        ["benchmarks.loops", family, "torch.utils.flop_counter", "torch._dynamo", *NUMBA_MODULES]
+    )
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
 
-def measure(name: str, threads: int, ways: list[tuple[str, str]]) -> tuple[dict[tuple[str, str], float], float]:
-    """Let the ways take turns; give the median images a second of each, and the operations that an image takes."""
-    speeds: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
-    flops = operations(name)
+def measure_speeds(name: str, threads: int, loops: list[tuple[str, str]]) -> tuple[dict[tuple[str, str], float], float]:
+    """Let the loops take turns; give the median images/s of each, and the floating-point operations per image.
+
+    loops: keys of `loops.LOOPS`, each with a precision.
+    """
+    speeds: dict[tuple[str, str], list[float]] = {loop: [] for loop in loops}
+    flops = cached_flops(name)
     for _ in range(ROUNDS):
-        for way in ways:
-            speeds[way] += ask(speed, Case(name, threads, *way), flops)
-    return {way: statistics.median(all_) for way, all_ in speeds.items()}, flops
+        for loop in loops:
+            speeds[loop] += run_in_process(epoch_speeds, Case(name, threads, *loop), flops)
+    return {loop: statistics.median(values) for loop, values in speeds.items()}, flops
 
 
 @functools.cache
-def operations(name: str) -> float:
-    return float(ask(flops_per_image, name))
+def cached_flops(name: str) -> float:
+    return float(run_in_process(flops_per_image, name))
 
 
-def speed(case: Case, flops: float) -> list[float]:
-    """Train a few short epochs; give the images a second of each but the first; the longer one takes, the fewer."""
+def epoch_speeds(case: Case, flops: float) -> list[float]:
+    """Train short epochs; give the images/s of each except the first. Slow loops get fewer epochs.
+
+    flops: per image; they decide the number of images in an epoch.
+    """
     import torch
 
-    import loops
+    from benchmarks import loops
     from fashion.sources.idx import read_idx
 
     folder = ROOT / "tests/data"
-    what = settings().variants[case.system]
-    count = what.batch_size * min(max(round(WORK / flops / what.batch_size), 2), 20)
+    variant = load_params().variants[case.variant]
+    num_images = variant.batch_size * min(max(round(FLOPS_PER_EPOCH / flops / variant.batch_size), 2), 20)
     images = read_idx(folder / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
     labels = read_idx(folder / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None)
     padded = torch.nn.functional.pad(torch.tensor(images), (2, 2, 2, 2))  # 32 x 32, as ingest does
-    repeated = torch.arange(count) % len(images)
-    wanted = torch.tensor(labels, dtype=torch.int64)[repeated]
-    epoch = loops.LOOPS[case.way](what, padded[repeated], wanted, case.threads, case.precision)
+    indices = torch.arange(num_images) % len(images)
+    targets = torch.tensor(labels, dtype=torch.int64)[indices]
+    epoch = loops.LOOPS[case.loop](variant, padded[indices], targets, case.threads, case.precision)
     speeds: list[float] = []
-    epoch()  # in which code is loaded and memory asked for
+    epoch()  # loads code and allocates memory
     start = time.perf_counter()
-    while len(speeds) < REPEATS and time.perf_counter() - start < ENOUGH:
-        begun = time.perf_counter()
+    while len(speeds) < MAX_EPOCHS and time.perf_counter() - start < MAX_SECONDS:
+        epoch_start = time.perf_counter()
         epoch()
-        speeds.append(count / (time.perf_counter() - begun))
+        speeds.append(num_images / (time.perf_counter() - epoch_start))
     return speeds
 
 
@@ -166,24 +181,24 @@ def flops_per_image(name: str) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    import loops
+    from benchmarks import loops
 
-    what = settings().variants[name]
-    model = loops.as_published(loops.build(what))
-    side = what.input.side(loops.CONTENT)
+    variant = load_params().variants[name]
+    model = loops.as_published(loops.build_network(variant))
+    side = variant.input.side(loops.CONTENT_SIDE)
     batch = torch.zeros(8, 1, side, side)
     with FlopCounterMode(display=False) as counter:
         model(batch).sum().backward()
     return counter.get_total_flops() / len(batch)
 
 
-def describe(cores: int) -> dict:
-    """Describe the machine, and measure the peak of a matrix product of 2048 x 2048 in the precisions that it has."""
+def describe_machine(cores: int) -> dict:
+    """Describe the machine, and measure the peak rate of a 2048 x 2048 matrix product in each precision it has."""
     import torch
 
     from fashion.classifier.device import has_bf16
 
-    bf16 = has_bf16(torch.device("cpu"))  # elsewhere such a product takes 14 seconds
+    bf16 = has_bf16(torch.device("cpu"))  # without it, such a product takes 14 seconds
     peak: dict[str, dict[str, int]] = {}
     for precision, dtype in ([("bf16", torch.bfloat16)] if bf16 else []) + [("fp32", torch.float32)]:
         peak[precision] = {}
@@ -196,9 +211,9 @@ def describe(cores: int) -> dict:
                 a @ b
                 seconds.append(time.perf_counter() - start)
             peak[precision][str(threads)] = round(2 * 2048**3 / statistics.median(seconds) / 1e9)
-    info = Path("/proc/cpuinfo")
-    rows = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    models = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "cpu": models[0] if models else platform.processor(),
         "cores": cores,
@@ -211,42 +226,42 @@ def describe(cores: int) -> dict:
     }
 
 
-def pooling_speed(precision: str) -> list[dict]:
-    """Time `MaxPool` with ReLU, forward and back, against PyTorch's, on first maps and one thread; medians of nine."""
+def time_pooling(precision: str) -> list[dict]:
+    """Time `MaxPool` with ReLU against PyTorch's layers, forward and backward, with one thread; medians of nine."""
     import torch
     from torch import nn
 
-    import loops
-    from fashion.classifier.device import prepare_to_compute
+    from benchmarks import loops
+    from fashion.classifier.device import configure_torch
     from fashion.networks.building.pooling import MaxPool
 
-    prepare_to_compute(1)
+    configure_torch(1)
     dtype = loops.DTYPES[precision]
     rows = []
-    for system, (images, channels, size) in POOLED.items():
-        maps = torch.randn(images, channels, size, size).to(dtype).contiguous(memory_format=torch.channels_last)
+    for name, (images, channels, side) in POOLING_SIZES.items():
+        maps = torch.randn(images, channels, side, side).to(dtype).contiguous(memory_format=torch.channels_last)
         maps.requires_grad_()
-        gradient = torch.ones(images, channels, size // 2, size // 2, dtype=dtype)
+        gradient = torch.ones(images, channels, side // 2, side // 2, dtype=dtype)
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         times: dict[str, list[float]] = {"torch": [], "engine": []}
-        ways = {"torch": nn.Sequential(nn.MaxPool2d(2), nn.ReLU(inplace=True)), "engine": MaxPool(2, relu=True)}
+        layers = {"torch": nn.Sequential(nn.MaxPool2d(2), nn.ReLU(inplace=True)), "engine": MaxPool(2, relu=True)}
         for _ in range(10):
-            for name, way in ways.items():
+            for key, layer in layers.items():
                 start = time.perf_counter()
-                way(maps).backward(gradient)
-                times[name].append(time.perf_counter() - start)
+                layer(maps).backward(gradient)
+                times[key].append(time.perf_counter() - start)
                 maps.grad = None
-        seconds = {name: statistics.median(all_[1:]) for name, all_ in times.items()}  # the first compiles
-        row = {name: round(value * 1e3, 2) for name, value in seconds.items()}
+        seconds = {key: statistics.median(values[1:]) for key, values in times.items()}  # the first call compiles
+        row = {key: round(value * 1e3, 2) for key, value in seconds.items()}
         ratio = round(seconds["torch"] / seconds["engine"], 2)
-        rows.append({"system": system, "precision": precision, "maps": maps.shape, **row, "ratio": ratio})
+        rows.append({"system": name, "precision": precision, "maps": maps.shape, **row, "ratio": ratio})
     return rows
 
 
-def augment_speed() -> dict[str, float]:
-    """Time `augment` against a loop over `scipy.ndimage.zoom`, on 1,000 images; the medians of five.
+def time_augment() -> dict[str, float]:
+    """Time `augment` against a loop over `scipy.ndimage.zoom`, in images/s for 1,000 images; medians of five.
 
-    `augment` takes them twenty times over, as its stage takes one thousand after the other.
+    Each time of `augment` is the mean of twenty calls, as its stage calls it for one thousand images after another.
     """
     import numpy as np
     import scipy.ndimage
@@ -265,12 +280,12 @@ def augment_speed() -> dict[str, float]:
     times: dict[str, list[float]] = {"loop": [], "augment": []}
     assert (loop() == augment(images, crop=2)).all()
     for _ in range(5):
-        for name, function, rounds in (("loop", loop, 1), ("augment", lambda: augment(images, crop=2), 20)):
+        for name, function, calls in (("loop", loop, 1), ("augment", lambda: augment(images, crop=2), 20)):
             start = time.perf_counter()
-            for _ in range(rounds):
+            for _ in range(calls):
                 function()
-            times[name].append((time.perf_counter() - start) / rounds)
-    seconds = {name: statistics.median(all_) for name, all_ in times.items()}
+            times[name].append((time.perf_counter() - start) / calls)
+    seconds = {name: statistics.median(values) for name, values in times.items()}
     return {
         "loop": round(len(images) / seconds["loop"]),
         "augment": round(len(images) / seconds["augment"]),
@@ -278,16 +293,17 @@ def augment_speed() -> dict[str, float]:
     }
 
 
-def settings() -> Params:
+def load_params() -> Params:
     return check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
 
 
-def compared(them: float, engine: float, *, them_as: str = "plain") -> dict[str, float]:
-    return {them_as: round(them), "engine": round(engine), "ratio": round(engine / them, 2)}
+def speeds_and_ratio(key: str, other: float, engine: float) -> dict[str, float]:
+    """Give two speeds, rounded, and how many times faster the engine is. key: of the other speed."""
+    return {key: round(other), "engine": round(engine), "ratio": round(engine / other, 2)}
 
 
-def means(rows: list[dict]) -> dict[str, dict[str, float]]:
-    """Give the geometric mean of the ratios by precision and number of threads, and the lowest ratio."""
+def geometric_means(rows: list[dict]) -> dict[str, dict[str, float]]:
+    """Give the geometric mean of the ratios, and the lowest ratio, by precision and number of threads."""
     groups: dict[str, list[float]] = {}
     for row in rows:
         threads = f"{row['threads']} thread{'s' * (row['threads'] > 1)}"
@@ -298,27 +314,28 @@ def means(rows: list[dict]) -> dict[str, dict[str, float]]:
     }
 
 
-def line(row: dict) -> str:
+def format_row(row: dict) -> str:
     return (
         f"{row['system']:15} {row['threads']} x {row['precision']}: plain {row['plain']:>7} images/s, "
         f"engine {row['engine']:>7}, {row['ratio']:5.2f}x, {row['peak_share']:.0%} of peak"
     )
 
 
-def tables(measured: list[dict]) -> str:
-    """Write what was measured as Markdown: the means of all kinds of processors, then each kind's figures."""
+def tables(all_results: list[dict]) -> str:
+    """Format the results as Markdown: the means for all instruction sets, then the tables of each."""
     text = "\n| processor | precision and threads | geometric mean | lowest |\n| --- | --- | --: | --: |\n"
-    for results in measured:
+    for results in all_results:
         for name, group in results["geometric_mean"].items():
-            text += f"| {kind_of(results['machine'])} | {name} | {group['mean']:.2f}x | {group['lowest']:.2f}x |\n"
-    return text + "".join(map(tables_of, measured)) + "\n"
+            processor = instruction_set(results["machine"])
+            text += f"| {processor} | {name} | {group['mean']:.2f}x | {group['lowest']:.2f}x |\n"
+    return text + "".join(map(machine_tables, all_results)) + "\n"
 
 
-def tables_of(results: dict) -> str:
-    """Write the figures of one kind of processor."""
+def machine_tables(results: dict) -> str:
+    """Format the results of one machine."""
     machine = results["machine"]
     peak = machine["matmul_peak_gflops"]
-    text = f"\n### {kind_of(machine)}\n\n{machine['cpu']}, {machine['cores']} cores, "
+    text = f"\n### {instruction_set(machine)}\n\n{machine['cpu']}, {machine['cores']} cores, "
     text += f"torch {machine['torch']}, Python {machine['python']}. "
     text += "Peak of a matrix product: "
     text += "; ".join(

@@ -1,10 +1,12 @@
-"""Train the final model from nothing in other ways, one after another, and time each.
+"""Train the final model with other settings, one training after another, and measure accuracy and time.
 
-  robust  on corrupted images, `model.corruption.share: 0.3`, with three seeds: benchmarks/robust.json
-  study   at several widths and budgets, judged on validation images: benchmarks/study.json
+python -m benchmarks.final_model robust   on corrupted images (`model.corruption.share: 0.3`), with three seeds; writes
+                                          benchmarks/robust.json
+python -m benchmarks.final_model study    with several widths and numbers of epochs, compared on validation images;
+                                          writes benchmarks/study.json, and a table and a plot for docs/final_model.md
 
-All need data/split, as `dvc repro split` leaves it, and the machine to themselves; what is done is kept in the folder,
-and is not done again as long as it would come out the same. They write their tables and plot into docs/final_model.md.
+Both need data/split: run `dvc repro split` first. Run nothing else on the machine, since trainings are timed. Trainings
+are kept in logs/final_model/ and are reused while their code, settings and images are the same.
 """
 
 import argparse
@@ -27,10 +29,10 @@ from fashion.files import with_section
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/final_model.md"
-PICTURE = PAGE.with_suffix(".svg")
+PLOT = PAGE.with_suffix(".svg")
 SEEDS = (0, 1, 2)
-SHARE = 0.3  # of the images that `robust` corrupts
-# Channels of the blocks, and epochs of the phases main and finetune.
+SHARE = 0.3  # of the training images are corrupted for `robust`
+# Channels of each block, and epochs of the phases main and finetune.
 STUDY = [
     ([16, 64, 64], 12, 1),
     ([32, 128, 128], 6, 1),
@@ -47,66 +49,68 @@ STUDY = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["robust", "study"])
-    parser.add_argument("--folder", type=Path, default=ROOT / "logs/final_model", help="where trainings are kept")
+    parser.add_argument("benchmark", choices=["robust", "study"])
+    parser.add_argument("--folder", type=Path, default=ROOT / "logs/final_model", help="folder of the kept trainings")
     arguments = parser.parse_args()
     if not (ROOT / "data/split/train_images.npy").exists():
         sys.exit("error: data/split: no training images; run `dvc repro split` first")
-    {"robust": robust, "study": study}[arguments.what](arguments.folder)
+    {"robust": robust, "study": study}[arguments.benchmark](arguments.folder)
 
 
 def robust(folder: Path) -> None:
-    """Train on corrupted images and evaluate, with each seed; keep the means on changed images too."""
+    """Train on corrupted images with each seed; also average the accuracies on corrupted test images."""
     corruption = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["corruption"]
-    results, figures = trained(folder, "robust", {"corruption": {**corruption, "share": SHARE}})
+    results, metrics = train_with_seeds(folder, "robust", {"corruption": {**corruption, "share": SHARE}})
     results["robustness"] = [
         {
             "change": rows[0]["change"],
             "amount": rows[0]["amount"],
             "accuracy": round(statistics.mean(row["accuracy"] for row in rows), 5),
         }
-        for rows in zip(*(of_seed["robustness"] for of_seed in figures), strict=True)
+        for rows in zip(*(of_seed["robustness"] for of_seed in metrics), strict=True)
     ]
-    write("robust", results)
+    write_results("robust", results)
 
 
-def trained(folder: Path, name: str, model: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Train and evaluate with each seed, with changes to `model`; give what the tables say, and all figures of each."""
-    rows, all_figures = [], []
+def train_with_seeds(folder: Path, name: str, model: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Train and evaluate with each seed; give the results with their means, and all metrics of each seed.
+
+    model: replaces settings of the section `model`.
+    """
+    rows, metrics = [], []
     for seed in SEEDS:
-        place = folder / f"{name}_{seed}"
-        threads = {"threads": os.cpu_count() or 1}  # to judge faster
-        seconds = train(place, {"finetune": {"seed": seed}, "train": threads, "model": model})
-        scores = place / "data/evaluated/final.json"
+        project = folder / f"{name}_{seed}"
+        threads = {"threads": os.cpu_count() or 1}  # for a faster evaluation
+        seconds = train(project, {"finetune": {"seed": seed}, "train": threads, "model": model})
+        scores = project / "data/evaluated/final.json"
         if not scores.exists():
-            subprocess.run([sys.executable, "stages/evaluate.py", "final"], cwd=place, check=True)
-        figures = json.loads(scores.read_text(encoding="utf-8"))
+            subprocess.run([sys.executable, "-m", "stages.models.evaluate", "final"], cwd=project, check=True)
+        metrics.append(json.loads(scores.read_text(encoding="utf-8")))
         rows.append(
             {
                 "seed": seed,
                 "seconds": round(seconds),
-                "val_accuracy": figures["val_accuracy"],
-                "test_accuracy": figures["test_accuracy"],
+                "val_accuracy": metrics[-1]["val_accuracy"],
+                "test_accuracy": metrics[-1]["test_accuracy"],
             }
         )
-        all_figures.append(figures)
         print(json.dumps(rows[-1]), flush=True)
-    results: dict[str, Any] = {"cpu": all_figures[0]["environment"]["cpu"], "rows": rows}
+    results: dict[str, Any] = {"cpu": metrics[0]["environment"]["cpu"], "rows": rows}
     for key in ("seconds", "val_accuracy", "test_accuracy"):
         values = [row[key] for row in rows]
         results[key] = {"mean": round(statistics.mean(values), 5), "deviation": round(statistics.stdev(values), 5)}
-    return results, all_figures
+    return results, metrics
 
 
 def study(folder: Path) -> None:
-    """Train each way with the first seed, and judge it on validation images."""
+    """Train each row of `STUDY` with the seed of params.yaml, and evaluate it on validation images."""
     rows = []
     for channels, main_epochs, finetune_epochs in STUDY:
         size = {"arguments": {"channels": channels}, "max_epochs": {"main": main_epochs, "finetune": finetune_epochs}}
         name = "_".join(map(str, [*channels, main_epochs, finetune_epochs]))
-        place = folder / name
-        seconds = train(place, {"model": {"size": "tried", "sizes": {"tried": size}}})
-        accuracy, parameters = judge(place)
+        project = folder / name
+        seconds = train(project, {"model": {"size": "study", "sizes": {"study": size}}})
+        accuracy, parameters = evaluate(project)
         rows.append(
             {
                 "channels": channels,
@@ -117,41 +121,44 @@ def study(folder: Path) -> None:
             }
         )
         print(json.dumps(rows[-1]), flush=True)
-    draw(rows, PICTURE)
-    write("study", rows, study_table(rows))
+    plot_study(rows, PLOT)
+    write_results("study", rows, study_table(rows))
 
 
-def train(place: Path, changes: dict[str, dict[str, Any]]) -> float:
-    """Run the stage finetune in a folder of its own, with changes to sections; give the seconds it took.
+def train(project: Path, changes: dict[str, dict[str, Any]]) -> float:
+    """Run the stage finetune in its own folder; give the seconds that it took.
 
-    A training that the folder keeps is not done again while code, settings and images are the same.
+    project: a folder; its training is reused if it has the same code, settings and images. changes: settings to replace
+    in params.yaml, by section.
+
+    >>> train(Path("logs/final_model/robust_1"), {"finetune": {"seed": 1}})
     """
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     for section, values in changes.items():
         params[section].update(values)
-    made_of = fingerprint(params)
-    finished = place / "finished.json"
+    new_fingerprint = fingerprint(params)
+    finished = project / "finished.json"
     if finished.exists():
         kept = json.loads(finished.read_text(encoding="utf-8"))
-        if kept["made_of"] == made_of:
+        if kept.get("fingerprint") == new_fingerprint:
             return float(kept["seconds"])
-    shutil.rmtree(place, ignore_errors=True)
-    (place / "data").mkdir(parents=True)
+    shutil.rmtree(project, ignore_errors=True)
+    (project / "data").mkdir(parents=True)
     for data in ("ingested", "split"):
-        (place / "data" / data).symlink_to(ROOT / "data" / data)
+        (project / "data" / data).symlink_to(ROOT / "data" / data)
     for code in ("src", "stages"):
-        shutil.copytree(ROOT / code, place / code, ignore=shutil.ignore_patterns("__pycache__"))
-    yaml.dump(params, place / "params.yaml")
+        shutil.copytree(ROOT / code, project / code, ignore=shutil.ignore_patterns("__pycache__"))
+    yaml.dump(params, project / "params.yaml")
     start = time.monotonic()
-    subprocess.run([sys.executable, "stages/finetune.py"], cwd=place, check=True)
+    subprocess.run([sys.executable, "-m", "stages.models.train", "final"], cwd=project, check=True)
     seconds = time.monotonic() - start
-    finished.write_text(json.dumps({"seconds": seconds, "made_of": made_of}), encoding="utf-8")
+    finished.write_text(json.dumps({"seconds": seconds, "fingerprint": new_fingerprint}), encoding="utf-8")
     return seconds
 
 
 def fingerprint(params: dict[str, Any]) -> str:
-    """Sum up what a training depends on, as dvc.yaml lists it: settings, code and images."""
+    """Compute SHA-256 over all that a training depends on, as listed in dvc.yaml: settings, code and images."""
     stage = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["finetune"]
     digest = hashlib.sha256()
     for key in stage["params"]:
@@ -160,31 +167,31 @@ def fingerprint(params: dict[str, Any]) -> str:
     for name in stage["deps"]:
         name = name.replace("${model.images}", params["model"]["images"])
         name = name.replace("${model.family}", params["model"]["family"])
-        place = ROOT / name
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        path = ROOT / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
     return digest.hexdigest()
 
 
-def judge(place: Path) -> tuple[float, int]:
-    """Give the accuracy of a folder's model on validation images, and its number of parameters."""
-    from fashion.classifier.device import pick_device, prepare_to_compute
-    from fashion.classifier.file import load
+def evaluate(project: Path) -> tuple[float, int]:
+    """Give the validation accuracy of a folder's model, and its number of parameters."""
+    from fashion.classifier.device import configure_torch, select_device
+    from fashion.classifier.model_file import load
     from fashion.files import read_array
 
-    prepare_to_compute(os.cpu_count() or 1)
-    classifier = load(place / "models/final.safetensors")
-    images, labels = (read_array(ROOT / f"data/split/validation_{what}.npy") for what in ("images", "labels"))
-    guesses = classifier.log_probabilities(images, pick_device()).numpy().argmax(1)
-    return float(np.mean(guesses == labels)), classifier.parameters()
+    configure_torch(os.cpu_count() or 1)
+    classifier = load(project / "models/final.safetensors")
+    images, labels = (read_array(ROOT / f"data/split/validation_{array}.npy") for array in ("images", "labels"))
+    predicted = classifier.log_probabilities(images, select_device()).numpy().argmax(1)
+    return float(np.mean(predicted == labels)), classifier.num_parameters()
 
 
-def write(name: str, results: Any, text: str | None = None) -> None:
-    """Write the figures, and the text, if any, between the page's marks of that name."""
+def write_results(name: str, results: Any, text: str | None = None) -> None:
+    """Write benchmarks/NAME.json, and the text, if any, into the section NAME of the page."""
     (ROOT / f"benchmarks/{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if text is not None:
         PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
-    print(f"wrote benchmarks/{name}.json; `.ci/validate.py --write` brings it into the pages")
+    print(f"wrote benchmarks/{name}.json; `python -m tools.validate --write` updates the tables of all pages")
 
 
 def study_table(rows: list[dict]) -> str:
@@ -193,29 +200,29 @@ def study_table(rows: list[dict]) -> str:
         channels, epochs = " ".join(map(str, row["channels"])), " + ".join(map(str, row["epochs"]))
         cells = [channels, f"{row['parameters']:,}", epochs, minutes(row["seconds"]), f"{row['val_accuracy']:.4f}"]
         text += f"| {' | '.join(cells)} |\n"
-    return text + f"\n![Validation accuracy against minutes of training]({PICTURE.name})\n\n"
+    return text + f"\n![Validation accuracy against minutes of training]({PLOT.name})\n\n"
 
 
-def draw(rows: list[dict], picture: Path) -> None:
-    """Draw validation accuracy against minutes of training, a line for each width with its epochs."""
+def plot_study(rows: list[dict], path: Path) -> None:
+    """Plot validation accuracy against minutes of training: a line for each width, its points labelled by epochs."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter, PercentFormatter
 
-    ways: dict[str, list[dict]] = {}
+    lines: dict[str, list[dict]] = {}
     for row in sorted(rows, key=lambda row: row["seconds"]):
-        ways.setdefault(" ".join(map(str, row["channels"])), []).append(row)
-    # The same rows give the same file: ids from a fixed salt, no date, letters as text.
+        lines.setdefault(" ".join(map(str, row["channels"])), []).append(row)
+    # The same rows give the same file: ids from a fixed salt, no date, and text as text.
     with mpl.rc_context({"svg.hashsalt": "study", "svg.fonttype": "none"}):
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.subplots()
-        for number, (name, way) in enumerate(ways.items()):
-            place = {"xytext": (6, -10)} if number % 2 else {"xytext": (-6, 4), "horizontalalignment": "right"}
-            times, accuracies = ([row["seconds"] / 60 for row in way], [row["val_accuracy"] for row in way])
-            axes.plot(times, accuracies, marker="o", label=name)
-            for time_, accuracy, row in zip(times, accuracies, way, strict=True):
+        for number, (channels, line) in enumerate(lines.items()):
+            offset = {"xytext": (6, -10)} if number % 2 else {"xytext": (-6, 4), "horizontalalignment": "right"}
+            x, y = [row["seconds"] / 60 for row in line], [row["val_accuracy"] for row in line]
+            axes.plot(x, y, marker="o", label=channels)
+            for row, *point in zip(line, x, y, strict=True):
                 epochs = " + ".join(map(str, row["epochs"]))
-                axes.annotate(epochs, (time_, accuracy), textcoords="offset points", fontsize=8, **place)
+                axes.annotate(epochs, tuple(point), textcoords="offset points", fontsize=8, **offset)
         ticks = [1, 2, 4, 8, 16, 32]
         axes.set_xscale("log")
         axes.set_xticks(ticks, list(map(str, ticks)))
@@ -226,7 +233,7 @@ def draw(rows: list[dict], picture: Path) -> None:
         axes.set_ylabel("validation accuracy, six views")
         axes.grid(alpha=0.3)
         axes.legend(title="channels", loc="lower right")
-        figure.savefig(picture, metadata={"Date": None} if picture.suffix == ".svg" else None)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def minutes(seconds: float) -> str:

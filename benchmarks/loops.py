@@ -1,7 +1,11 @@
-"""Ways to train one epoch: this project's engine, the loop as the write-ups have it, and two libraries.
+"""Training loops that `benchmarks.engine` compares: the project's engine, a plain PyTorch loop, skorch and Lightning.
 
-Each gives a function that trains one epoch over `images`, uint8 of N x H x W, with `labels`, int64 of N. All do the
-same work: the same layers, every image once in a new order, the same optimiser and rate, loss and accuracy known after.
+Each function of `LOOPS` gives a function that trains one epoch of `variant` on `images`, uint8 of N x H x W, with
+`labels`, int64 of N. All do the same work: the same layers, each image once in a new order, the same optimiser and
+learning rate. At the end of an epoch, its loss and accuracy are known.
+
+>>> epoch = LOOPS["engine"](variant, images, labels, threads=1, precision="fp32")
+>>> epoch()  # trains
 """
 
 import logging
@@ -13,110 +17,118 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from fashion.classifier.device import prepare_to_compute
+from fashion.classifier.device import configure_torch
 from fashion.classifier.preparation import Preparation
-from fashion.networks.building import families
+from fashion.networks.building import factory
 from fashion.networks.building.layers import Conv2d, Dropout
 from fashion.networks.building.pooling import MaxPool
-from fashion.settings.system import Phase, System
-from fashion.training.trainer import Examples, Trainer
+from fashion.settings.model import Phase, System
+from fashion.training.trainer import Examples, Score, Trainer
 
 Epoch = Callable[[], object]
-CONTENT = 28  # pixels a side of Fashion-MNIST's images without their margin
+CONTENT_SIDE = 28  # pixels a side of Fashion-MNIST's images without their margin
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
-def build(what: System) -> nn.Sequential:
+def build_network(variant: System) -> nn.Sequential:
     torch.manual_seed(0)
-    model = families.build(what.family, what.arguments, image_size=what.input.side(CONTENT), num_classes=10)
+    model = factory.build_network(
+        variant.family, variant.arguments, image_size=variant.input.side(CONTENT_SIDE), num_classes=10
+    )
     assert isinstance(model, nn.Sequential)
     return model
 
 
-def first_phase(what: System) -> Phase:
-    return next(iter(what.phases.values()))
+def first_phase(variant: System) -> Phase:
+    return next(iter(variant.phases.values()))
 
 
-def preparation(what: System, images: Tensor) -> Preparation:
-    return Preparation.of(images.numpy(), size=what.input.side(CONTENT), scaling=what.input.scaling)
+def make_preparation(variant: System, images: Tensor) -> Preparation:
+    return Preparation.of(images.numpy(), size=variant.input.side(CONTENT_SIDE), scaling=variant.input.scaling)
 
 
-def prepared(what: System, images: Tensor) -> Tensor:
-    """Scale all images beforehand, as the write-ups do."""
-    return preparation(what, images)(images)
+def prepare_all(variant: System, images: Tensor) -> Tensor:
+    """Scale all images before the training, as the write-ups do."""
+    return make_preparation(variant, images)(images)
 
 
-def engine(what: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
-    prepare_to_compute(threads)
-    model = build(what).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    phase = first_phase(what)
+def engine(variant: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
+    configure_torch(threads)
+    model = build_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    phase = first_phase(variant)
     trainer = Trainer(
         model=model,
-        prepare=preparation(what, images),
+        prepare=make_preparation(variant, images),
         train=Examples(images, labels),
         validation=Examples(images, labels),
-        batch_size=what.batch_size,
-        order=torch.Generator().manual_seed(0),
+        batch_size=variant.batch_size,
+        generator=torch.Generator().manual_seed(0),
         dtype=DTYPES[precision],
-        on_step=lambda *_: None,
-        on_epoch=lambda _: None,
     )
-    course = trainer.start(phase, 1000)  # a few are run, at the first rate; `Course` looks at each
-    return lambda: trainer.train_epoch("bench", 0, course)
+    # A few of these epochs are trained, with the first learning rate. `PhaseState.of` takes time for each of them.
+    phase_state = trainer.new_phase_state(phase, max_epochs=1000)
+
+    def epoch() -> Score:
+        phase_state.epochs_done = 0  # no example is pruned in the first epoch
+        return trainer.train_epoch("benchmark", phase_state)
+
+    return epoch
 
 
-def plain(what: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
-    """Loop as the write-ups do: DataLoader, fp32, NCHW, plain optimiser, two `.item()` a batch."""
+def plain(variant: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
+    """Train as the write-ups do: DataLoader, fp32, NCHW, an unfused optimiser, and two calls of `.item()` per batch."""
     assert precision == "fp32"
     torch.set_num_threads(threads)
-    model = as_published(build(what))
-    loader = DataLoader(TensorDataset(prepared(what, images), labels), batch_size=what.batch_size, shuffle=True)
-    optimizer = plain_optimizer(what, model)
+    model = as_published(build_network(variant))
+    loader = DataLoader(
+        TensorDataset(prepare_all(variant, images), labels), batch_size=variant.batch_size, shuffle=True
+    )
+    optimizer = plain_optimizer(variant, model)
 
     def epoch() -> tuple[float, int]:
         model.train()
         total, correct = 0.0, 0
-        for batch, wanted in loader:
+        for batch, targets in loader:
             optimizer.zero_grad()
             logits = model(batch)
-            loss = cross_entropy(logits, wanted)
+            loss = cross_entropy(logits, targets)
             loss.backward()
             optimizer.step()
-            total += loss.item() * len(wanted)
-            correct += (logits.argmax(1) == wanted).sum().item()
+            total += loss.item() * len(targets)
+            correct += (logits.argmax(1) == targets).sum().item()
         return total, correct
 
     return epoch
 
 
-def skorch(what: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
+def skorch(variant: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
     assert precision == "fp32"
     from skorch import NeuralNetClassifier
 
     torch.set_num_threads(threads)
     net = NeuralNetClassifier(
-        as_published(build(what)),
+        as_published(build_network(variant)),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
-        lr=first_phase(what).lr,
-        optimizer__weight_decay=first_phase(what).weight_decay,
-        batch_size=what.batch_size,
+        lr=first_phase(variant).lr,
+        optimizer__weight_decay=first_phase(variant).weight_decay,
+        batch_size=variant.batch_size,
         iterator_train__shuffle=True,
         max_epochs=1,
         train_split=None,
         verbose=0,
     ).initialize()
-    inputs = prepared(what, images)
+    inputs = prepare_all(variant, images)
     return lambda: net.partial_fit(inputs, labels)
 
 
-def lightning(what: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
+def lightning(variant: System, images: Tensor, labels: Tensor, threads: int, precision: str) -> Epoch:
     import pytorch_lightning
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     torch.set_num_threads(threads)
-    model = as_published(build(what))
+    model = as_published(build_network(variant))
 
     class Module(pytorch_lightning.LightningModule):
         def __init__(self) -> None:
@@ -127,10 +139,12 @@ def lightning(what: System, images: Tensor, labels: Tensor, threads: int, precis
             return cross_entropy(self.model(batch[0]).float(), batch[1])
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
-            return plain_optimizer(what, self)
+            return plain_optimizer(variant, self)
 
     module = Module()
-    loader = DataLoader(TensorDataset(prepared(what, images), labels), batch_size=what.batch_size, shuffle=True)
+    loader = DataLoader(
+        TensorDataset(prepare_all(variant, images), labels), batch_size=variant.batch_size, shuffle=True
+    )
 
     def epoch() -> None:
         trainer = pytorch_lightning.Trainer(
@@ -147,15 +161,15 @@ def lightning(what: System, images: Tensor, labels: Tensor, threads: int, precis
     return epoch
 
 
-def plain_optimizer(what: System, model: nn.Module) -> torch.optim.Optimizer:
-    phase = first_phase(what)
+def plain_optimizer(variant: System, model: nn.Module) -> torch.optim.Optimizer:
+    phase = first_phase(variant)
     if phase.optimizer == "adam":
         return torch.optim.Adam(model.parameters(), lr=phase.lr, weight_decay=phase.weight_decay)
     return torch.optim.SGD(model.parameters(), lr=phase.lr, momentum=phase.momentum, weight_decay=phase.weight_decay)
 
 
 def as_published(model: nn.Sequential) -> nn.Sequential:
-    """Undo what the families do for speed: pool after activation and dropout, plain convolutions."""
+    """Undo what the families do for speed: pool after activation and dropout, and use PyTorch's convolutions."""
     layers: list[nn.Module] = []
     pool: nn.Module | None = None
     for layer in model:

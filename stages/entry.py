@@ -1,9 +1,10 @@
-"""Run a stage's `main`: check `params.yaml` whole, say in one line what is wrong, lose nothing.
+"""Run a stage: check params.yaml, call its `main`, report errors in one line, restore its outputs on failure.
 
-Nothing here can change what a stage writes, so no stage lists it as a dependency.
+No stage lists this file as a dependency, since nothing here changes what a stage writes.
 """
 
 import argparse
+import hashlib
 import inspect
 import json
 import os
@@ -12,96 +13,98 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "packages/abreast/src"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the code beside this file, wherever a copy of it runs
-
-from abreast.check.checksums import md5
 from fashion.errors import InputError
-from fashion.files import replacing
+from fashion.files import atomic_write
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
-from intact import check_what_is_read
-from orphan import end_with_dvc
 
 PARAMS = Path("params.yaml")
-NO_MEMORY = re.compile("can't allocate memory|out of memory")  # as torch says it, of the CPU and of a GPU
-FILE, _, STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")  # DVC tells its stages where they stand
-LOCK = Path(FILE or "dvc.yaml").with_suffix(".lock")
+OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory")  # in torch's messages, on a CPU and on a GPU
+DVC_FILE, _, STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")  # set by DVC; empty if started by hand
+LOCK = Path(DVC_FILE or "dvc.yaml").with_suffix(".lock")
 
 
-def run(main: Callable[..., None]) -> None:
-    """Call `main(params)`, or `main(params, name)` with the name of a system.
+def run_stage(main: Callable[..., None]) -> None:
+    """Call `main(params)`, or `main(params, name)` with the name of a system or run.
 
-    The name is taken from the command line, else from that of the stage, train@NAME: so it never passes through the
-    shell that DVC runs commands in, and no setting can put a command of its own there.
-    Exits with status 2 on bad input and 130 on Ctrl-C. Whatever happens, outputs that DVC removed beforehand come back.
+    The name is an argument of the command line, or the part of the stage's name after @, as in train@base. That part is
+    never passed to a shell: no setting can inject a command.
+    Exits with status 2 on bad input and 130 on Ctrl-C. On any failure, the outputs that DVC removed are restored.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if STAGE:
-        end_with_dvc(STAGE)
     description = inspect.getdoc(inspect.getmodule(main))
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in list(inspect.signature(main).parameters)[1:]:
-        of_stage = STAGE.partition("@")[2]
-        parser.add_argument(name, nargs="?" if of_stage else None, default=of_stage, help="of the system")
+    for argument in list(inspect.signature(main).parameters)[1:]:
+        default = STAGE.partition("@")[2]
+        parser.add_argument(argument, nargs="?" if default else None, default=default)
     arguments = vars(parser.parse_args())
     try:
         params = check(load_yaml(PARAMS), source=str(PARAMS))
-        if STAGE:
-            check_what_is_read(STAGE, {Path("dvc.lock"), LOCK})
         main(params, **arguments)
     except InputError as error:
-        put_back_outputs()
+        restore_outputs()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        put_back_outputs()
+        restore_outputs()
         print(f"{STAGE or Path(sys.argv[0]).stem}: interrupted; its outputs are as they were", file=sys.stderr)
         sys.exit(130)
     except BaseException as error:
-        put_back_outputs()
-        if not of_memory(error):
+        restore_outputs()
+        if not is_out_of_memory(error):
             raise
+        reason = " ".join(str(error).split()) or type(error).__name__
         remedy = "stop other programs, run fewer stages at a time (JOBS=1), or take a smaller batch_size or network"
-        said = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: no memory left ({said}); {remedy}", file=sys.stderr)
+        print(f"error: out of memory ({reason}); {remedy}", file=sys.stderr)
         sys.exit(2)
 
 
-def of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and bool(OUT_OF_MEMORY.search(str(error)))
+    )
 
 
-def put_back_outputs() -> None:
-    """Copy the stage's last outputs back from DVC's cache, as far as they are gone: DVC deletes before it runs."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so that a second one, such as of `end_with_dvc`, breaks nothing off
+def restore_outputs() -> None:
+    """Copy missing outputs of the last run from DVC's cache: DVC removes outputs before it runs a stage."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second signal must not interrupt this
+        signal.signal(number, signal.SIG_IGN)
     if not STAGE:
-        return  # started by hand: nothing was deleted
+        return  # started by hand: nothing was removed
     try:
         copy_from_cache()
-    except (InputError, sqlite3.Error) as error:  # perhaps the fault that ended the stage
-        print(f"the last outputs could not be put back ({error}); `dvc checkout` does", file=sys.stderr)
+    except (InputError, sqlite3.Error) as error:  # this may also be why the stage failed
+        print(f"the last outputs could not be restored ({error}); run `dvc checkout`", file=sys.stderr)
 
 
 def copy_from_cache() -> None:
-    from dvc.repo import Repo
+    from dvc.repo import Repo  # takes a second, and is needed on failure only
 
     with Repo(_wait_for_lock=True) as repo:
-        with repo.lock:  # another process may be writing to dvc.lock, which is not done in one go
+        with repo.lock:  # another process may be writing dvc.lock
             outs = load_yaml(LOCK).get("stages", {}).get(STAGE, {}).get("outs", []) if LOCK.exists() else []
-        for out in outs:
-            if "md5" not in out:
-                continue  # written by a DVC whose cache goes by another checksum
-            files = {Path(out["path"]): out["md5"]}
-            if out["md5"].endswith(".dir"):  # a folder: a list of its files, as JSON
-                listing = Path(repo.cache.local.oid_to_path(out["md5"]))
-                listed = json.loads(listing.read_text(encoding="utf-8")) if listing.is_file() else []
-                files = {Path(out["path"], entry["relpath"]): entry["md5"] for entry in listed}
-            for place, checksum in files.items():
-                cached = Path(repo.cache.local.oid_to_path(checksum))
-                if not place.exists() and cached.is_file() and md5(cached) == checksum:
-                    with replacing(place) as temporary:
-                        shutil.copyfile(cached, temporary)
+        for path, md5 in (file for out in outs if "md5" in out for file in files_of(out, repo)):
+            cached = Path(repo.cache.local.oid_to_path(md5))
+            if not path.exists() and cached.is_file() and md5_of(cached) == md5:
+                with atomic_write(path) as temporary:
+                    shutil.copyfile(cached, temporary)
+
+
+def files_of(out: dict[str, Any], repo: Any) -> Iterator[tuple[Path, str]]:
+    """List the files of an output in dvc.lock with their MD5 sums; DVC's cache has a JSON list for a folder."""
+    if not out["md5"].endswith(".dir"):
+        yield Path(out["path"]), out["md5"]
+        return
+    listing = Path(repo.cache.local.oid_to_path(out["md5"]))
+    if listing.is_file():
+        for entry in json.loads(listing.read_text(encoding="utf-8")):
+            yield Path(out["path"], entry["relpath"]), entry["md5"]
+
+
+def md5_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

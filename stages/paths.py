@@ -1,30 +1,32 @@
-"""Where everything lies, from the project's root."""
+"""The place of every file, relative to the project's root."""
 
 from pathlib import Path
-from typing import NamedTuple
+
+from fashion.errors import InputError
 
 DATA = Path("data")
 RAW = DATA / "raw"
 INGESTED = DATA / "ingested"
-ABOUT = INGESTED / "about.json"  # names of the classes, and how images were brought to one size
+ABOUT = INGESTED / "about.json"  # class names, and how images were resized
 SPLIT = DATA / "split"
 AUGMENTED = DATA / "augmented"
 HISTORIES = DATA / "histories"
 EVALUATED = DATA / "evaluated"
 LAYERS = DATA / "layers"
 PREDICTED = DATA / "predicted"
-GUESSES = PREDICTED / "train.npy"  # labels of some training images, and the final model's answers
+TRAIN_PREDICTIONS = PREDICTED / "train.npy"  # labels and predictions of some training images
 MODELS = Path("models")
-CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended: no output of any stage
+CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended; no output of a stage
 METRICS = Path("metrics")
 PLOTS = Path("plots")
-SEEDS = Path("seeds")  # the graph of trainings with other seeds: its stages, lock, list and figures
-AGAIN = SEEDS / "params.yaml"  # the list
-SEEDS_DATA = DATA / "seeds"
-SPREAD = METRICS / "seeds.json"  # a copy of the figures, which the report reads: see seeds/dvc.yaml
-SEEDS_DURATIONS = Path("logs/seeds_durations.json")  # what is expected of them
-DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
 REPORT = Path("report.html")
+DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
+
+SEEDS = Path("seeds")  # the graph of trainings with other seeds: dvc.yaml, dvc.lock, list, results
+SEEDS_LIST = SEEDS / "params.yaml"
+SEEDS_RESULTS = METRICS / "seeds.json"  # a copy of seeds/seeds.json for the report, see seeds/dvc.yaml
+SEEDS_DURATIONS = Path("logs/seeds_durations.json")  # expected, for the order of the runs
+SEEDS_DATA = DATA / "seeds"
 
 
 def images(folder: Path, part: str) -> Path:
@@ -37,53 +39,53 @@ def labels(folder: Path, part: str) -> Path:
     return folder / f"{part}_labels.npy"
 
 
-def model(name: str) -> Path:
-    return MODELS / f"{name}.safetensors"
-
-
-def history(name: str) -> Path:
-    return HISTORIES / f"{name}.csv"
-
-
-class OfTraining(NamedTuple):
-    """What a training writes; the checkpoint stays until it has ended."""
-
-    model: Path
-    history: Path
-    checkpoint: Path
-
-
-def of_training(name: str) -> OfTraining:
-    return OfTraining(model(name), history(name), CHECKPOINTS / f"{name}.safetensors")
-
-
 def layers(name: str) -> Path:
     """Give the table of a system's layers."""
     return LAYERS / f"{name}.json"
 
 
-def scores(name: str) -> Path:
-    return EVALUATED / f"{name}.json"
+# A run is a system's name, as `base`, or a name and another seed, as `base-1`, with files under data/seeds/.
+
+
+def split_run(run: str) -> tuple[str, int | None]:
+    """Split a run into the system's name and its own seed, if it has one; InputError for a malformed seed.
+
+    >>> split_run("base-1"), split_run("base")
+    (('base', 1), ('base', None))
+    """
+    name, dash, seed = run.partition("-")
+    if dash and not seed.isdecimal():
+        raise InputError(
+            f"{run}: no name of a run; expected a system, such as base, or a system and a seed, as in base-1"
+        )
+    return name, int(seed) if dash else None
+
+
+def has_own_seed(run: str) -> bool:
+    return split_run(run)[1] is not None
+
+
+def model(run: str) -> Path:
+    return (SEEDS_DATA / "models" if has_own_seed(run) else MODELS) / f"{run}.safetensors"
+
+
+def history(run: str) -> Path:
+    return (SEEDS_DATA / "histories" if has_own_seed(run) else HISTORIES) / f"{run}.csv"
+
+
+def checkpoint(run: str) -> Path:
+    return CHECKPOINTS / f"{run}.safetensors"
+
+
+def scores(run: str) -> Path:
+    return (SEEDS_DATA / "evaluated" if has_own_seed(run) else EVALUATED) / f"{run}.json"
 
 
 def log_probabilities(name: str) -> Path:
-    """Give the logarithms of the class probabilities of the test images."""
+    """Give the log-probabilities of the test images, N x classes."""
     return EVALUATED / f"{name}.npy"
 
 
-def model_again(run: str) -> Path:
-    """Give the model of a run, as in base-1: a system and the seed it was trained with."""
-    return SEEDS_DATA / f"models/{run}.safetensors"
-
-
-def of_training_again(run: str) -> OfTraining:
-    return OfTraining(model_again(run), SEEDS_DATA / f"histories/{run}.csv", CHECKPOINTS / f"{run}.safetensors")
-
-
-def scores_again(run: str) -> Path:
-    return SEEDS_DATA / f"evaluated/{run}.json"
-
-
-def correct_again(run: str) -> Path:
-    """Tell which test images a run has right."""
+def correct(run: str) -> Path:
+    """Give which test images a run with its own seed classifies correctly, N booleans."""
     return SEEDS_DATA / f"evaluated/{run}.npy"

@@ -1,4 +1,4 @@
-"""A clone of the project with the sample's data, and what tests do with it as a user would."""
+"""Make a clone of the project with the sample of tests/data, run commands in it, and edit its params.yaml."""
 
 import shutil
 from collections.abc import Callable
@@ -24,11 +24,15 @@ SYSTEMS = ("base", "base_cnn", "mlp_200", "keras_2", "final")
 
 
 def run(folder: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
-    """Run a command in a project; give what it printed, and require its exit status if one is named."""
+    """Run a command in a project on the CPU; give its output. status: required exit status; None for any."""
     return dvc_project.run(folder, *command, status=status, environment=ON_CPU | (environment or {}))
 
 
 def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
+    """Change params.yaml of a project.
+
+    >>> edit_params(project, lambda params: params["train"].update(seed=1))
+    """
     yaml = YAML()
     params = yaml.load(folder / "params.yaml")
     change(params)
@@ -36,7 +40,7 @@ def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
 
 
 def shrink(params: dict) -> None:
-    """Keep four variants, on the sample's images, for an epoch or two."""
+    """Keep four variants, and train all systems on the sample's images for one or two epochs."""
     params["ingest"]["sha256"] = CHECKSUMS
     params["ingest"]["mirrors"] = []
     params["split"]["validation"] = 100
@@ -51,24 +55,24 @@ def shrink(params: dict) -> None:
     params["model"]["phases"]["main"]["validate_every"] = 1
 
 
-def train_for_ever(params: dict) -> None:
-    """Give trainings no end of their own."""
+def train_forever(params: dict) -> None:
+    """Let trainings run until they are stopped."""
     params["train"].update(max_epochs=100_000, threads=1)
     for variant in params["variants"].values():
         variant["phases"][next(iter(variant["phases"]))]["patience"] = None
 
 
 def checksums(folder: Path) -> dict[str, int]:
-    """Give the content of all results, but not of locks, which also list the code."""
-    places = [*folder.glob("metrics/*"), *folder.glob("plots/**/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
-    return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in places if path.is_file()}
+    """Hash the content of all results, by path; not of locks, since they list the code, too."""
+    paths = [*folder.glob("metrics/*"), *folder.glob("plots/**/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
+    return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in paths if path.is_file()}
 
 
 def make_clone(folder: Path) -> None:
-    """Copy what git knows, but no results; put the sample's data there."""
-    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
+    """Copy the files that git tracks or would track, without results, into a repository with the sample's data."""
+    files = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
     results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "seeds/dvc.lock", "seeds/seeds.json", "report.html")
-    for file in filter(None, listed):
+    for file in filter(None, files):
         if (ROOT / file).is_file() and not file.startswith(results):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, folder / file)
@@ -82,15 +86,18 @@ def make_clone(folder: Path) -> None:
     run(folder, "git", "init", "--quiet", "--initial-branch=main")
 
 
-def made_once(
+def make_once(
     factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], str]
 ) -> tuple[Path, str]:
-    """Let the process of pytest-xdist that first needs a project make it; give its folder, and what was printed."""
+    """Make a project in the first process of pytest-xdist that needs it, for all; give its folder and its output.
+
+    make: makes the project in a folder that it creates, and gives the output.
+    """
     base = factory.getbasetemp()
-    place = (base if worker_id == "master" else base.parent) / name
-    with FileLock(f"{place}.lock"):
-        if not (place / "printed").exists():
-            shutil.rmtree(place, ignore_errors=True)  # of a process that failed: let this one say why
-            place.mkdir()
-            (place / "printed").write_text(make(place / "project"), encoding="utf-8")
-    return place / "project", (place / "printed").read_text(encoding="utf-8")
+    folder = (base if worker_id == "master" else base.parent) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "output").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # left by a process in which it failed; this one shows the error
+            folder.mkdir()
+            (folder / "output").write_text(make(folder / "project"), encoding="utf-8")
+    return folder / "project", (folder / "output").read_text(encoding="utf-8")

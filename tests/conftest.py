@@ -1,4 +1,4 @@
-"""Real images for all tests: 400 training and 100 test images of Fashion-MNIST, 10 classes alike."""
+"""Fixtures for all tests: 400 images of Fashion-MNIST with their labels, and a clone that has run the pipeline."""
 
 import os
 import shutil
@@ -10,66 +10,71 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clone import DATA, made_once, make_clone, run
+os.environ["FASHION_FSYNC"] = "0"  # before `clone` copies the environment for subprocesses
+
+from clone import DATA, make_clone, make_once, run
 from fashion.sources.idx import read_idx
 
-# Threads beyond those that a training asks for only wait for each other: tests run side by side.
+# Tests run side by side: more threads than a training asks for only wait for each other.
 torch.set_num_threads(1)
 
-RUNNERS_TESTS = Path(__file__).parents[1] / "packages/abreast/tests"
+PIPELINE_FIXTURES = {"reproduced", "relocked", "own"}  # each runs a whole pipeline
 
-# Of a minute and more, the longest first: begun last, they would run on one core when all others are done.
-LONG = ["hosts", "experiments", "relock", "your_own_data", "seeds", "killing", "quick"]
+# Test files that take a minute or more start first: started last, they would run alone, on one core.
+SLOWEST = ["hosts", "experiments", "relock", "your_own_data", "seeds", "killing", "quick"]
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, which the processes that they start inherit.
+# A shell that starts the tests in the background makes them ignore Ctrl-C; the processes that they start inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Take one process more than there are cores: tests of whole pipelines wait almost as long as they compute."""
+    """Use one process more than there are cores: tests of pipelines wait almost as long as they compute."""
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs pipelines: `make test` leaves it out, and takes a fraction of the time. Begin with the longest."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests of pipelines, deselect nightly tests unless `-m` names them, and start with the slowest files."""
     for item in items:
-        whole = {"reproduced", "relocked", "own"} & set(getattr(item, "fixturenames", ()))
-        if whole or item.path.is_relative_to(RUNNERS_TESTS):
+        if PIPELINE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("pipeline")
-    rank = {f"test_{name}": place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
+    if "nightly" not in config.option.markexpr:
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if item not in nightly]
+    rank = {f"test_{name}": index for index, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(SLOWEST)))
 
 
 @pytest.fixture(autouse=True)
-def same_chance_each_time() -> None:
+def set_seed() -> None:
     torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
 def images() -> NDArray[np.uint8]:
-    """400 images of 28 x 28."""
-    return read_idx(DATA / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None).copy()  # torch wants it writable
+    """Give 400 training images, 28 x 28, of all classes equally often."""
+    return read_idx(DATA / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None).copy()  # torch needs it writable
 
 
 @pytest.fixture(scope="session")
 def labels() -> NDArray[np.uint8]:
-    """Class numbers of the 400 images."""
+    """Give the class numbers of the 400 images."""
     return read_idx(DATA / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None).copy()
 
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, str]:
-    """A clone reproduced with eight stages at a time, and committed; not to be changed. With what was printed."""
-    return made_once(tmp_path_factory, worker_id, "reproduced", reproduce)
+    """Give a clone with all results, committed, and the output of the run. Tests must not change it: see `project`."""
+    return make_once(tmp_path_factory, worker_id, "reproduced", reproduce)
 
 
 def reproduce(folder: Path) -> str:
-    """Make a clone and run it; give what was printed."""
+    """Make a clone, run its pipeline with eight stages at a time, and commit; give the output."""
     folder.mkdir()
     make_clone(folder)
-    watch = os.pathsep.join([str(Path(__file__).parent / "watch"), os.environ.get("PYTHONPATH", "")])
-    watched = {"PYTHONPATH": watch, "OPENED": str(folder.parent / "opened")}
-    output = run(folder, "abreast", "repro", "--jobs", "8", environment=watched)
+    path = os.pathsep.join([str(Path(__file__).parent / "watch"), os.environ.get("PYTHONPATH", "")])
+    environment = {"PYTHONPATH": path, "OPENED": str(folder.parent / "opened")}  # see watch/sitecustomize.py
+    output = run(folder, "abreast", "repro", "--jobs", "8", environment=environment)
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message=Reproduce")
     return output
@@ -77,5 +82,5 @@ def reproduce(folder: Path) -> str:
 
 @pytest.fixture
 def project(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
-    """A copy of it to change."""
+    """Give a copy of `reproduced` that the test may change."""
     return shutil.copytree(reproduced[0], tmp_path / "project")

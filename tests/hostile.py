@@ -1,4 +1,4 @@
-"""What must hold of any input, and inputs of which it might not: tests/fuzz feeds them to the readers."""
+"""Damaged and hostile inputs, and the check of what every reader must do with them; for tests/fuzz."""
 
 import os
 import sys
@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from fashion.errors import InputError
 
-SECONDS = 2  # of computing
-TIMES, SPARE = 4, 64 << 20  # bytes of memory for each of the file, and beside them
-INPUTS = int(os.environ.get("FUZZ", "100"))  # of each kind
+MAX_SECONDS = 2  # of CPU time
+MEMORY_FACTOR, MEMORY_ALLOWANCE = 4, 64 << 20  # bytes of memory for each byte of the file, and in addition
+INPUTS = int(os.environ.get("FUZZ", "100"))  # for each test
 
-# What parsers and terminals have stumbled over. No text here is a number that a reader ought to take.
+# Texts that have broken parsers and terminals. None is a number that a reader should accept.
 NASTY_TEXT = [
     "\x1b[31m",
     "a\nb",
@@ -52,19 +52,22 @@ NASTY_BYTES += [text.encode("utf-8", "surrogatepass") for text in NASTY_TEXT]
 
 
 def read_or_refused(read: Callable[[], Any], size: int) -> Any:
-    """Give what `read` reads from so many bytes, or None where it refuses them as it should."""
-    before = forget_peak()
+    """Call `read`, which reads a file of `size` bytes; give its result, or None if it raises InputError.
+
+    Asserts that it takes little memory and time, and that the error is one printable line.
+    """
+    before = reset_peak_memory()
     result, seconds = timed(read)
     if before is not None:
-        assert peak() - before < TIMES * size + SPARE
-    if seconds > SECONDS:  # the first use of a library may compile or load something
+        assert peak_memory() - before < MEMORY_FACTOR * size + MEMORY_ALLOWANCE
+    if seconds > MAX_SECONDS:  # the first use of a library may compile or load something
         _, seconds = timed(read)
-        assert seconds <= SECONDS
+        assert seconds <= MAX_SECONDS
     return result
 
 
 def timed(read: Callable[[], Any]) -> tuple[Any, float]:
-    """Read, or be refused in one line of at most so many characters; tell how long this process computed."""
+    """Call `read`; give its result, or None if it raises InputError, and the CPU time of this process in seconds."""
     start, result = time.process_time(), None
     try:
         result = read()
@@ -74,65 +77,67 @@ def timed(read: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.process_time() - start
 
 
-def peak() -> int:
-    """Give the most bytes that this process has had in memory, as Linux counts them."""
+def peak_memory() -> int:
+    """Give the peak memory of this process in bytes, as Linux counts it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) << 10
 
 
-def forget_peak() -> int | None:
-    """Begin to count anew; None where that cannot be done."""
+def reset_peak_memory() -> int | None:
+    """Reset the peak to the memory in use, and give it; None on other systems than Linux."""
     if sys.platform != "linux":
         return None
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return peak()
+    return peak_memory()
 
 
 def counted(name: str) -> tqdm:
-    """Give a bar that shows how far a long run has come."""
+    """Make a progress bar for a long run."""
     return tqdm(desc=name, total=INPUTS, unit=" inputs", mininterval=1, disable="FUZZ" not in os.environ)
 
 
 @st.composite
-def damaged(draw: st.DrawFn, wholes: list[bytes]) -> bytes:
-    """Give a file with up to three places overwritten, cut out or stuffed; now and then whole."""
-    content = bytearray(draw(st.sampled_from(wholes)))
+def damaged(draw: st.DrawFn, valid: list[bytes]) -> bytes:
+    """Draw one of some valid files, with up to three parts replaced, removed or inserted."""
+    content = bytearray(draw(st.sampled_from(valid)))
     for _ in range(draw(st.integers(0, 3))):
-        # Headers are short, and where the damage is done.
-        most = draw(st.sampled_from([64, len(content)]))
-        start = draw(st.integers(0, min(most, len(content))))
+        # Headers are short, and damage there has the most effects.
+        last = draw(st.sampled_from([64, len(content)]))
+        start = draw(st.integers(0, min(last, len(content))))
         end = start + draw(st.sampled_from([0, 1, 2, 4, 8, len(content)]))
         content[start:end] = draw(st.binary(max_size=8) | st.sampled_from(NASTY_BYTES))
     return bytes(content)
 
 
 @st.composite
-def altered(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
-    """Give a copy of nested settings in which one or two values or keys are hostile."""
-    content = copied(whole)
+def altered(draw: st.DrawFn, valid: dict[str, Any]) -> dict[str, Any]:
+    """Draw a copy of nested settings in which one or two values or keys are hostile."""
+    content = copy_nested(valid)
     for _ in range(draw(st.integers(1, 2))):
-        place, values = content, list(content)
+        container, keys = content, list(content)
         while True:
-            key = draw(st.sampled_from(values))
-            inner = place[key]
-            values = (
+            key = draw(st.sampled_from(keys))
+            inner = container[key]
+            keys = (
                 list(inner) if isinstance(inner, dict) else list(range(len(inner))) if isinstance(inner, list) else []
             )
-            if not values or draw(st.integers(0, 3)) == 0:
+            if not keys or draw(st.integers(0, 3)) == 0:
                 break
-            place = inner
-        numbers = st.integers() | st.floats(allow_subnormal=False)  # which a training before may have set to be 0
+            container = inner
+        numbers = st.integers() | st.floats(
+            allow_subnormal=False
+        )  # earlier trainings may have set the CPU to flush them to 0
         nasty = st.sampled_from(NASTY_VALUES) | st.sampled_from(NASTY_TEXT) | numbers | st.text()
-        if isinstance(place, dict) and draw(st.booleans()):
-            place[draw(st.sampled_from(NASTY_TEXT) | st.text())] = place.pop(key)
+        if isinstance(container, dict) and draw(st.booleans()):
+            container[draw(st.sampled_from(NASTY_TEXT) | st.text())] = container.pop(key)
         else:
-            place[key] = copied(draw(nasty | st.lists(nasty, max_size=3)))
+            container[key] = copy_nested(draw(nasty | st.lists(nasty, max_size=3)))
         if not content:
             break
     return content
 
 
-def copied(value: Any) -> Any:
+def copy_nested(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: copied(inner) for key, inner in value.items()}
-    return [copied(inner) for inner in value] if isinstance(value, list) else value
+        return {key: copy_nested(inner) for key, inner in value.items()}
+    return [copy_nested(inner) for inner in value] if isinstance(value, list) else value

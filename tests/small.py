@@ -1,18 +1,22 @@
 """A small system, and what tests of the training do with it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fashion.classifier.preparation import Preparation
-from fashion.settings.system import System, TrainSettings
-from fashion.training.learning import Callbacks, Labelled, learn
+from fashion.settings.model import System, TrainSettings
+from fashion.training.callbacks import Callback
+from fashion.training.train import TrainingData, train_classifier
 from fashion.training.trainer import Examples, Trainer
 
 CLASSES = [str(number) for number in range(10)]
 
 
-def system(**changes: object) -> System:
+def make_system(**changes: object) -> System:
     small = {
         "family": "cnn",
         "arguments": {"channels": [8], "kernels": [3], "dropout": 0.2, "hidden": [16]},
@@ -24,20 +28,24 @@ def system(**changes: object) -> System:
     return System.model_validate({**small, **changes})
 
 
-def settings(**changes: object) -> TrainSettings:
+def make_settings(**changes: object) -> TrainSettings:
     return TrainSettings.model_validate({"max_epochs": None, "threads": 1, "precision": "fp32", "seed": 0, **changes})
 
 
-def quiet() -> Callbacks:
-    return Callbacks(lambda *_: None, lambda _: None)
-
-
-def fit(train: Labelled, validation: Labelled, what: System, how: TrainSettings) -> tuple[dict, list[dict]]:
-    classifier, history = learn(what, how, train, validation, classes=CLASSES, callbacks=quiet())
+def fit(data: TrainingData, system: System, settings: TrainSettings) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Train a system; give its weights and its history."""
+    classifier, history = train_classifier(system, settings, data)
     return classifier.model.state_dict(), history
 
 
-def trainer(model: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int = 64) -> Trainer:
+def make_trainer(
+    model: nn.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int = 64,
+    callbacks: Sequence[Callback] = (),
+) -> Trainer:
+    """Make a trainer that validates on its training images."""
     examples = Examples(torch.tensor(images), torch.tensor(labels, dtype=torch.int64))
     return Trainer(
         model=model,
@@ -45,8 +53,7 @@ def trainer(model: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size
         train=examples,
         validation=examples,
         batch_size=batch_size,
-        order=torch.Generator().manual_seed(0),
+        generator=torch.Generator().manual_seed(0),
         dtype=torch.float32,
-        on_step=lambda *_: None,
-        on_epoch=lambda _: None,
+        callbacks=callbacks,
     )

@@ -1,4 +1,4 @@
-"""`fashion init`, in a folder of a project."""
+"""`fashion init` in a folder of a project."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clone import run
-from fashion.command import main
+from fashion.cli import main
 from fashion.errors import InputError
 from fashion.init import SOURCES, write_params
 from fashion.params import check
@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Path:
     ("name", "source", "scheme"),
     [("train", "folder", "fractions"), ("train.csv", "csv", "fractions"), ("idx", "idx", "official")],
 )
-def test_what_lies_in_raw_tells_the_source(project: Path, name: str, source: str, scheme: str) -> None:
+def test_the_files_in_raw_decide_the_source(project: Path, name: str, source: str, scheme: str) -> None:
     (project / "data/raw" / name).mkdir()
     write_params(project, None, force=False)
     params = check(load_yaml(project / "params.yaml"), source="params.yaml")
@@ -34,7 +34,7 @@ def test_what_lies_in_raw_tells_the_source(project: Path, name: str, source: str
     assert len(params.variants) == 5
 
 
-def test_what_trainings_on_other_images_took_is_forgotten(project: Path) -> None:
+def test_durations_of_earlier_trainings_are_removed(project: Path) -> None:
     durations = project / "benchmarks/durations.json"
     durations.parent.mkdir()
     durations.write_text('{"finetune": 1261.1}')
@@ -42,7 +42,7 @@ def test_what_trainings_on_other_images_took_is_forgotten(project: Path) -> None
     assert durations.read_text() == "{}\n"
 
 
-def test_trainings_on_other_images_with_other_seeds_are_forgotten(project: Path) -> None:
+def test_earlier_trainings_with_other_seeds_are_removed(project: Path) -> None:
     files = {"seeds/params.yaml": "trainings: {base-1: {}}\n", "seeds/dvc.lock": "", "seeds/seeds.json": "{}"}
     for name, text in {**files, "metrics/seeds.json": '{"base": {}}'}.items():
         (project / name).parent.mkdir(exist_ok=True)
@@ -55,30 +55,28 @@ def test_trainings_on_other_images_with_other_seeds_are_forgotten(project: Path)
 
 
 def test_without_images_the_source_must_be_named(project: Path) -> None:
-    with pytest.raises(InputError, match="found no images; put there a folder train/ .* or say --source"):
+    with pytest.raises(InputError, match="no images found; put a folder train/ .* there, or choose with --source"):
         write_params(project, None, force=False)
     for source in SOURCES:
         write_params(project, source, force=True)
 
 
-def test_changes_that_git_does_not_know_are_not_lost(project: Path) -> None:
+def test_uncommitted_changes_are_not_overwritten(project: Path) -> None:
     (project / "params.yaml").write_text("mine: 1\n")
-    with pytest.raises(
-        InputError, match="has changes that git does not know; commit them, or run `fashion init --force`"
-    ):
+    with pytest.raises(InputError, match="has uncommitted changes; commit them, or run `fashion init --force`"):
         write_params(project, "csv", force=False)
     run(project, "git", "add", "params.yaml")
     run(project, "git", "commit", "--quiet", "--message=Mine")
     write_params(project, "csv", force=False)
 
 
-def test_a_wrong_folder_is_said_in_one_line_with_status_2(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "fashion", "init"], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: dvc.yaml: no such file; run from the project's root\n"
+def test_a_wrong_folder_is_an_error_of_one_line_with_status_2(tmp_path: Path) -> None:
+    result = subprocess.run([sys.executable, "-m", "fashion", "init"], cwd=tmp_path, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "error: dvc.yaml: no such file; run from the project's root\n"
 
 
-def test_help_names_what_it_does(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_describes_the_command(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["fashion", "--help"])
     with pytest.raises(SystemExit):
         main()

@@ -1,5 +1,5 @@
-"""`python -m fashion`, the same as the command `fashion`."""
+"""Run the command `fashion` as `python -m fashion`."""
 
-from fashion.command import main
+from fashion.cli import main
 
 main()

@@ -1,23 +1,23 @@
-"""The one exception that is the user's to mend."""
+"""The exception for bad input, with a message of one line."""
 
-MOST = 1000  # characters of a message; the names of files and settings in it may be longer
+MAX_LENGTH = 1000  # characters of a message; names of files and settings may be longer
 
 
 class InputError(Exception):
-    """Bad input: one line that names the culprit (file, key, row) and the way out.
+    """Bad input. The message is one line: the file, key or row, then the reason and the remedy.
 
-    Stages print it without a traceback and exit with status 2. Parts of the message come from files that anyone may
-    have written: what would break the line or steer a terminal is escaped, and a long message loses its middle.
+    Stages and commands print it without a traceback and exit with status 2. Parts of a message may come from files of
+    unknown origin: line breaks and control characters are escaped, and a long message is cut in the middle.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened("".join(map(printable, shortened(message)))))  # escapes are longer
+        super().__init__(shorten("".join(map(escape, shorten(message)))))  # escapes are longer than characters
 
 
-def shortened(text: str) -> str:
-    return text if len(text) <= MOST else f"{text[: MOST // 2]} ... {text[-MOST // 2 :]}"
+def shorten(text: str) -> str:
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH // 2]} ... {text[-MAX_LENGTH // 2 :]}"
 
 
-def printable(character: str) -> str:
-    """Give a character, or its escape if a terminal would do something else than show it."""
+def escape(character: str) -> str:
+    """Give a printable character as it is, and any other one as an escape sequence."""
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

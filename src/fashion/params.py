@@ -1,4 +1,4 @@
-"""The whole of `params.yaml`, checked before any stage runs, so that a fault costs nothing."""
+"""Check all of `params.yaml` before a stage starts."""
 
 import re
 from typing import Annotated, Any
@@ -6,19 +6,19 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fashion.errors import InputError
-from fashion.networks.building import families
+from fashion.networks.building import factory
 from fashion.settings.augment import AugmentSettings
 from fashion.settings.fields import FINAL, Classes, Strict
 from fashion.settings.ingest import IngestSettings
+from fashion.settings.model import FinalModel, TrainSettings, Variant
 from fashion.settings.parsing import parse, suggest
 from fashion.settings.split import SplitSettings
-from fashion.settings.system import FinalModel, TrainSettings, Variant
 
-NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,99}")  # becomes part of stage and file names
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,99}")  # of variants and phases; part of stage and file names
 
 
 class Params(Strict):
-    """All sections; each stage reads its own. classes: None takes them from the data."""
+    """All sections of params.yaml. classes: names of the classes, by label; None takes them from the data."""
 
     classes: Classes | None
     ingest: IngestSettings
@@ -31,7 +31,7 @@ class Params(Strict):
 
 
 def check(content: dict[str, Any], *, source: str) -> Params:
-    """Check the content of `params.yaml`; the first fault raises InputError with the key and the valid choices."""
+    """Check the content of params.yaml; InputError names `source`, the key at fault and the valid choices."""
     params = parse(Params, content, source=source)
     for name in params.variants:
         if not NAME.fullmatch(name) or name == FINAL:
@@ -40,23 +40,23 @@ def check(content: dict[str, Any], *, source: str) -> Params:
                 f"and not `{FINAL}`"
             )
     systems = {f"variants.{name}": variant for name, variant in params.variants.items()} | {"model": params.model}
-    for where, system in systems.items():
+    for key, system in systems.items():
         for phase in system.phases:
             if not NAME.fullmatch(phase):
                 raise InputError(
-                    f"{source}: {where}.phases.{phase}: not a usable name; "
+                    f"{source}: {key}.phases.{phase}: not a usable name; "
                     "take letters, digits and underscores, at most 100"
                 )
-        if system.family not in families.names():
+        if system.family not in factory.family_names():
             unknown = f"unknown family {system.family!r}"
-            raise InputError(f"{source}: {where}.family: {unknown}{suggest(system.family, families.names())}")
+            raise InputError(f"{source}: {key}.family: {unknown}{suggest(system.family, factory.family_names())}")
         if isinstance(system, FinalModel):
             check_sizes(system, source=source)
         else:
-            parse(families.schema(system.family), system.arguments, source=source, where=f"{where}.arguments")
+            parse(factory.family_schema(system.family), system.arguments, source=source, key=f"{key}.arguments")
         if system.baseline is not None and system.baseline not in params.variants:
             unknown = f"unknown variant {system.baseline!r}"
-            raise InputError(f"{source}: {where}.baseline: {unknown}{suggest(system.baseline, params.variants)}")
+            raise InputError(f"{source}: {key}.baseline: {unknown}{suggest(system.baseline, params.variants)}")
     return params
 
 
@@ -65,11 +65,11 @@ def check_sizes(model: FinalModel, *, source: str) -> None:
     if model.size not in model.sizes:
         raise InputError(f"{source}: model.size: unknown size {model.size!r}{suggest(model.size, model.sizes)}")
     for name, size in model.sizes.items():
-        where = f"model.sizes.{name}.arguments" if size.arguments else "model.arguments"
+        key = f"model.sizes.{name}.arguments" if size.arguments else "model.arguments"
         if "dropout" in {*model.arguments, *size.arguments}:
-            raise InputError(f"{source}: {where}.dropout: set model.dropout instead")
+            raise InputError(f"{source}: {key}.dropout: set model.dropout instead")
         for phase in size.max_epochs:
             if phase not in model.phases:
                 unknown = f"unknown phase {phase!r}"
                 raise InputError(f"{source}: model.sizes.{name}.max_epochs: {unknown}{suggest(phase, model.phases)}")
-        parse(families.schema(model.family), model.at_size(name).arguments, source=source, where=where)
+        parse(factory.family_schema(model.family), model.at_size(name).arguments, source=source, key=key)

@@ -1,4 +1,4 @@
-"""IDX files, gzipped or not, damaged or made to do harm."""
+"""IDX files, ggzipped or not, damaged."""
 
 import gzip
 import struct
@@ -14,34 +14,34 @@ from fashion.sources.idx import read_idx
 from hostile import damaged, read_or_refused
 
 
-def idx(array: np.ndarray) -> bytes:
+def idx_bytes(array: np.ndarray) -> bytes:
     return struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
 
 
-SMALL = idx(np.arange(2 * 5 * 7, dtype=np.uint8).reshape(2, 5, 7))
+VALID = idx_bytes(np.arange(2 * 5 * 7, dtype=np.uint8).reshape(2, 5, 7))
 
 
-@given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=0, max_side=9)), zipped=st.booleans())
-def test_what_is_written_is_read(array: np.ndarray, zipped: bool, place: Path, bar: tqdm) -> None:
+@given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=0, max_side=9)), gzipped=st.booleans())
+def test_a_written_idx_file_is_read(array: np.ndarray, gzipped: bool, place: Path, bar: tqdm) -> None:
     bar.update()
-    path = place / ("images.gz" if zipped else "images")
-    path.write_bytes(gzip.compress(idx(array), 1) if zipped else idx(array))
+    path = place / ("images.gz" if gzipped else "images")
+    path.write_bytes(gzip.compress(idx_bytes(array), 1) if gzipped else idx_bytes(array))
     np.testing.assert_array_equal(read_idx(path, dimensions=3, sha256=None), array)
 
 
 @given(
-    content=damaged([SMALL])
-    | damaged([SMALL]).map(lambda content: gzip.compress(content, 1))
-    | damaged([gzip.compress(SMALL)]),
+    content=damaged([VALID])
+    | damaged([VALID]).map(lambda content: gzip.compress(content, 1))
+    | damaged([gzip.compress(VALID)]),
     dimensions=st.sampled_from([1, 3]),
-    ending=st.sampled_from(["", ".gz"]),
+    suffix=st.sampled_from(["", ".gz"]),
 )
-def test_any_idx_file_is_read_or_refused(content: bytes, dimensions: int, ending: str, place: Path, bar: tqdm) -> None:
+def test_any_idx_file_is_read_or_refused(content: bytes, dimensions: int, suffix: str, place: Path, bar: tqdm) -> None:
     bar.update()
-    path = place / f"damaged{ending}"
+    path = place / f"damaged{suffix}"
     path.write_bytes(content)
     array = read_or_refused(lambda: read_idx(path, dimensions=dimensions, sha256=None), len(content))
     if array is not None:
-        whole = gzip.decompress(content) if ending else content
+        decompressed = gzip.decompress(content) if suffix else content
         assert array.ndim == dimensions
-        assert whole.endswith(array.tobytes())
+        assert decompressed.endswith(array.tobytes())

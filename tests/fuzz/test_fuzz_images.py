@@ -1,4 +1,4 @@
-"""Image files of all formats, damaged, and folders of any names."""
+"""Image files of all formats, damaged, and files and folders of any name."""
 
 import io
 import os
@@ -13,46 +13,46 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from tqdm import tqdm
 
+from fashion.inference.read_images import find_images
 from fashion.settings.ingest import IngestSettings
 from fashion.sources.folder import read_grey, read_shape
 from fashion.sources.ingest import ingest
-from fashion.use.reading import find
 from hostile import NASTY_TEXT, damaged, read_or_refused
 
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF"]
 MODES = {"PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"], "TIFF": ["1", "L", "RGB", "I", "F"]}
 
 
-def saved(form: str, mode: str) -> bytes:
+def image_bytes(file_format: str, mode: str) -> bytes:
     content = io.BytesIO()
     image = Image.fromarray(np.arange(12 * 9, dtype=np.uint8).reshape(12, 9))
-    image.convert("I" if mode == "I;16" else mode).convert(mode).save(content, form)
+    image.convert("I" if mode == "I;16" else mode).convert(mode).save(content, file_format)
     return content.getvalue()
 
 
-SAVED = {form: [saved(form, mode) for mode in MODES.get(form, ["L", "RGB"])] for form in FORMATS}
+VALID = {name: [image_bytes(name, mode) for mode in MODES.get(name, ["L", "RGB"])] for name in FORMATS}
 
 
 @given(
     image=arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12)),
-    form=st.sampled_from(["PNG", "BMP", "TIFF"]),
+    file_format=st.sampled_from(["PNG", "BMP", "TIFF"]),
 )
-def test_what_is_written_is_read(image: np.ndarray, form: str, place: Path, bar: tqdm) -> None:
+def test_a_saved_image_is_read(image: np.ndarray, file_format: str, place: Path, bar: tqdm) -> None:
     bar.update()
-    Image.fromarray(image).save(place / "sound", form)
-    np.testing.assert_array_equal(np.asarray(read_grey(place / "sound")[0]), image)
+    Image.fromarray(image).save(place / "valid", file_format)
+    np.testing.assert_array_equal(np.asarray(read_grey(place / "valid")[0]), image)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("file_format", FORMATS)
 @given(data=st.data())
-def test_any_image_file_is_read_or_refused(form: str, data: st.DataObject, place: Path, bar: tqdm) -> None:
+def test_any_image_file_is_read_or_refused(file_format: str, data: st.DataObject, place: Path, bar: tqdm) -> None:
     bar.update()
-    content = data.draw(damaged(SAVED[form]))
+    content = data.draw(damaged(VALID[file_format]))
     path = place / "damaged"
     path.write_bytes(content)
-    sides = read_or_refused(lambda: read_shape(path), len(content))
-    pixels = sides[0] * sides[1] if sides else 0  # of at most 50 million, some bytes each: colours, copies
-    image = read_or_refused(lambda: read_grey(path)[0], len(content) + 5 * pixels)
+    shape = read_or_refused(lambda: read_shape(path), len(content))
+    num_pixels = shape[0] * shape[1] if shape else 0  # at most 50 million, each of some bytes: colours, copies
+    image = read_or_refused(lambda: read_grey(path)[0], len(content) + 5 * num_pixels)
     if image is not None:
         assert image.mode == "L"
 
@@ -60,34 +60,33 @@ def test_any_image_file_is_read_or_refused(form: str, data: st.DataObject, place
 NAMES = st.sampled_from([*NASTY_TEXT, "a.png", "Thumbs.db", "b.jpg", "=x.png", "-1.png"]) | st.text(max_size=12)
 
 
-def made(path: bytes, content: bytes) -> bool:
-    """Write a file below a folder, where the system allows its name."""
+def write_if_possible(path: bytes, content: bytes) -> None:
+    """Write a file, and the folders above it, if the system allows its name."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 (bytes are no Path)
         with open(path, "wb") as file:
             file.write(content)
     except (OSError, ValueError):
-        return False
-    return True
+        pass
 
 
-@given(names=st.lists(st.tuples(NAMES, NAMES), max_size=3), sound=st.booleans())
-def test_any_names_of_folders_and_files_are_taken_or_refused(
-    names: list[tuple[str, str]], sound: bool, place: Path, bar: tqdm
+@given(names=st.lists(st.tuples(NAMES, NAMES), max_size=3), valid=st.booleans())
+def test_any_names_of_folders_and_files_are_accepted_or_refused(
+    names: list[tuple[str, str]], valid: bool, place: Path, bar: tqdm
 ) -> None:
     bar.update()
     raw = place / "raw"
     shutil.rmtree(raw, ignore_errors=True)
-    content = SAVED["PNG"][1] if sound else b"no image"
+    content = VALID["PNG"][1] if valid else b"no image"
     for name in ("train/a/1.png", "train/b/1.png", "evaluate/1.png"):
-        made(os.fsencode(raw / name), content)
-    for name, below in names:
-        encoded = [part.replace("/", "").encode("utf-8", "surrogatepass") for part in (name, below)]
-        made(b"/".join([os.fsencode(raw), b"train", *encoded]), content)
-        made(b"/".join([os.fsencode(raw), b"evaluate", encoded[1]]), content)
+        write_if_possible(os.fsencode(raw / name), content)
+    for folder, file in names:
+        encoded = [name.replace("/", "").encode("utf-8", "surrogatepass") for name in (folder, file)]
+        write_if_possible(b"/".join([os.fsencode(raw), b"train", *encoded]), content)
+        write_if_possible(b"/".join([os.fsencode(raw), b"evaluate", encoded[1]]), content)
     data = read_or_refused(lambda: ingest(raw, IngestSettings(source="folder"), None), 1000)
     if data is not None:
         assert all(text.strip() and "\n" not in text for text in [*data.classes, *data.unlabelled_ids.tolist()])
-    found = read_or_refused(lambda: find([raw]), 1000)
+    found = read_or_refused(lambda: find_images([raw]), 1000)
     if found is not None:
         assert not any("\n" in name or "\x1b" in name for name in found[0].names)

@@ -1,4 +1,4 @@
-"""Model files, damaged, and with descriptions that promise anything."""
+"""Model files that are damaged, and model files with any description."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ from hypothesis import given
 from tqdm import tqdm
 
 from fashion.classifier.classifier import Classifier
-from fashion.classifier.file import load, save
+from fashion.classifier.model_file import load, save
 from fashion.classifier.preparation import Frame, Preparation
-from fashion.networks.building import families
-from fashion.use.predicting import predict
+from fashion.inference.predict import predict
+from fashion.networks.building import factory
 from hostile import altered, damaged, read_or_refused
 
 ARGUMENTS: dict[str, Any] = {
@@ -39,48 +39,48 @@ IMAGE = np.arange(144, dtype=np.uint8).reshape(1, 12, 12)
 
 
 @pytest.fixture(scope="module")
-def sound(place: Path) -> Path:
+def valid_file(place: Path) -> Path:
     torch.manual_seed(0)
-    given = DESCRIPTION | {
+    fields = DESCRIPTION | {
         "preparation": Preparation(**DESCRIPTION["preparation"]),
         "frame": Frame(**DESCRIPTION["frame"]),
     }
-    model = families.build("cnn", ARGUMENTS, image_size=12, num_classes=2)
-    save(Classifier(model=model, **given), place / "sound.safetensors")
-    for precision in ("bf16", "fp32"):  # what is compiled at the first use takes seconds
-        given["environment"] = {"precision": precision}
-        predict(IMAGE, Classifier(model=model, **given))
-    return place / "sound.safetensors"
+    model = factory.build_network("cnn", ARGUMENTS, image_size=12, num_classes=2)
+    save(Classifier(model=model, **fields), place / "valid.safetensors")
+    for precision in ("bf16", "fp32"):  # the first use of each compiles kernels, which takes seconds
+        fields["environment"] = {"precision": precision}
+        predict(IMAGE, Classifier(model=model, **fields))
+    return place / "valid.safetensors"
 
 
-def use(path: Path) -> np.ndarray:
+def load_and_predict(path: Path) -> np.ndarray:
     return predict(IMAGE, load(path)).probabilities
 
 
-def with_header(whole: bytes, change: Any) -> bytes:
-    """Give a model file with another description of its own."""
-    length = 8 + int.from_bytes(whole[:8], "little")
-    header = json.loads(whole[8:length])
-    header["__metadata__"]["fashion"] = json.dumps(change)
-    written = json.dumps(header).encode()
-    return len(written).to_bytes(8, "little") + written + whole[length:]
+def replace_description(content: bytes, description: Any) -> bytes:
+    """Give the bytes of a model file with another description."""
+    length = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:length])
+    header["__metadata__"]["fashion"] = json.dumps(description)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[length:]
 
 
 @given(content=damaged([b"\0" * 100]))
-def test_any_model_file_is_read_or_refused(content: bytes, sound: Path, place: Path, bar: tqdm) -> None:
+def test_any_model_file_is_read_or_refused(content: bytes, valid_file: Path, place: Path, bar: tqdm) -> None:
     bar.update()
-    whole, path = sound.read_bytes(), place / "damaged.safetensors"
-    # What the damage is to zeros, it is to the file: it is longer than an argument of a strategy may be.
-    path.write_bytes(content + whole[len(content) :] if len(content) < len(whole) else content)
-    read_or_refused(lambda: use(path), path.stat().st_size)
+    valid, path = valid_file.read_bytes(), place / "damaged.safetensors"
+    # The damaged bytes replace the head of the file, since the whole file is too long for a strategy.
+    path.write_bytes(content + valid[len(content) :] if len(content) < len(valid) else content)
+    read_or_refused(lambda: load_and_predict(path), path.stat().st_size)
 
 
 @given(description=altered(DESCRIPTION))
-def test_any_description_is_believed_or_refused(description: dict, sound: Path, place: Path, bar: tqdm) -> None:
+def test_any_description_is_read_or_refused(description: dict, valid_file: Path, place: Path, bar: tqdm) -> None:
     bar.update()
-    path = place / "described.safetensors"
-    path.write_bytes(with_header(sound.read_bytes(), description))
-    probabilities = read_or_refused(lambda: use(path), path.stat().st_size)
+    path = place / "changed.safetensors"
+    path.write_bytes(replace_description(valid_file.read_bytes(), description))
+    probabilities = read_or_refused(lambda: load_and_predict(path), path.stat().st_size)
     if probabilities is not None:
         assert np.isfinite(probabilities).all()
         assert probabilities.shape == (1, 2)

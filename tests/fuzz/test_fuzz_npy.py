@@ -1,4 +1,4 @@
-"""NumPy's arrays in files, of any header."""
+""".npy files, damaged or with any header."""
 
 import io
 from pathlib import Path
@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from tqdm import tqdm
 
-from fashion.use.reading import find
+from fashion.inference.read_images import find_images
 from hostile import damaged, read_or_refused
 
 
-def saved(array: np.ndarray) -> bytes:
+def npy_bytes(array: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=True)
     return content.getvalue()
 
 
-WHOLE = [saved(np.zeros((2, 5, 7), kind)) for kind in (np.uint8, float, object, "U3")]
+VALID = [npy_bytes(np.zeros((2, 5, 7), dtype)) for dtype in (np.uint8, float, object, "U3")]
 
 
 @st.composite
 def headers(draw: st.DrawFn) -> bytes:
-    """Give an array whose header is Python of any kind."""
-    kinds = [
+    """Draw an .npy file with an unusual or invalid header."""
+    dtypes = [
         "'|u1'",
         "'|O'",
         "'<f8'",
@@ -38,26 +38,26 @@ def headers(draw: st.DrawFn) -> bytes:
     ]
     sides = st.sampled_from(["1", "8", "0", "-1", "True", "2**9", str(2**62), str(2**70), "9" * 5000, "1.0", "()"])
     shape = ",".join(draw(st.lists(sides, min_size=1, max_size=4)))
-    kind, fortran = draw(st.sampled_from(kinds)), draw(st.sampled_from(["False", "True", "0", "x"]))
-    header = f"{{'descr': {kind}, 'fortran_order': {fortran}, 'shape': ({shape},)}}\n".encode()
+    dtype, fortran = draw(st.sampled_from(dtypes)), draw(st.sampled_from(["False", "True", "0", "x"]))
+    header = f"{{'descr': {dtype}, 'fortran_order': {fortran}, 'shape': ({shape},)}}\n".encode()
     return (
         b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(draw(st.sampled_from([0, 64, 512])))
     )
 
 
 @given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=5, max_side=9)))
-def test_what_is_written_is_read(array: np.ndarray, place: Path, bar: tqdm) -> None:
+def test_a_saved_array_is_read(array: np.ndarray, place: Path, bar: tqdm) -> None:
     bar.update()
-    np.save(place / "sound.npy", array)
-    np.testing.assert_array_equal(find([place / "sound.npy"])[0].content, array)
+    np.save(place / "valid.npy", array)
+    np.testing.assert_array_equal(find_images([place / "valid.npy"])[0].content, array)
 
 
-@given(content=damaged(WHOLE) | headers())
-def test_any_array_is_read_or_refused(content: bytes, place: Path, bar: tqdm) -> None:
+@given(content=damaged(VALID) | headers())
+def test_any_npy_file_is_read_or_refused(content: bytes, place: Path, bar: tqdm) -> None:
     bar.update()
     path = place / "any.npy"
     path.write_bytes(content)
-    found = read_or_refused(lambda: find([path]), len(content))
+    found = read_or_refused(lambda: find_images([path]), len(content))
     if found is not None:
         images = found[0].content
         assert (images.dtype, images.ndim) == (np.uint8, 3)

@@ -1,4 +1,4 @@
-"""params.yaml with any text and any values."""
+"""params.yaml with any text, and with any values."""
 
 import io
 from pathlib import Path
@@ -48,6 +48,6 @@ def test_any_text_is_read_or_refused(content: bytes, place: Path, bar: tqdm) -> 
 
 
 @given(params=altered(PARAMS))
-def test_any_values_are_taken_or_refused(params: dict, bar: tqdm) -> None:
+def test_any_values_are_accepted_or_refused(params: dict, bar: tqdm) -> None:
     bar.update()
     read_or_refused(lambda: check(params, source="params.yaml"), len(TEXT))

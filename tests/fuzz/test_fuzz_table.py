@@ -1,4 +1,4 @@
-"""Tables with any header and any cells."""
+"""CSV tables with any header and any cells are read, or refused with an InputError."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
 from hostile import NASTY_TEXT, damaged, read_or_refused
 
-WHOLE = b"label,ID,pix1,pix2,pix3,pix4\n1,a,0,0,0,0\n2,b,255,1,2,3\n"
+VALID = b"label,ID,pix1,pix2,pix3,pix4\n1,a,0,0,0,0\n2,b,255,1,2,3\n"
 COLUMNS = [
     "ID",
     "label",
@@ -35,7 +35,7 @@ CELLS = (
 
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
-    """Give a table that may be sound but for a few cells."""
+    """Give a table, often valid except for a few cells."""
     header = draw(
         st.sampled_from([["ID", "pix1"], ["label", "pix1"], ["pix1"], ["pix4", "label", "pix2", "pix3", "pix1"]])
         | st.lists(st.sampled_from(COLUMNS), max_size=6)
@@ -53,19 +53,19 @@ def tables(draw: st.DrawFn) -> bytes:
 
 
 @given(images=arrays(np.uint8, st.tuples(st.integers(1, 4), st.just(3), st.just(3))), data=st.data())
-def test_what_is_written_in_any_order_of_columns_is_read(
+def test_images_are_read_from_columns_in_any_order(
     images: np.ndarray, data: st.DataObject, place: Path, bar: tqdm
 ) -> None:
     bar.update()
     order = data.draw(st.permutations(range(9)))
     rows = [[f"pix{number + 1}" for number in order]]
     rows += [[str(image.flat[number]) for number in order] for image in images]
-    (place / "sound.csv").write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
-    np.testing.assert_array_equal(read_pixels(place / "sound.csv")[0], images)
+    (place / "valid.csv").write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
+    np.testing.assert_array_equal(read_pixels(place / "valid.csv")[0], images)
 
 
 @pytest.mark.parametrize("reader", ["labelled", "unlabelled", "pixels"])
-@given(content=tables() | damaged([WHOLE, WHOLE.replace(b"ID,", b"").replace(b"a,", b"").replace(b"b,", b"")]))
+@given(content=tables() | damaged([VALID, VALID.replace(b"ID,", b"").replace(b"a,", b"").replace(b"b,", b"")]))
 def test_any_table_is_read_or_refused(reader: str, content: bytes, place: Path, bar: tqdm) -> None:
     bar.update()
     path = place / "any.csv"

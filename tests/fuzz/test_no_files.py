@@ -1,4 +1,4 @@
-"""What stands where a file should: each reader refuses it at once, by name."""
+"""Each reader refuses folders, pipes, devices and other paths without a valid file, by name and without delay."""
 
 import os
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fashion.classifier.file import load
+from fashion.classifier.model_file import load
+from fashion.inference.read_images import find_images
 from fashion.settings.parsing import load_yaml
 from fashion.sources.folder import list_classes, list_images, read_grey, read_shape
 from fashion.sources.idx import read_idx
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
-from fashion.use.reading import find
 from hostile import read_or_refused
 
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
@@ -27,12 +27,12 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "images of a class": ("cat", list_images),
     "model": ("model.safetensors", load),
     "params": ("params.yaml", load_yaml),
-    "image to label": ("image.png", lambda path: find([path])),
-    "table to label": ("table.csv", lambda path: find([path])),
-    "array to label": ("array.npy", lambda path: find([path])),
+    "image to label": ("image.png", lambda path: find_images([path])),
+    "table to label": ("table.csv", lambda path: find_images([path])),
+    "array to label": ("array.npy", lambda path: find_images([path])),
 }
 
-PLACES: dict[str, Callable[[Path], Any]] = {
+MAKERS: dict[str, Callable[[Path], Any]] = {
     "nothing": lambda _: None,
     "a folder": Path.mkdir,
     "a pipe": os.mkfifo,
@@ -44,11 +44,11 @@ PLACES: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("reader", READERS)
-def test_what_is_no_file_is_refused_at_once(reader: str, place: str, tmp_path: Path) -> None:
+def test_a_path_without_a_valid_file_is_refused_at_once(reader: str, kind: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
-    PLACES[place](tmp_path / name)
+    MAKERS[kind](tmp_path / name)
     assert read_or_refused(lambda: read(tmp_path / name), 0) is None
 
 

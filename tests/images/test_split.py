@@ -2,32 +2,32 @@ import numpy as np
 import pytest
 
 from fashion.errors import InputError
-from fashion.images.split import some_of_each, split
+from fashion.images.split import split, stratified_subset
 from fashion.settings.split import SplitSettings
 
 CLASSES = [f"class {number}" for number in range(10)]
 
 
-def settings(**changes: object) -> SplitSettings:
-    published = {
+def make_settings(**changes: object) -> SplitSettings:
+    defaults = {
         "scheme": "official",
         "random_state": 42,
         "validation": 100,
         "test_fraction": 0.2,
         "validation_fraction": 0.2,
     }
-    return SplitSettings.model_validate({**published, **changes})
+    return SplitSettings.model_validate({**defaults, **changes})
 
 
 def test_the_official_scheme_takes_stratified_validation_images_and_keeps_the_test_set(labels: np.ndarray) -> None:
-    parts = split(labels, settings(), classes=CLASSES, has_test=True)
+    parts = split(labels, make_settings(), classes=CLASSES, has_test=True)
     assert parts.test is None
     assert np.bincount(labels[parts.validation]).tolist() == [10] * 10
     assert sorted([*parts.train, *parts.validation]) == list(range(400))
 
 
-def test_fractions_are_shares_of_each_class(labels: np.ndarray) -> None:
-    parts = split(labels, settings(scheme="fractions"), classes=CLASSES, has_test=True)
+def test_fractions_are_of_each_class(labels: np.ndarray) -> None:
+    parts = split(labels, make_settings(scheme="fractions"), classes=CLASSES, has_test=True)
     assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
         [24] * 10,
         [8] * 10,
@@ -36,9 +36,9 @@ def test_fractions_are_shares_of_each_class(labels: np.ndarray) -> None:
     assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(400))
 
 
-def test_each_part_has_images_of_each_class_however_few_there_are() -> None:
+def test_each_part_has_images_of_each_class_even_if_there_are_only_three() -> None:
     labels = np.repeat([0, 1, 2], [3, 4, 500])
-    parts = split(labels, settings(), classes=CLASSES[:3], has_test=False)
+    parts = split(labels, make_settings(), classes=CLASSES[:3], has_test=False)
     assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
         [1, 2, 300],
         [1, 1, 100],
@@ -47,47 +47,47 @@ def test_each_part_has_images_of_each_class_however_few_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tested", "validated", "counts"),
+    ("test_fraction", "validation_fraction", "counts"),
     [(0.2, 0.75, [[1, 1, 1], [1, 2, 3], [1, 1, 1]]), (0.9, 0.05, [[1, 1, 1], [1, 1, 1], [1, 2, 3]])],
 )
-def test_large_shares_leave_an_image_of_each_class_to_train_on(
-    tested: float, validated: float, counts: list[list[int]]
+def test_large_fractions_leave_an_image_of_each_class_to_train_on(
+    test_fraction: float, validation_fraction: float, counts: list[list[int]]
 ) -> None:
     labels = np.repeat([0, 1, 2], [3, 4, 5])
-    wanted = settings(scheme="fractions", test_fraction=tested, validation_fraction=validated)
-    parts = split(labels, wanted, classes=CLASSES[:3], has_test=False)
+    settings = make_settings(scheme="fractions", test_fraction=test_fraction, validation_fraction=validation_fraction)
+    parts = split(labels, settings, classes=CLASSES[:3], has_test=False)
     assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == counts
 
 
-def test_a_share_of_the_images_may_be_taken_for_validation(labels: np.ndarray) -> None:
-    assert len(split(labels, settings(validation=0.25), classes=CLASSES, has_test=True).validation) == 100
+def test_the_number_of_validation_images_may_be_a_fraction(labels: np.ndarray) -> None:
+    assert len(split(labels, make_settings(validation=0.25), classes=CLASSES, has_test=True).validation) == 100
 
 
 @pytest.mark.parametrize(
     ("has_test", "complaint"),
     [
         (False, "class 'class 1' has 2 labelled images and needs 3, one each .*, and 1 more classes have too few"),
-        (True, "class 'class 2' has 1 labelled image and needs 2, to learn and to validate"),
+        (True, "class 'class 2' has 1 labelled image and needs 2, one each for training and validation"),
     ],
 )
-def test_a_class_of_too_few_images_is_refused_with_its_name_and_count(has_test: bool, complaint: str) -> None:
+def test_a_class_with_too_few_images_is_refused_with_its_name_and_count(has_test: bool, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        split(np.repeat([0, 1, 2], [10, 2, 1]), settings(validation=3), classes=CLASSES[:3], has_test=has_test)
+        split(np.repeat([0, 1, 2], [10, 2, 1]), make_settings(validation=3), classes=CLASSES[:3], has_test=has_test)
 
 
 def test_a_class_without_any_image_is_refused() -> None:
     with pytest.raises(InputError, match="class 'class 2' has 0 labelled images and needs 3"):
-        split(np.repeat([0, 1], 10), settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
+        split(np.repeat([0, 1], 10), make_settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
 
 
-def test_data_without_a_test_set_are_split_by_fractions_whatever_the_scheme(labels: np.ndarray) -> None:
-    parts = split(labels, settings(), classes=CLASSES, has_test=False)
+def test_data_without_a_test_set_are_split_by_fractions_under_any_scheme(labels: np.ndarray) -> None:
+    parts = split(labels, make_settings(), classes=CLASSES, has_test=False)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (240, 80, 80)
 
 
-def test_the_random_state_decides_the_draw(labels: np.ndarray) -> None:
+def test_the_split_depends_on_the_random_state(labels: np.ndarray) -> None:
     first, again, other = (
-        split(labels, settings(random_state=seed), classes=CLASSES, has_test=True).train for seed in (1, 1, 2)
+        split(labels, make_settings(random_state=seed), classes=CLASSES, has_test=True).train for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -110,20 +110,20 @@ def test_a_split_that_leaves_a_part_empty_is_refused(
     labels: np.ndarray, changes: dict, count: int, complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint):
-        split(labels[:count], settings(**changes), classes=CLASSES, has_test=True)
+        split(labels[:count], make_settings(**changes), classes=CLASSES, has_test=True)
 
 
-def test_a_first_look_keeps_as_many_of_each_class_as_its_share(labels: np.ndarray) -> None:
-    kept = some_of_each(labels, 50)
-    assert np.bincount(labels[kept]).tolist() == [5] * 10
-    assert sorted(set(kept)) == list(kept), "each once, in the order of the part"
+def test_a_subset_has_the_proportions_of_the_classes(labels: np.ndarray) -> None:
+    indices = stratified_subset(labels, 50)
+    assert np.bincount(labels[indices]).tolist() == [5] * 10
+    assert sorted(set(indices)) == list(indices), "each once, in the order of the part"
 
 
-def test_a_first_look_keeps_an_image_of_the_rarest_class() -> None:
+def test_a_subset_has_an_image_of_the_rarest_class() -> None:
     labels = np.repeat([0, 1, 2], [350, 1, 650])
-    assert np.bincount(labels[some_of_each(labels, 10)])[1] == 1
+    assert np.bincount(labels[stratified_subset(labels, 10)])[1] == 1
 
 
 @pytest.mark.parametrize("at_most", [None, 400, 5000])
-def test_a_part_that_is_small_enough_is_kept_whole(labels: np.ndarray, at_most: int | None) -> None:
-    assert np.array_equal(labels[some_of_each(labels, at_most)], labels)
+def test_a_subset_of_a_small_part_is_the_whole_part(labels: np.ndarray, at_most: int | None) -> None:
+    assert np.array_equal(labels[stratified_subset(labels, at_most)], labels)

@@ -7,11 +7,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from fashion.classifier.preparation import Preparation
-from fashion.networks.building import families
+from fashion.networks.building import factory
 from fashion.networks.families.ramped_cnn import RAMP
 from fashion.params import Params, check
+from fashion.settings.model import Variant
 from fashion.settings.parsing import load_yaml
-from fashion.settings.system import Variant
 from fashion.training.optimizers import make_optimizer
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def params() -> Params:
 
 
 def build(system: Variant) -> nn.Module:
-    return families.build(system.family, system.arguments, image_size=system.input.side(28), num_classes=10)
+    return factory.build_network(system.family, system.arguments, image_size=system.input.side(28), num_classes=10)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -83,35 +83,33 @@ def test_a_published_system_has_its_parameters_gives_ten_logits_and_learns(
     assert min(losses[1:]) < losses[0]
 
 
-def test_params_yaml_has_the_27_published_systems(params: Params) -> None:
+def test_params_yaml_has_all_published_systems(params: Params) -> None:
     assert set(params.variants) == set(PUBLISHED)
 
 
 @pytest.fixture
 def whitened() -> nn.Module:
     torch.manual_seed(0)
-    return families.build("whitened_cnn", {"channels": [16, 32]}, image_size=28, num_classes=10)
+    return factory.build_network("whitened_cnn", {"channels": [16, 32]}, image_size=28, num_classes=10)
 
 
-def test_whitened_patches_vary_as_much_in_each_direction_where_there_is_more_than_noise(
-    whitened: nn.Module, images: np.ndarray
-) -> None:
+def test_whitened_patches_have_variance_1_in_each_direction(whitened: nn.Module, images: np.ndarray) -> None:
     inputs = torch.tensor(images).unsqueeze(1).float().div(255)
-    assert isinstance(whitened, families.LooksAtImages)
-    whitened.look_at(inputs)
+    assert isinstance(whitened, factory.InitFromData)
+    whitened.init_from_data(inputs)
     responses = whitened[0](inputs).transpose(0, 1).flatten(1)[:4]  # type: ignore[index]
     second_moments = responses @ responses.T / responses.shape[1]
     torch.testing.assert_close(second_moments.diagonal(), torch.ones(4), atol=0.2, rtol=0)
     assert (second_moments - second_moments.diag().diag()).abs().max() < 1e-3
 
 
-def test_a_whitened_network_starts_from_convolutions_that_hand_their_input_on(whitened: nn.Module) -> None:
+def test_convolutions_of_a_whitened_network_start_as_the_identity(whitened: nn.Module) -> None:
     maps = torch.rand(2, 16, 9, 9)
     convolution = next(layer for layer in whitened if isinstance(layer, nn.Conv2d) and layer.in_channels == 16)
     torch.testing.assert_close(convolution(maps)[:, :16], maps)
 
 
-def test_filters_linear_layer_and_shifts_of_a_whitened_network_are_trained_and_nothing_else(
+def test_a_whitened_network_trains_only_filters_shifts_and_the_linear_layer(
     whitened: nn.Module,
 ) -> None:
     trained = {tuple(weights.shape) for weights in whitened.parameters() if weights.requires_grad}
@@ -121,11 +119,11 @@ def test_filters_linear_layer_and_shifts_of_a_whitened_network_are_trained_and_n
 @pytest.mark.parametrize("size", ["small", "medium", "large"])
 def test_the_final_model_learns_at_each_size(size: str, params: Params, images: np.ndarray, labels: np.ndarray) -> None:
     torch.manual_seed(0)
-    model = families.build("whitened_cnn", params.model.at_size(size).arguments, image_size=28, num_classes=10)
+    model = factory.build_network("whitened_cnn", params.model.at_size(size).arguments, image_size=28, num_classes=10)
     inputs = Preparation.of(images, size=params.model.input.side(28), scaling=params.model.input.scaling)(
         torch.from_numpy(images[:50])
     )
-    model.look_at(inputs)  # type: ignore[operator]
+    model.init_from_data(inputs)  # type: ignore[operator]
     targets = torch.from_numpy(labels[:50].astype(np.int64))
     optimizer = make_optimizer(params.model.phases["main"], model)
     losses = []
@@ -138,14 +136,14 @@ def test_the_final_model_learns_at_each_size(size: str, params: Params, images: 
     assert losses[-1] < losses[0]
 
 
-def test_the_peak_dropout_of_a_half_gives_the_published_rates(params: Params) -> None:
+def test_a_peak_dropout_of_one_half_gives_the_published_rates(params: Params) -> None:
     final_cnn = build(params.variants["final_cnn"])
     rates = [layer.p for layer in final_cnn if isinstance(layer, nn.Dropout2d | nn.Dropout)]  # type: ignore[attr-defined]
     assert rates == [0.1, 0.3, 0.5, 0.5] * 2
     assert tuple(rate / 0.5 for rate in rates[:4]) == RAMP
 
 
-def test_pooling_before_the_activation_and_dropout_gives_the_same_as_after_them(images: np.ndarray) -> None:
+def test_pooling_before_relu_and_channel_dropout_gives_the_same_as_after_them(images: np.ndarray) -> None:
     inputs = torch.tensor(images[:20]).unsqueeze(1).float()
     conv = nn.Conv2d(1, 8, 3)
     before = nn.Sequential(conv, nn.MaxPool2d(2), nn.ReLU(), nn.Dropout2d(0.5))
@@ -156,9 +154,9 @@ def test_pooling_before_the_activation_and_dropout_gives_the_same_as_after_them(
     torch.testing.assert_close(first, after(inputs))
 
 
-def test_every_module_in_the_folder_is_a_family_whose_signature_can_be_read() -> None:
-    assert families.names() == ["cnn", "mlp", "ramped_cnn", "whitened_cnn"]
-    assert list(families.schema("mlp").model_fields) == ["hidden", "batch_norm", "dropout"]
+def test_every_module_of_the_folder_is_a_family_with_a_schema() -> None:
+    assert factory.family_names() == ["cnn", "mlp", "ramped_cnn", "whitened_cnn"]
+    assert list(factory.family_schema("mlp").model_fields) == ["hidden", "batch_norm", "dropout"]
 
 
 @pytest.mark.parametrize(
@@ -177,4 +175,4 @@ def test_every_module_in_the_folder_is_a_family_whose_signature_can_be_read() ->
 )
 def test_layers_that_do_not_fit_are_refused_by_name(family: str, arguments: dict, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        families.build(family, arguments, image_size=28, num_classes=10)
+        factory.build_network(family, arguments, image_size=28, num_classes=10)

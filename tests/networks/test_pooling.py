@@ -6,7 +6,7 @@ from torch.nn.functional import max_pool2d, relu
 from fashion.networks.building.pooling import MaxPool
 
 
-def torchs(size: int, *, followed_by_relu: bool) -> nn.Module:
+def pytorch_pool(size: int, *, followed_by_relu: bool) -> nn.Module:
     return nn.Sequential(nn.MaxPool2d(size), nn.ReLU() if followed_by_relu else nn.Identity())
 
 
@@ -19,9 +19,9 @@ def values_and_gradient(layer: nn.Module, maps: Tensor) -> tuple[Tensor, Tensor]
 
 
 def assert_same_bits(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> None:
-    for one, other in zip(ours, theirs, strict=True):
-        assert one.dtype == other.dtype
-        assert torch.equal(one, other)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.dtype == their.dtype
+        assert torch.equal(our, their)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -30,29 +30,30 @@ def assert_same_bits(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor])
     ("shape", "size"),
     [((3, 6, 24, 24), 2), ((2, 1, 9, 7), 2), ((2, 5, 8, 11), 3), ((4, 32, 15, 15), 2), ((1, 8, 3, 3), 3)],
 )
-def test_pooling_has_torchs_values_and_gradients_to_the_bit(
+def test_pooling_has_the_values_and_gradients_of_pytorch_bit_for_bit(
     shape: tuple[int, ...], size: int, followed_by_relu: bool, dtype: torch.dtype
 ) -> None:
     maps = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
     maps = maps.contiguous(memory_format=torch.channels_last)
     assert_same_bits(
         values_and_gradient(MaxPool(size, relu=followed_by_relu), maps),
-        values_and_gradient(torchs(size, followed_by_relu=followed_by_relu), maps),
+        values_and_gradient(pytorch_pool(size, followed_by_relu=followed_by_relu), maps),
     )
 
 
-def test_the_first_of_equal_pixels_gets_the_gradient() -> None:
+def test_the_first_of_equal_maxima_gets_the_gradient() -> None:
     maps = torch.randint(1, 3, (4, 12, 10, 10), generator=torch.Generator().manual_seed(0)).float()
     maps[:, :, :4] = 2  # whole windows of the same value
     assert_same_bits(
-        values_and_gradient(MaxPool(2, relu=True), maps), values_and_gradient(torchs(2, followed_by_relu=True), maps)
+        values_and_gradient(MaxPool(2, relu=True), maps),
+        values_and_gradient(pytorch_pool(2, followed_by_relu=True), maps),
     )
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("followed_by_relu", [True, False])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_what_is_not_finite_stays_visible(sign: int, followed_by_relu: bool, dtype: torch.dtype) -> None:
+def test_nan_and_infinity_are_pooled_as_in_pytorch(sign: int, followed_by_relu: bool, dtype: torch.dtype) -> None:
     maps = -torch.rand((2, 8, 4, 4), generator=torch.Generator().manual_seed(0)).to(dtype)
     maps[0, 0, 1, 0] = torch.tensor(torch.nan).copysign(torch.tensor(float(sign)))
     maps[0, 1, 1, 0] = sign * torch.inf
@@ -63,13 +64,14 @@ def test_what_is_not_finite_stays_visible(sign: int, followed_by_relu: bool, dty
     assert torch.equal(pooled.nan_to_num(), (relu(theirs) if followed_by_relu else theirs).nan_to_num())
 
 
-def test_a_type_without_a_kernel_of_its_own_is_pooled_by_torch() -> None:
+def test_other_dtypes_are_pooled_by_pytorch() -> None:
     maps = torch.randn((2, 3, 6, 6), generator=torch.Generator().manual_seed(0)).double()
     assert_same_bits(
-        values_and_gradient(MaxPool(2, relu=True), maps), values_and_gradient(torchs(2, followed_by_relu=True), maps)
+        values_and_gradient(MaxPool(2, relu=True), maps),
+        values_and_gradient(pytorch_pool(2, followed_by_relu=True), maps),
     )
 
 
-def test_pooled_maps_lie_channels_last() -> None:
+def test_pooled_maps_are_channels_last() -> None:
     maps = torch.randn((2, 3, 6, 6))
     assert MaxPool(2)(maps).is_contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The whole pipeline on four hosts: network namespaces with a bridge between them, and folders of their own."""
+"""Run the whole pipeline on four hosts: network namespaces connected by a bridge, each with its own folder."""
 
 import os
 import re
@@ -26,29 +26,32 @@ def ip(*arguments: str) -> bool:
 
 @pytest.fixture
 def hosts() -> Iterator[list[tuple[str, list[str]]]]:
-    """Give hosts' addresses, this one's first, and what runs a command there; all this one's where none can be made."""
+    """Give the address of each host, this machine first, and the start of a command that runs on it.
+
+    If network namespaces cannot be made, all are this machine.
+    """
     name = f"ab{os.getpid() % 100000}"
-    made = [(f"{NETWORK}.1", list[str]())]
+    hosts = [(f"{NETWORK}.1", list[str]())]
     try:
         if ip("link", "add", name, "type", "bridge"):
             ip("address", "add", f"{NETWORK}.1/24", "dev", name)
             ip("link", "set", name, "up")
             for number in range(2, HOSTS + 2):
-                host, here, there = f"{name}-{number}", f"{name}a{number}", f"{name}b{number}"
-                inside = ["netns", "exec", host, "ip"]
-                steps = (
+                host, bridge_end, host_end = f"{name}-{number}", f"{name}a{number}", f"{name}b{number}"
+                on_host = ["netns", "exec", host, "ip"]
+                commands = (
                     ["netns", "add", host],
-                    ["link", "add", here, "type", "veth", "peer", "name", there],
-                    ["link", "set", there, "netns", host],
-                    ["link", "set", here, "master", name, "up"],
-                    [*inside, "address", "add", f"{NETWORK}.{number}/24", "dev", there],
-                    [*inside, "link", "set", there, "up"],
-                    [*inside, "link", "set", "lo", "up"],
+                    ["link", "add", bridge_end, "type", "veth", "peer", "name", host_end],
+                    ["link", "set", host_end, "netns", host],
+                    ["link", "set", bridge_end, "master", name, "up"],
+                    [*on_host, "address", "add", f"{NETWORK}.{number}/24", "dev", host_end],
+                    [*on_host, "link", "set", host_end, "up"],
+                    [*on_host, "link", "set", "lo", "up"],
                 )
-                if not all(ip(*step) for step in steps):
+                if not all(ip(*command) for command in commands):
                     break
-                made.append((f"{NETWORK}.{number}", ["ip", "netns", "exec", host]))
-        yield made if len(made) == HOSTS + 1 else [("127.0.0.1", [])] * (HOSTS + 1)
+                hosts.append((f"{NETWORK}.{number}", ["ip", "netns", "exec", host]))
+        yield hosts if len(hosts) == HOSTS + 1 else [("127.0.0.1", [])] * (HOSTS + 1)
     finally:
         for number in range(2, HOSTS + 2):
             ip("netns", "delete", f"{name}-{number}")
@@ -67,33 +70,34 @@ def bucket(hosts: list[tuple[str, list[str]]]) -> Iterator[str]:
     server.stop()
 
 
-def trainers(farm: Farm) -> list[int]:
-    """Number the hosts on which something trains."""
-    found = []
+def training_hosts(cluster: Farm) -> list[int]:
+    """Give the numbers of the hosts on which a training runs."""
+    numbers = []
     for process in psutil.process_iter(["cwd", "cmdline"]):
-        place = re.match(rf"{farm.folder}/host(\d)/", process.info["cwd"] or "")
-        if place and "stages/train.py" in (process.info["cmdline"] or []):
-            found.append(int(place[1]))
-    return found
+        host = re.match(rf"{cluster.folder}/host(\d)/", process.info["cwd"] or "")
+        if host and "stages.models.train" in (process.info["cmdline"] or []):
+            numbers.append(int(host[1]))
+    return numbers
 
 
-def test_four_hosts_of_which_one_is_switched_off_give_the_same_bytes_as_one(
+@pytest.mark.nightly
+def test_four_hosts_give_the_same_bytes_as_one_host_also_if_one_of_them_is_killed(
     hosts: list[tuple[str, list[str]]], bucket: str, reproduced: tuple[Path, str], tmp_path: Path
 ) -> None:
-    alone, head = reproduced[0], tmp_path / "head"
+    one_host, head = reproduced[0], tmp_path / "head"
     head.mkdir()
     make_clone(head)
     run(head, "git", "add", "--all")
     run(head, "git", "commit", "--quiet", "--message", "All")
     for command in (["add", "--default", "store", "s3://bucket/images"], ["modify", "store", "endpointurl", bucket]):
         run(head, "dvc", "remote", command[0], "--quiet", *command[1:])
-    with farm(tmp_path / "farm", workers=0, host=hosts[0][0], environment=KEYS) as there:
-        for number, (address, inside) in enumerate(hosts[1:], start=1):
-            there.worker(f"host{number}", on=inside, host=address)
-        command = ["abreast", "repro", "--scheduler", there.address]
+    with farm(tmp_path / "farm", workers=0, host=hosts[0][0], environment=KEYS) as cluster:
+        for number, (address, on_host) in enumerate(hosts[1:], start=1):
+            cluster.worker(f"host{number}", on=on_host, host=address)
+        command = ["abreast", "repro", "--scheduler", cluster.address]
         with subprocess.Popen(command, cwd=head, env=ENVIRONMENT | KEYS) as process:
-            wait_for(lambda: trainers(there) or process.poll() is not None, 120)
-            there.kill(there.processes[trainers(there)[0]])
+            wait_for(lambda: training_hosts(cluster) or process.poll() is not None, 120)
+            cluster.kill(cluster.processes[training_hosts(cluster)[0]])
             assert process.wait(300) == 0
-    assert checksums(head) == checksums(alone)
-    assert (head / "dvc.lock").read_bytes() == (alone / "dvc.lock").read_bytes()
+    assert checksums(head) == checksums(one_host)
+    assert (head / "dvc.lock").read_bytes() == (one_host / "dvc.lock").read_bytes()

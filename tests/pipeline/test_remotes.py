@@ -1,4 +1,4 @@
-"""What docs/remotes.md tells to type, with a remote in S3: a second clone has all, and nothing to run."""
+"""Run the commands of docs/remotes.md with a remote in S3: a second clone pulls all results and has nothing to run."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch):
-    """Serve S3 with a bucket; give its address."""
+    """Serve S3 with an empty bucket; give its address."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
@@ -27,11 +27,11 @@ def server(monkeypatch: pytest.MonkeyPatch):
     server.stop()
 
 
-def made(folder: Path) -> dict[str, int]:
-    return {name: content for name, content in checksums(folder).items() if not name.startswith("data/raw/")}
+def output_checksums(folder: Path) -> dict[str, int]:
+    return {path: checksum for path, checksum in checksums(folder).items() if not path.startswith("data/raw/")}
 
 
-def test_a_second_clone_pulls_has_nothing_to_run_and_predicts_at_once(
+def test_a_second_clone_pulls_all_results_has_nothing_to_run_and_predicts(
     project: Path, server: str, images, tmp_path: Path
 ) -> None:
     add = next(line.partition("  #")[0] for line in ADD.splitlines() if "s3://" in line)
@@ -40,12 +40,12 @@ def test_a_second_clone_pulls_has_nothing_to_run_and_predicts_at_once(
     run(project, "git", "commit", "--quiet", "--all", "--message", "Remote")
     for line in PUSH.splitlines():
         run(project, *line.split(), environment=KEYS)
-    other = tmp_path / "other"
-    run(tmp_path, "git", "clone", "--quiet", str(project), str(other))
-    Image.fromarray(images[0]).save(other / "shoe.png")
+    second = tmp_path / "second"
+    run(tmp_path, "git", "clone", "--quiet", str(project), str(second))
+    Image.fromarray(images[0]).save(second / "shoe.png")
     fetched, status, predicted = [
         run(
-            other,
+            second,
             *line.replace("fashion", "python -m fashion").split(),
             environment=KEYS | {"PYTHONPATH": str(ROOT / "src")},
         )
@@ -54,6 +54,6 @@ def test_a_second_clone_pulls_has_nothing_to_run_and_predicts_at_once(
     assert "files fetched" in fetched
     assert status == "Data and pipelines are up to date.\n"
     assert "shoe.png," in predicted
-    assert run(other, "abreast", "repro") == "Everything is up to date.\n"
-    assert made(other) == made(project)
-    assert len(list(other.glob(".dvc/cache/runs/*/*"))) == len(list(project.glob(".dvc/cache/runs/*/*")))
+    assert run(second, "abreast", "repro") == "Everything is up to date.\n"
+    assert output_checksums(second) == output_checksums(project)
+    assert len(list(second.glob(".dvc/cache/runs/*/*"))) == len(list(project.glob(".dvc/cache/runs/*/*")))

@@ -1,17 +1,17 @@
-"""What a reader does with report.html, in a browser."""
+"""Use report.html in a browser."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opened import Opened, write
+from opened import OpenedPage, write_report
 from playwright.sync_api import Browser, expect
 
-from fashion.results.report.costs import Cost, by_group, read_costs
+from fashion.results.report.costs import Cost, group_costs, read_costs
 from fashion.results.report.page import Results, render
 
-HOSTILE = [
+HOSTILE_NAMES = [
     "<script>alert(1)</script>",
     "</script><script>alert(2)",
     "<img src=x onerror=alert(3)>",
@@ -25,16 +25,16 @@ HOSTILE = [
 ]
 
 
-def test_the_report_opens_without_network_and_asks_for_nothing(opened: Opened) -> None:
-    assert len(opened.requests) == 1, "the file itself"
+def test_the_report_needs_no_network(opened: OpenedPage) -> None:
+    assert len(opened.requests) == 1, "only the file itself"
     assert opened.page.locator(".chart svg").count() == 5
 
 
-def test_it_is_small(results: Results, tmp_path: Path) -> None:
-    assert write(results, tmp_path).stat().st_size < 8e6
+def test_the_report_is_small(results: Results, tmp_path: Path) -> None:
+    assert write_report(results, tmp_path).stat().st_size < 8e6
 
 
-def test_a_click_on_a_column_sorts_by_it_and_another_turns_the_order_round(opened: Opened) -> None:
+def test_a_click_on_a_column_sorts_by_it_and_a_second_one_reverses_the_order(opened: OpenedPage) -> None:
     table = opened.page.locator("#systems-table")
 
     def column(number: int) -> list[float]:
@@ -48,7 +48,7 @@ def test_a_click_on_a_column_sorts_by_it_and_another_turns_the_order_round(opene
     expect(table.locator("th[aria-sort]")).to_have_text("test")
 
 
-def test_a_system_that_is_picked_gets_its_curves(opened: Opened) -> None:
+def test_a_selected_system_gets_its_curves(opened: OpenedPage) -> None:
     lines = opened.page.locator("#chart-curves path[aria-roledescription='line mark']")
     before = lines.count()
     opened.page.locator("#systems input:not(:checked)").first.check()
@@ -57,14 +57,14 @@ def test_a_system_that_is_picked_gets_its_curves(opened: Opened) -> None:
     expect(opened.page.locator("#chart-curves")).to_be_hidden()
 
 
-def test_loss_can_be_shown_in_place_of_accuracy(opened: Opened) -> None:
+def test_loss_can_be_shown_instead_of_accuracy(opened: OpenedPage) -> None:
     points = opened.page.locator("#chart-curves path[aria-roledescription='point']")
     before = points.first.get_attribute("aria-label")
     opened.page.get_by_label("loss").check()
     expect(points.first).not_to_have_attribute("aria-label", before or "")
 
 
-def test_a_cell_of_the_confusion_matrix_shows_its_images(opened: Opened, results: Results) -> None:
+def test_a_cell_of_the_confusion_matrix_shows_its_images(opened: OpenedPage, results: Results) -> None:
     pair, images = max(results.answers["cells"].items(), key=lambda cell: len(cell[1]))
     opened.page.locator(f".matrix button[data-cell='{pair}']").click()
     dialog = opened.page.get_by_role("dialog")
@@ -73,35 +73,35 @@ def test_a_cell_of_the_confusion_matrix_shows_its_images(opened: Opened, results
     expect(dialog).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [360, 768, 1400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_as_wide_as_the_screen(
-    results: Results, browser: Browser, tmp_path: Path, width: int, scheme: str
-) -> None:
-    page = Opened(browser, write(results, tmp_path), viewport={"width": width, "height": 800}, color_scheme=scheme)
-    assert page.page.evaluate("document.documentElement.scrollWidth") == width
-    ground = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
-    assert page.complaints == []
+def test_the_page_is_as_wide_as_the_screen_in_light_and_dark(opened: OpenedPage) -> None:
+    for scheme in ("light", "dark"):
+        opened.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (360, 768, 1400):
+            opened.page.set_viewport_size({"width": width, "height": 800})
+            expect(opened.page.locator("html")).to_have_js_property("scrollWidth", width)
+        background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_class_names_are_text_whatever_they_are(results: Results, browser: Browser, tmp_path: Path) -> None:
+def test_any_class_names_are_shown_as_text(results: Results, browser: Browser, tmp_path: Path) -> None:
     scores: dict[str, Any] = {
         **results.scores,
-        "per_class": dict(zip(HOSTILE, results.scores["per_class"].values(), strict=True)),
+        "per_class": dict(zip(HOSTILE_NAMES, results.scores["per_class"].values(), strict=True)),
     }
-    page = Opened(
-        browser, write(results, tmp_path, classes=HOSTILE, scores=scores), viewport={"width": 360, "height": 800}
+    page = OpenedPage(
+        browser,
+        write_report(results, tmp_path, classes=HOSTILE_NAMES, scores=scores),
+        viewport={"width": 360, "height": 800},
     )
     names = page.page.locator("section[aria-labelledby=classes] tbody th").all_text_contents()
-    assert [name.strip() for name in names] == [name.strip() for name in HOSTILE]
+    assert [name.strip() for name in names] == [name.strip() for name in HOSTILE_NAMES]
     assert page.page.locator("script").count() == 3
     assert page.page.evaluate("document.documentElement.scrollWidth") == 360
     page.page.locator(".matrix button").first.click()
-    assert page.complaints == []
+    assert page.errors == []
 
 
-def test_it_can_be_read_aloud(opened: Opened) -> None:
+def test_the_report_is_accessible_to_screen_readers(opened: OpenedPage) -> None:
     assert opened.page.locator("img:not([alt])").count() == 0
     assert opened.page.locator(".chart svg:not([aria-label])").count() == 0
     assert opened.page.locator("th:not([scope])").count() == 0
@@ -110,34 +110,34 @@ def test_it_can_be_read_aloud(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(("costs", "systems"), [({"final": Cost(60.0)}, 1), ({}, 0)])
-def test_systems_whose_time_is_not_known_are_left_out_of_that_chart(
+def test_systems_without_a_known_duration_are_left_out_of_that_chart(
     results: Results, browser: Browser, tmp_path: Path, costs: dict[str, Cost], systems: int
 ) -> None:
-    page = Opened(browser, write(results, tmp_path, costs=costs))
+    page = OpenedPage(browser, write_report(results, tmp_path, costs=costs))
     assert page.page.locator("#chart-minutes path[aria-roledescription='point']").count() == systems
-    assert page.complaints == []
+    assert page.errors == []
 
 
-def test_processor_seconds_and_memory_are_shown_where_the_runner_has_measured_them(opened: Opened) -> None:
-    heads = opened.page.locator("#systems-table th button").all_inner_texts()
-    assert heads[-3:] == ["training, min:s", "processor, min:s", "memory, MB"]
+def test_cpu_time_and_memory_are_shown_if_the_runner_has_measured_them(opened: OpenedPage) -> None:
+    headers = opened.page.locator("#systems-table th button").all_inner_texts()
+    assert headers[-3:] == ["training, min:s", "processor, min:s", "memory, MB"]
     cells = opened.page.locator("#systems-table tbody tr").first.locator("td").all_inner_texts()
     assert int(cells[-1].replace(",", "")) > 50
     opened.page.get_by_text("What each stage took").click()
     assert "train" in opened.page.locator("#stages-table tbody th").all_inner_texts()
 
 
-def test_seconds_alone_give_the_page_that_they_always_gave(results: Results) -> None:
+def test_cpu_time_and_memory_are_left_out_if_they_are_unknown(results: Results) -> None:
     seconds = {name: Cost(cost.seconds) for name, cost in results.costs.items()}
-    page = render(dataclasses.replace(results, costs=seconds, stage_costs=by_group(seconds)))
+    page = render(dataclasses.replace(results, costs=seconds, stage_costs=group_costs(seconds)))
     assert "processor, min:s" not in page
     assert "What each stage took" not in page
 
 
-def test_costs_are_read_from_seconds_and_from_what_the_runner_writes(tmp_path: Path) -> None:
+def test_costs_are_read_from_seconds_or_from_the_file_of_the_runner(tmp_path: Path) -> None:
     file = tmp_path / "durations.json"
     file.write_text('{"split": 3, "train@a": {"seconds": 5.0, "cpu": 4.5, "memory": 1000}, "train@b": 2.0}')
     costs = read_costs(file)
     assert costs == {"split": Cost(3), "train@a": Cost(5.0, 4.5, 1000), "train@b": Cost(2.0)}
-    assert by_group(costs)["train"] == Cost(7.0), "what is not known of one is not known of all"
-    assert by_group({"train@a": Cost(5, 4, 10), "train@b": Cost(2, 1, 20)}) == {"train": Cost(7, 5, 20)}
+    assert group_costs(costs)["train"] == Cost(7.0), "an unknown part makes the sum unknown"
+    assert group_costs({"train@a": Cost(5, 4, 10), "train@b": Cost(2, 1, 20)}) == {"train": Cost(7, 5, 20)}

@@ -1,17 +1,16 @@
-"""A copy of what git tracks, to edit."""
+"""Fixture with a copy of the working tree, which tests of tools/ may edit."""
 
 import shutil
 from pathlib import Path
 
-import pages
 import pytest
-import validate
 
 from clone import ROOT, run
+from tools import pages, validate
 
 
-def copy_of_tree(folder: Path) -> Path:
-    """Copy what git tracks or could, as it lies here."""
+def copy_working_tree(folder: Path) -> Path:
+    """Copy all files that git tracks or would track into a new repository."""
     for name in run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -22,8 +21,8 @@ def copy_of_tree(folder: Path) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy, which validate.py and what it imports take for the project."""
-    folder = copy_of_tree(tmp_path / "checkout")
+    """Give a copy of the project, and make it the root for the modules of tools/."""
+    folder = copy_working_tree(tmp_path / "checkout")
     for module in (pages, validate):
         monkeypatch.setattr(module, "ROOT", folder)
     return folder

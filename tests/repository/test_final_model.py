@@ -1,11 +1,11 @@
-"""Several trainings of the final model: which are kept, and how the study of them looks."""
+"""Test the trainings of benchmarks/final_model.py: which are reused, and the table and plot of the study."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-import final_model
+from benchmarks import final_model
 
 STUDY = [
     {"channels": [64, 256], "epochs": [24, 2], "parameters": 2000, "seconds": 1190, "val_accuracy": 0.955},
@@ -13,26 +13,26 @@ STUDY = [
 ]
 
 
-def test_the_study_is_a_table() -> None:
+def test_the_study_is_written_as_a_table() -> None:
     assert "| 64 256 | 2,000 | 24 + 2 | 19:50 min | 0.9550 |\n" in final_model.study_table(STUDY)
 
 
-def test_the_study_is_a_picture_with_a_line_for_each_width_and_always_the_same(tmp_path: Path) -> None:
-    for name in ("once.svg", "again.svg"):
-        final_model.draw(STUDY, tmp_path / name)
-    picture = (tmp_path / "once.svg").read_text()
-    assert {"64 256", "32 128", "24 + 2", "6 + 1"} <= set(re.findall(">([^<>]+)</text>", picture))
-    assert picture == (tmp_path / "again.svg").read_text()
+def test_the_plot_of_the_study_has_all_widths_and_epochs_and_always_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first.svg", "second.svg"):
+        final_model.plot_study(STUDY, tmp_path / name)
+    svg = (tmp_path / "first.svg").read_text()
+    assert {"64 256", "32 128", "24 + 2", "6 + 1"} <= set(re.findall(">([^<>]+)</text>", svg))
+    assert svg == (tmp_path / "second.svg").read_text()
 
 
-def test_a_kept_training_is_done_again_only_when_it_would_come_out_otherwise(
+def test_a_kept_training_is_reused_unless_its_settings_change(
     reproduced: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(final_model, "ROOT", reproduced[0])
-    place = tmp_path / "seed_0"
-    seconds = final_model.train(place, {})
-    model = (place / "models/final.safetensors").read_bytes()
+    project = tmp_path / "seed_0"
+    seconds = final_model.train(project, {})
+    model = (project / "models/final.safetensors").read_bytes()
     assert model == (reproduced[0] / "models/final.safetensors").read_bytes()
-    assert final_model.train(place, {}) == seconds
-    final_model.train(place, {"finetune": {"seed": 1}})
-    assert (place / "models/final.safetensors").read_bytes() != model
+    assert final_model.train(project, {}) == seconds
+    final_model.train(project, {"finetune": {"seed": 1}})
+    assert (project / "models/final.safetensors").read_bytes() != model

@@ -1,23 +1,23 @@
-"""`make relock`: what alters a result is told from what does not, and the lock says of code what is true."""
+"""Test `make relock`: stages with other bytes or settings stay stale, and others get new checksums of their code."""
 
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import relock
-from sample import few
 
 from abreast.dvc_api import Definition
 from abreast.plan.resources import Resources
 from abreast.plan.stages import Stage
-from clone import edit_params, made_once, run
+from clone import edit_params, make_once, run
 from dvc_project import make, stages_run
 from fashion.settings.parsing import load_yaml
+from tools import relock
+from tools.sample import one_run_per_family
 
-ONE = "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt, join.py], outs: [one.txt]}}"
-MOVED = "src/fashion/images/random_changes.py"
-TO = "src/fashion/images/of_a_batch.py"
+ONE_STAGE = "stages: {one: {cmd: python join.py in.txt one.txt, deps: [in.txt, join.py], outs: [one.txt]}}"
+OLD_PATH = "src/fashion/images/augmentation.py"
+NEW_PATH = "src/fashion/images/random_changes.py"
 
 
 def entries(folder: Path) -> dict[str, dict]:
@@ -34,97 +34,103 @@ def replace(file: Path, old: str, new: str) -> None:
 def relocked(
     reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> tuple[dict[str, dict], Path, str]:
-    """The lock before; a project after a move, a new name and four changes of results, relocked; what was said."""
+    """Give the entries of the old lock, a project that was changed and relocked, and the output of `make relock`."""
 
-    def relock_a_copy(folder: Path) -> str:
+    def change_and_relock(folder: Path) -> str:
         shutil.copytree(reproduced[0], folder)
-        return relock_changes(folder)
+        change(folder)
+        return run(folder, "python", "-m", "tools.relock", status=1)
 
-    return entries(reproduced[0]), *made_once(tmp_path_factory, worker_id, "relocked", relock_a_copy)
+    return entries(reproduced[0]), *make_once(tmp_path_factory, worker_id, "relocked", change_and_relock)
 
 
-def relock_changes(folder: Path) -> str:
-    """Change the project, and give what `make relock` says."""
-    run(folder, "git", "mv", MOVED, TO)
-    replace(folder / "dvc.yaml", MOVED, TO)
-    replace(folder / "src/fashion/training/course.py", "images.random_changes", "images.of_a_batch")
+def change(folder: Path) -> None:
+    """Move a file, rename a stage, make four changes that alter results, and remove outputs."""
+    run(folder, "git", "mv", OLD_PATH, NEW_PATH)
+    replace(folder / "dvc.yaml", OLD_PATH, NEW_PATH)
+    replace(folder / "src/fashion/training/phase_state.py", "images.augmentation", "images.random_changes")
     replace(folder / "dvc.yaml", "\n  split:\n", "\n  divide:\n")
     cnn = folder / "src/fashion/networks/families/cnn.py"
-    replace(cnn, "nn.BatchNorm1d(units)", "nn.BatchNorm1d(units, eps=1e-3)")  # an epsilon, for keras_2 alone
+    replace(cnn, "nn.BatchNorm1d(units)", "nn.BatchNorm1d(units, eps=1e-3)")  # changes only keras_2
     replace(folder / "src/fashion/networks/families/mlp.py", "batch_norm: bool = False", "batch_norm: bool = True")
     replace(folder / "src/fashion/images/robustness.py", "seed: int = 0", "seed: int = 1")
     edit_params(folder, lambda params: params["variants"]["mlp_200"].update(batch_size=50))
     for name in ("models", "data/split", "data/augmented", "data/evaluated"):
-        shutil.rmtree(folder / name)  # outputs need not be there
-    return run(folder, "python", ".ci/relock.py", status=1)
+        shutil.rmtree(folder / name)  # relock needs no outputs
 
 
-def test_what_alters_bytes_or_settings_is_named_and_left_stale(relocked: tuple[dict[str, dict], Path, str]) -> None:
+def test_a_stage_with_other_bytes_or_settings_is_reported_and_left_stale(
+    relocked: tuple[dict[str, dict], Path, str],
+) -> None:
     _, _, output = relocked
-    said = dict(line.removeprefix("stale: ").split(": ", 1) for line in output.splitlines() if line.startswith("stale"))
+    lines = [line.removeprefix("stale: ") for line in output.splitlines() if line.startswith("stale")]
+    stale = dict(line.split(": ", 1) for line in lines)
     default = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("base", "mlp_200")}
     epsilon = {"train@keras_2", "evaluate@keras_2"}
-    shown = {"describe", "show_groups", "report"}  # they show settings
-    assert set(said) == default | epsilon | shown | {"evaluate_final", "compare"}
-    assert said["train@keras_2"] == "other bytes on the sample: data/histories/keras_2.csv, models/keras_2.safetensors"
-    assert said["evaluate_final"] == "other bytes on the sample: data/evaluated/final.json"
-    assert said["compare"] == "other settings: variants"
-    assert said["train@mlp_200"] == "other settings: variants.mlp_200.batch_size"
+    settings = {"describe", "show_groups", "report"}  # show settings
+    assert set(stale) == default | epsilon | settings | {"evaluate_final", "compare"}
+    assert stale["train@keras_2"] == "other bytes on the sample: data/histories/keras_2.csv, models/keras_2.safetensors"
+    assert stale["evaluate_final"] == "other bytes on the sample: data/evaluated/final.json"
+    assert stale["compare"] == "other settings: variants"
+    assert stale["train@mlp_200"] == "other settings: variants.mlp_200.batch_size"
 
 
-def test_a_stage_of_the_same_bytes_has_its_code_renewed_and_nothing_else(
+def test_only_the_code_is_renewed_in_the_entry_of_a_stage_with_the_same_bytes(
     relocked: tuple[dict[str, dict], Path, str],
 ) -> None:
     before, folder, _ = relocked
     after = entries(folder)
     paths = [dep["path"] for dep in after["train@base_cnn"]["deps"]]
-    assert TO in paths
-    assert MOVED not in paths
+    assert NEW_PATH in paths
+    assert OLD_PATH not in paths
     code = ("src/", "stages/")
     after["split"] = after.pop("divide")
     for name, entry in before.items():
         for key in ("cmd", "params", "outs"):
             assert after[name].get(key) == entry.get(key)
-        data = [[dep for dep in lock["deps"] if not dep["path"].startswith(code)] for lock in (entry, after[name])]
-        assert data[0] == data[1]
+        old, new = ([dep for dep in e["deps"] if not dep["path"].startswith(code)] for e in (entry, after[name]))
+        assert old == new
 
 
-def test_a_stage_left_stale_is_still_as_it_was_in_the_lock(relocked: tuple[dict[str, dict], Path, str]) -> None:
+def test_the_entry_of_a_stage_left_stale_is_unchanged(relocked: tuple[dict[str, dict], Path, str]) -> None:
     before, folder, _ = relocked
     assert entries(folder)["train@keras_2"] == before["train@keras_2"]
-    would_run = stages_run(run(folder, "dvc", "repro", "--dry", "--allow-missing", status=None))
-    assert "train@base_cnn" not in would_run
+    stale = stages_run(run(folder, "dvc", "repro", "--dry", "--allow-missing", status=None))
+    assert "train@base_cnn" not in stale
 
 
-def test_a_fresh_lock_is_left_alone(project: Path) -> None:
-    assert run(project, "python", ".ci/relock.py") == "dvc.lock is fresh: nothing to renew\n"
+def test_a_fresh_lock_is_not_changed(project: Path) -> None:
+    assert run(project, "python", "-m", "tools.relock") == "dvc.lock is fresh: nothing to renew\n"
 
 
-def test_an_entry_of_a_former_stage_is_taken_out_and_nothing_runs(project: Path) -> None:
+def test_the_entry_of_a_removed_stage_is_removed_and_nothing_runs(project: Path) -> None:
     lock = (project / "dvc.lock").read_text()
-    (project / "dvc.lock").write_text(f"{lock}  former:\n    cmd: python former.py\n")
-    output = run(project, "python", ".ci/relock.py")
-    assert output == "dvc.lock: taken out, as no stage any more: dvc.lock:former\n"
+    (project / "dvc.lock").write_text(f"{lock}  old_stage:\n    cmd: python old_stage.py\n")
+    output = run(project, "python", "-m", "tools.relock")
+    assert output == "dvc.lock: removed entries of former stages: dvc.lock:old_stage\n"
     assert (project / "dvc.lock").read_text() == lock
 
 
-def test_a_base_that_is_no_commit_is_refused_in_a_line(project: Path) -> None:
+def test_a_base_that_is_no_commit_is_refused_in_one_line(project: Path) -> None:
     with (project / "src/fashion/files.py").open("a") as file:
         file.write("# a comment\n")
-    assert run(project, "python", ".ci/relock.py", "--base", "nothing", status=2) == "error: nothing: no such commit\n"
+    assert (
+        run(project, "python", "-m", "tools.relock", "--base", "nothing", status=2)
+        == "error: nothing: no such commit\n"
+    )
 
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
-def test_a_project_in_a_folder_of_a_repository_has_its_own_files_history_and_lock(
+def test_in_a_subfolder_of_a_repository_only_files_and_commits_of_the_project_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = make(tmp_path / "repository/project", {"dvc.yaml": ONE})
+    project = make(tmp_path / "repository/project", {"dvc.yaml": ONE_STAGE})
     (project / ".git").rename(tmp_path / "repository/.git")
     run(project, "dvc", "repro", "--quiet")
     commit(tmp_path / "repository")
     base = run(project, "git", "rev-parse", "HEAD").strip()
     (project / "join.py").write_text((project / "join.py").read_text() + "# a comment\n")
-    commit(tmp_path / "repository")  # of which the lock is not fresh
+    commit(tmp_path / "repository")  # its lock is not fresh
     (tmp_path / "repository/another").write_text("not of the project\n")
     commit(tmp_path / "repository")
     monkeypatch.setattr(relock, "ROOT", project)
@@ -133,13 +139,13 @@ def test_a_project_in_a_folder_of_a_repository_has_its_own_files_history_and_loc
     assert (checkout / "dvc.yaml").read_text() == (project / "dvc.yaml").read_text()
     assert not (checkout / "project").exists()
     assert set(relock.base_entries(base)) == {"one"}
-    copy = relock.copy_of_working_tree(tmp_path / "copy")
+    copy = relock.copy_working_tree(tmp_path / "copy")
     assert (copy / "join.py").read_bytes() == (project / "join.py").read_bytes()
-    before = relock.state_of_tree()
+    before = relock.tree_state()
     (tmp_path / "repository/another").write_text("changed\n")
-    assert relock.state_of_tree() == before
+    assert relock.tree_state() == before
     (project / "join.py").write_text("")
-    assert relock.state_of_tree() != before
+    assert relock.tree_state() != before
 
 
 def commit(repository: Path) -> None:
@@ -147,32 +153,37 @@ def commit(repository: Path) -> None:
     run(repository, "git", "commit", "--quiet", "--message=All")
 
 
-def ran(name: str, *code: str) -> Stage:
+def make_stage(name: str, *code: str) -> Stage:
     definition = Definition("dvc.yaml", name)
     return Stage(name, "python run.py", definition, frozenset(), Resources(), deps=(*code, "data/images.npy"))
 
 
-def test_a_training_with_another_seed_is_judged_by_one_of_the_same_code() -> None:
-    each = [ran("train_again@a-1", "src/mlp.py"), ran("train_again@b-1", "src/cnn.py"), ran("train@c", "src/cnn.py")]
-    there = {stage.name: stage for stage in each}
+def test_a_stage_that_is_not_on_the_sample_is_compared_by_all_of_its_group_with_the_same_code() -> None:
+    stages = [
+        make_stage("train_again@a-1"),
+        make_stage("train_again@b-1"),
+        make_stage("evaluate@a", "src/cnn.py"),
+        make_stage("train@c"),
+    ]
+    on_sample = {stage.name: stage for stage in stages}
 
-    def judge(name: str, *code: str) -> str | None:
+    def judges(name: str, *code: str) -> list[str]:
         deps = [SimpleNamespace(def_path=path) for path in (*code, "data/images.npy")]
-        return relock.judge_of(SimpleNamespace(addressing=f"seeds/dvc.yaml:{name}", deps=deps), there)
+        return relock.sample_stages_for(SimpleNamespace(addressing=f"seeds/dvc.yaml:{name}", deps=deps), on_sample)
 
-    assert judge("train_again@b-1", "src/cnn.py") == "train_again@b-1"
-    assert judge("train_again@d-4", "src/cnn.py") == "train_again@b-1"
-    assert judge("train_again@e-1", "src/ramped_cnn.py") is None
-    assert judge("evaluate_again@d-4", "src/cnn.py") is None
+    assert judges("train_again@b-1") == ["train_again@b-1"]
+    assert judges("train_again@d-4") == ["train_again@a-1", "train_again@b-1"]
+    assert judges("evaluate@d", "src/cnn.py") == ["evaluate@a"]
+    assert judges("evaluate@d", "src/mlp.py") == []
 
 
-def test_the_sample_has_one_training_with_another_seed_of_each_family() -> None:
+def test_the_sample_keeps_one_training_with_another_seed_of_each_family() -> None:
     runs = {
         f"{name}-{seed}": {"family": family}
         for name, family in (("a", "mlp"), ("b", "mlp"), ("c", "cnn"))
         for seed in (1, 2)
     }
-    kept = few({"trainings": runs, "finetunings": {"final-1": {}, "final-2": {}}, "tables": ["seeds"]})
-    assert [about["family"] for about in kept["trainings"].values()] == ["mlp", "cnn"]
+    kept = one_run_per_family({"trainings": runs, "finetunings": {"final-1": {}, "final-2": {}}, "tables": ["seeds"]})
+    assert [entry["family"] for entry in kept["trainings"].values()] == ["mlp", "cnn"]
     assert len(kept["finetunings"]) == 1
     assert kept["tables"] == ["seeds"]

@@ -4,9 +4,9 @@ import pytest
 
 from fashion.results.comparison import (
     CURVE_COLUMNS,
-    accuracies_to_plot,
+    accuracies_table,
+    escape_class_names,
     learning_curves,
-    names_to_plot,
     roc_curves,
     variants_table,
 )
@@ -36,8 +36,8 @@ SCORE = {
 }
 
 
-def test_class_names_in_plots_cannot_end_the_script_of_their_page() -> None:
-    assert names_to_plot(["shirt", "<</script>", "<!--", "a<b"]) == ["shirt", "‹‹/script>", "‹!--", "a‹b"]
+def test_class_names_in_plots_cannot_end_the_script_of_the_page() -> None:
+    assert escape_class_names(["shirt", "<</script>", "<!--", "a<b"]) == ["shirt", "‹‹/script>", "‹!--", "a‹b"]
 
 
 def test_learning_curves_have_a_row_for_each_epoch_of_each_variant() -> None:
@@ -46,10 +46,10 @@ def test_learning_curves_have_a_row_for_each_epoch_of_each_variant() -> None:
     assert curves["variant"].tolist() == ["base", "base", "wide", "wide"]
 
 
-def test_the_table_keeps_what_is_compared_and_adds_baseline_and_reported_figure() -> None:
-    about = {"base": {"baseline": None, "reported": 0.7}, "wide": {"baseline": "base", "reported": None}}
+def test_the_table_has_metrics_baseline_reported_accuracy_and_comparisons() -> None:
+    listed = {"base": {"baseline": None, "reported": 0.7}, "wide": {"baseline": "base", "reported": None}}
     correct = {"base": np.arange(100) < 70, "wide": np.arange(100) < 90}
-    table = variants_table({"base": SCORE, "wide": {**SCORE, "val_accuracy": 0.8}}, about, correct, final="wide")
+    table = variants_table({"base": SCORE, "wide": {**SCORE, "val_accuracy": 0.8}}, listed, correct, final="wide")
     assert table["wide"]["baseline"] == "base"
     assert table["base"]["reported"] == 0.7
     assert "per_class" not in table["base"]
@@ -58,15 +58,15 @@ def test_the_table_keeps_what_is_compared_and_adds_baseline_and_reported_figure(
     assert table["base"]["against_final"]["only_other_right"] == 20
     assert table["wide"]["against_baseline"]["p_value"] < 0.001
     assert table["wide"]["against_final"] is None
-    bars = accuracies_to_plot(table)
+    bars = accuracies_table(table)
     assert bars["baseline_val_accuracy"].tolist() == [0.75, 0.75]
     assert bars["val_accuracy"].tolist() == [0.75, 0.8]
 
 
-def test_systems_that_nothing_is_compared_with_share_a_plot_without_a_baseline() -> None:
+def test_systems_without_variants_share_a_plot_without_a_baseline() -> None:
     row = {"val_accuracy": 0.7, "test_accuracy": 0.6}
-    alone = {name: {**row, "baseline": None} for name in ("one", "two", "base")}
-    bars = accuracies_to_plot({**alone, "wide": {**row, "baseline": "base"}})
+    ungrouped = {name: {**row, "baseline": None} for name in ("one", "two", "base")}
+    bars = accuracies_table({**ungrouped, "wide": {**row, "baseline": "base"}})
     assert bars["group"].tolist() == ["others", "others", "base", "base"]
     assert bars["baseline_val_accuracy"].notna().tolist() == [False, False, True, True]
 
@@ -84,7 +84,7 @@ def test_roc_curves_run_from_the_origin_to_the_corner_with_false_positives_on_x(
         assert curve[["fpr", "tpr"]].iloc[0].tolist() == [0, 0]
         assert curve[["fpr", "tpr"]].iloc[-1].tolist() == [1, 1]
     bag = curves[curves["class"] == "bag"]
-    assert [0, 1] in bag[["fpr", "tpr"]].to_numpy().tolist()  # perfectly told apart: all true before any false
+    assert [0, 1] in bag[["fpr", "tpr"]].to_numpy().tolist()  # all true positives come before the first false positive
 
 
 def test_a_class_without_examples_has_no_roc_curve() -> None:

@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from fashion.networks.building import families
+from fashion.networks.building import factory
 from fashion.results.layers import layer_table
 
 
-def test_it_lists_layers_in_the_order_of_their_work_with_shapes_and_parameters() -> None:
+def test_layers_are_listed_in_order_with_shapes_and_parameters() -> None:
     arguments = {"channels": [32, 64], "kernels": [3, 3], "hidden": [64]}
-    rows = layer_table(families.build("cnn", arguments, image_size=32, num_classes=10), 32)
+    rows = layer_table(factory.build_network("cnn", arguments, image_size=32, num_classes=10), 32)
     weighted = [(row["layer"], row["shape"], row["parameters"]) for row in rows if row["parameters"]]
     assert weighted == [
         ("Conv2d", [32, 30, 30], 320),
@@ -19,13 +19,13 @@ def test_it_lists_layers_in_the_order_of_their_work_with_shapes_and_parameters()
     ]
 
 
-def test_what_is_not_trained_does_not_count() -> None:
+def test_frozen_parameters_are_not_counted() -> None:
     frozen = nn.Linear(4, 2).requires_grad_(False)
     rows = layer_table(nn.Sequential(nn.Flatten(), frozen), 2)
     assert [(row["layer"], row["parameters"]) for row in rows] == [("Flatten", 0), ("Linear", 0)]
 
 
-def test_a_look_at_the_layers_leaves_the_network_as_it_was() -> None:
+def test_the_table_does_not_change_the_network() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.BatchNorm1d(2))
     before = {name: values.clone() for name, values in model.state_dict().items()}
     layer_table(model, 2)

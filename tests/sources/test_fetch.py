@@ -27,8 +27,8 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class AnsweringHandler(QuietHandler, ABC):
-    """Announces a file, and leaves its bytes to others."""
+class FileHandler(QuietHandler, ABC):
+    """Sends the headers of a file; subclasses send its bytes."""
 
     headers_of_file: ClassVar[dict[str, str]] = {}
 
@@ -37,15 +37,15 @@ class AnsweringHandler(QuietHandler, ABC):
         for name, value in self.headers_of_file.items():
             self.send_header(name, value)
         self.end_headers()
-        with suppress(OSError):  # of who has enough
+        with suppress(OSError):  # the client has closed the connection
             self.send_file()
 
     @abstractmethod
     def send_file(self) -> None: ...
 
 
-class CutOffHandler(AnsweringHandler):
-    """Announces more bytes than it sends, as a broken line does."""
+class CutOffHandler(FileHandler):
+    """Sends fewer bytes than its header says, as if the connection broke."""
 
     headers_of_file: ClassVar[dict[str, str]] = {"Content-Length": "1000"}
 
@@ -53,16 +53,16 @@ class CutOffHandler(AnsweringHandler):
         self.wfile.write(b"only this")
 
 
-class StallingHandler(AnsweringHandler):
-    """Sends a little, and then nothing."""
+class StallingHandler(FileHandler):
+    """Sends a few bytes, and then nothing."""
 
     def send_file(self) -> None:
         self.wfile.write(b"this much")
         time.sleep(3)
 
 
-class DrippingHandler(AnsweringHandler):
-    """Sends a byte now and then, for ever."""
+class DrippingHandler(FileHandler):
+    """Sends a byte every 50 ms, without end."""
 
     def send_file(self) -> None:
         while True:
@@ -70,37 +70,37 @@ class DrippingHandler(AnsweringHandler):
             time.sleep(0.05)
 
 
-class EndlessHandler(AnsweringHandler):
-    """Sends as fast as it can, for ever."""
+class EndlessHandler(FileHandler):
+    """Sends bytes as fast as it can, without end."""
 
     def send_file(self) -> None:
         while True:
             self.wfile.write(bytes(1 << 16))
 
 
-class BombHandler(AnsweringHandler):
+class BombHandler(FileHandler):
     """Sends a small file that is large when decompressed."""
 
     def send_file(self) -> None:
         self.wfile.write(gzip.compress(bytes(3_000_000)))
 
 
-class GarbageHandler(AnsweringHandler):
-    """Sends a page of its own instead of each file, as captive portals do."""
+class GarbageHandler(FileHandler):
+    """Sends a page instead of each file, as captive portals do."""
 
     def send_file(self) -> None:
         self.wfile.write(b"<html>Please log in</html>")
 
 
-class OtherFileHandler(AnsweringHandler):
-    """Sends a whole gzip file of other bytes."""
+class OtherFileHandler(FileHandler):
+    """Sends a complete gzip file of other bytes."""
 
     def send_file(self) -> None:
         self.wfile.write(gzip.compress(b"other bytes"))
 
 
 class RedirectingHandler(QuietHandler):
-    """Sends everyone to itself."""
+    """Redirects each request to itself."""
 
     def do_GET(self) -> None:
         self.send_response(302)
@@ -130,54 +130,54 @@ def no_apt(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("bin")))
 
 
-def test_files_come_whole_from_a_mirror(mirror: str, tmp_path: Path) -> None:
+def test_files_are_downloaded_from_a_mirror(mirror: str, tmp_path: Path) -> None:
     fetch(SUMS, tmp_path, [mirror])
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
     assert all((tmp_path / name).read_bytes() == (DATA / name).read_bytes() for name in NAMES)
 
 
-def test_a_download_that_breaks_off_leaves_nothing_behind(cut_off_mirror: str, tmp_path: Path) -> None:
+def test_an_incomplete_download_leaves_no_files(cut_off_mirror: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot fetch"):
         fetch(SUMS, tmp_path, [cut_off_mirror])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("handler", "said"),
+    ("handler", "reason"),
     [
         (StallingHandler, "no answer in time"),
-        (DrippingHandler, "slower than 10 kB a second"),
+        (DrippingHandler, "slower than 10 kB per second"),
         (EndlessHandler, "more than 1 MB"),
         (BombHandler, "more than 1 MB, decompressed"),
         (RedirectingHandler, "Exceeded 30 redirects"),
         (GarbageHandler, "Not a gzipped file"),
-        (OtherFileHandler, "has other bytes than ingest.sha256 in params.yaml says"),
+        (OtherFileHandler, "does not have the checksum of ingest.sha256 in params.yaml"),
     ],
 )
-def test_a_mirror_that_behaves_badly_is_left_for_the_next(
+def test_after_a_faulty_mirror_the_next_one_is_tried(
     handler: type,
-    said: str,
+    reason: str,
     mirror: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(fashion.sources.fetch, "READ", 1)
-    monkeypatch.setattr(fashion.sources.fetch, "FAIR", 1)
-    monkeypatch.setattr(fashion.sources.fetch, "LARGEST", 1_000_000)
-    for bad in serve(handler):
-        fetch(SUMS, tmp_path, [bad, mirror])
-    assert said in capsys.readouterr().err
+    monkeypatch.setattr(fashion.sources.fetch, "READ_TIMEOUT", 1)
+    monkeypatch.setattr(fashion.sources.fetch, "MIN_SPEED_AFTER", 1)
+    monkeypatch.setattr(fashion.sources.fetch, "MAX_BYTES", 1_000_000)
+    for faulty_mirror in serve(handler):
+        fetch(SUMS, tmp_path, [faulty_mirror, mirror])
+    assert reason in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
     assert all((tmp_path / name).read_bytes() == (DATA / name).read_bytes() for name in NAMES)
 
 
-def test_the_next_mirror_is_asked_when_one_has_not_got_the_files(mirror: str, tmp_path: Path) -> None:
+def test_after_a_mirror_without_the_files_the_next_one_is_tried(mirror: str, tmp_path: Path) -> None:
     fetch(SUMS, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9", mirror])
     assert (tmp_path / NAMES[0]).is_file()
 
 
-def test_when_nothing_helps_the_error_says_what_was_tried_and_what_to_do(mirror: str, tmp_path: Path) -> None:
+def test_the_error_names_all_sources_that_were_tried_and_the_way_out(mirror: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         fetch(SUMS, tmp_path, [f"{mirror}/nowhere", "http://127.0.0.1:9"])
     message = str(error.value)
@@ -187,10 +187,10 @@ def test_when_nothing_helps_the_error_says_what_was_tried_and_what_to_do(mirror:
     assert "dataset-fashion-mnist" in message
 
 
-def test_debians_package_is_unpacked_when_no_mirror_answers(
+def test_debians_package_is_unpacked_if_there_is_no_mirror(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package of the same layout stands in for the 31 MB one; dpkg-deb is the real one."""
+    """With a small package of the same layout in place of the one of 31 MB, unpacked by the real dpkg-deb."""
     dpkg = shutil.which("dpkg-deb", path="/usr/bin:/bin")
     if dpkg is None:
         pytest.skip("no dpkg-deb on this system")

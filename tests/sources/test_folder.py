@@ -1,4 +1,4 @@
-"""Images as files in folders, as people have them."""
+"""Read images that are files in folders."""
 
 import os
 import struct
@@ -18,7 +18,7 @@ from fashion.sources.ingest import Dataset, ingest
 
 @pytest.fixture
 def raw(tmp_path: Path, images: np.ndarray, labels: np.ndarray) -> Path:
-    """The first images, as PNG in folders of classes; five more to label."""
+    """40 images as PNG in folders of classes, and five unlabelled images."""
     for number, (image, label) in enumerate(zip(images[:40], labels, strict=False)):
         save(image, tmp_path / f"train/class {label}/{number:02}.png")
     for number in range(5):
@@ -35,7 +35,7 @@ def read(raw: Path, classes: list[str] | None = None, **changes: object) -> Data
     return ingest(raw, IngestSettings.model_validate({"source": "folder", **changes}), classes)
 
 
-def test_folders_name_the_classes_and_files_the_images(raw: Path, images: np.ndarray, labels: np.ndarray) -> None:
+def test_folders_are_classes_and_file_names_are_ids(raw: Path, images: np.ndarray, labels: np.ndarray) -> None:
     data = read(raw)
     assert data.classes == [f"class {number}" for number in range(10)]
     assert data.unlabelled_ids.tolist() == [f"{number:03}.png" for number in range(5)]
@@ -45,7 +45,7 @@ def test_folders_name_the_classes_and_files_the_images(raw: Path, images: np.nda
     assert len(data.test_images) == 0
 
 
-def test_classes_of_the_settings_give_the_order(raw: Path) -> None:
+def test_classes_of_the_settings_decide_the_order(raw: Path) -> None:
     names = [f"class {number}" for number in reversed(range(10))]
     assert read(raw, names).classes == names
 
@@ -54,25 +54,25 @@ def test_classes_of_the_settings_give_the_order(raw: Path) -> None:
     ("classes", "complaint"),
     [
         (["class 0", "class 1"], "'class 2' is not among the `classes` in params.yaml"),
-        ([f"class {number}" for number in range(11)], "nothing for 'class 10', which `classes` in params.yaml names"),
+        ([f"class {number}" for number in range(11)], "no images of 'class 10', which is in `classes` in params.yaml"),
     ],
 )
-def test_folders_that_are_not_the_classes_of_the_settings_are_refused(
+def test_other_folders_than_the_classes_of_the_settings_are_refused(
     raw: Path, classes: list[str], complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint):
         read(raw, classes)
 
 
-@pytest.mark.parametrize("ending", ["png", "bmp", "tiff", "webp", "jpg"])
-def test_a_format_is_read_by_its_content(tmp_path: Path, images: np.ndarray, ending: str) -> None:
-    save(images[0], tmp_path / f"image.{ending}", **({"lossless": True} if ending == "webp" else {}))
-    path = (tmp_path / f"image.{ending}").rename(tmp_path / "image.dat")
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "jpg"])
+def test_the_format_of_an_image_is_known_by_its_content(tmp_path: Path, images: np.ndarray, suffix: str) -> None:
+    save(images[0], tmp_path / f"image.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
+    path = (tmp_path / f"image.{suffix}").rename(tmp_path / "image.dat")
     difference = np.abs(np.asarray(read_grey(path)[0]).astype(int) - images[0])
-    assert difference.mean() <= (10 if ending == "jpg" else 0)
+    assert difference.mean() <= (10 if suffix == "jpg" else 0)
 
 
-def test_a_photograph_is_turned_the_right_way_up(tmp_path: Path, images: np.ndarray) -> None:
+def test_an_image_is_turned_by_its_exif_orientation(tmp_path: Path, images: np.ndarray) -> None:
     turned = Image.fromarray(np.rot90(images[0][:20]))
     exif = turned.getexif()
     exif[0x0112] = 6  # Orientation: turn by 90 degrees to the right
@@ -81,11 +81,13 @@ def test_a_photograph_is_turned_the_right_way_up(tmp_path: Path, images: np.ndar
     assert read_shape(tmp_path / "photo.png") == (28, 20)
 
 
-def test_colour_is_made_grey_and_said_once(raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture) -> None:
+def test_colour_is_converted_to_grey_and_reported_once(
+    raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
     for number in range(3):
         save(np.stack([images[number]] * 3, -1), raw / f"train/class 0/colour {number}.png")
     assert len(read(raw).train_images) == 43
-    assert capsys.readouterr().out.count("3 of 48 images are in colour and are made grey") == 1
+    assert capsys.readouterr().out.count("3 of 48 images are in colour and are converted to grey") == 1
 
 
 def test_transparent_parts_are_black_and_16_bits_become_8(tmp_path: Path, images: np.ndarray) -> None:
@@ -109,13 +111,13 @@ def test_images_of_all_shapes_become_squares_of_one_size(raw: Path, images: np.n
     np.testing.assert_array_equal(padded[7:21, 7:21], images[1][:14, :14])
 
 
-def test_what_operating_systems_leave_is_no_image(raw: Path) -> None:
+def test_files_of_operating_systems_are_ignored(raw: Path) -> None:
     for name in (".DS_Store", "train/.DS_Store", "train/class 0/Thumbs.db", "evaluate/desktop.ini"):
         (raw / name).write_bytes(b"\0")
     assert len(read(raw).train_images) == 40
 
 
-def png_of(width: int, height: int) -> bytes:
+def make_png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -127,7 +129,7 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
 
 
-def pages(path: Path) -> None:
+def add_page(path: Path) -> None:
     page = Image.new("L", (8, 8))
     page.save(path.with_suffix(".tif"), save_all=True, append_images=[page])
 
@@ -135,18 +137,24 @@ def pages(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (truncate, "00.png: damaged or cut short"),
-        (lambda path: path.write_text("<svg/>"), "00.png: not an image in a format known here"),
-        (lambda path: path.write_bytes(b""), "00.png: not an image in a format known here"),
-        (lambda path: path.write_bytes(png_of(30_000, 30_000)), "announces .* pixels; save a smaller copy"),
-        (lambda path: path.write_bytes(png_of(8_000, 8_000)), "announces 8000x8000 pixels, more than 50,000,000"),
-        (pages, "has several pages or frames"),
+        (truncate, "00.png: damaged or truncated"),
+        (lambda path: path.write_text("<svg/>"), "00.png: not an image in a known format"),
+        (lambda path: path.write_bytes(b""), "00.png: not an image in a known format"),
+        (
+            lambda path: path.write_bytes(make_png(30_000, 30_000)),
+            "00.png: more than 50,000,000 pixels",
+        ),
+        (lambda path: path.write_bytes(make_png(8_000, 8_000)), "00.png: 8000x8000 pixels, more than 50,000,000"),
+        (add_page, "has several pages or frames"),
         (lambda path: (path.parent / "more").mkdir(), "more: a folder among images"),
-        (lambda path: (path.parents[1] / "stray.png").write_bytes(path.read_bytes()), "stray.png: lies beside"),
+        (
+            lambda path: (path.parents[1] / "stray.png").write_bytes(path.read_bytes()),
+            "stray.png: not in the folder",
+        ),
         (lambda path: (path.parents[1] / "empty").mkdir(), "empty: empty; put images there"),
     ],
 )
-def test_what_is_no_sound_image_is_refused_with_its_place(
+def test_a_damaged_or_misplaced_file_is_refused_with_its_path(
     raw: Path, damage: Callable[[Path], object], complaint: str
 ) -> None:
     damage(next((raw / "train").glob("*/00.png")))
@@ -163,15 +171,13 @@ def test_what_is_no_sound_image_is_refused_with_its_place(
         ("evaluate/=cmd().png", r"evaluate/=cmd\(\).png: a spreadsheet .*; rename it"),
     ],
 )
-def test_names_that_would_do_harm_in_a_table_are_refused(
-    raw: Path, images: np.ndarray, name: str, complaint: str
-) -> None:
+def test_names_that_are_unsafe_in_a_table_are_refused(raw: Path, images: np.ndarray, name: str, complaint: str) -> None:
     save(images[0], raw / name)
     with pytest.raises(InputError, match=complaint):
         read(raw)
 
 
-def test_a_pipe_and_a_link_to_itself_among_images_are_refused(raw: Path) -> None:
+def test_pipes_and_circular_links_among_images_are_refused(raw: Path) -> None:
     (raw / "evaluate/loop.png").symlink_to("loop.png")
     with pytest.raises(InputError, match="loop.png: not a file; remove it"):
         read(raw)
@@ -181,10 +187,10 @@ def test_a_pipe_and_a_link_to_itself_among_images_are_refused(raw: Path) -> None
         read(raw)
 
 
-def test_one_class_is_refused(raw: Path) -> None:
-    for place in list((raw / "train").iterdir())[1:]:
-        place.rename(raw / place.name)
-    with pytest.raises(InputError, match="train: 1 class; a classifier tells 2 to 1,000 apart"):
+def test_a_single_class_is_refused(raw: Path) -> None:
+    for folder in list((raw / "train").iterdir())[1:]:
+        folder.rename(raw / folder.name)
+    with pytest.raises(InputError, match="train: 1 class; expected 2 to 1,000"):
         read(raw)
 
 

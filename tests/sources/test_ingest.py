@@ -10,21 +10,21 @@ from clone import CHECKSUMS, DATA
 from fashion.classifier.preparation import crop
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
-from fashion.sources import ingest as ingesting
+from fashion.sources import ingest as ingest_module
 from fashion.sources.ingest import ingest
 
 CLASSES = [f"class {number}" for number in range(10)]
 
 
-def settings(**changes: object) -> IngestSettings:
-    known = {"source": "idx", "image_size": 32, "fit": "pad", "sha256": CHECKSUMS}
-    return IngestSettings.model_validate({**known, **changes})
+def make_settings(**changes: object) -> IngestSettings:
+    defaults = {"source": "idx", "image_size": 32, "fit": "pad", "sha256": CHECKSUMS}
+    return IngestSettings.model_validate({**defaults, **changes})
 
 
 @pytest.fixture(autouse=True)
-def no_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file comes from Debian's package, which may be installed."""
-    monkeypatch.setattr(ingesting, "DEBIAN_FOLDER", tmp_path_factory.mktemp("nothing"))
+def no_debian_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the files of Debian's package, which may be installed."""
+    monkeypatch.setattr(ingest_module, "DEBIAN_FOLDER", tmp_path_factory.mktemp("nothing"))
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def raw(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own(raw: Path) -> Path:
-    """The same files as somebody's own, which nothing is known of."""
+def own_files(raw: Path) -> Path:
+    """The same files in data/raw/idx, where a user's own files are."""
     (raw / "idx").mkdir()
     for path in raw.glob("*.gz"):
         path.rename(raw / "idx" / path.name)
@@ -51,72 +51,74 @@ def overwrite_labels(raw: Path, labels: list[int]) -> None:
 def test_images_get_a_black_margin_and_the_test_images_are_also_the_unlabelled_ones(
     raw: Path, images: np.ndarray
 ) -> None:
-    data = ingest(raw, settings(), CLASSES)
+    data = ingest(raw, make_settings(), CLASSES)
     np.testing.assert_array_equal(data.train_images[:, 2:30, 2:30], images)
     assert data.train_images.sum(dtype=int) == images.sum(dtype=int)
     np.testing.assert_array_equal(data.unlabelled_images, data.test_images)
     assert data.unlabelled_ids.tolist() == [str(number) for number in range(100)]
-    assert (data.content, data.classes) == (28, CLASSES)
+    assert (data.content_side, data.classes) == (28, CLASSES)
 
 
 def test_files_without_gzip_are_read_too(raw: Path) -> None:
     for path in list(raw.iterdir()):
         (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
-    assert len(ingest(raw, settings(), CLASSES).train_images) == 400
+    assert len(ingest(raw, make_settings(), CLASSES).train_images) == 400
 
 
-def test_only_what_is_missing_is_fetched(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_missing_files_are_fetched(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = raw.parent / "hidden.gz"
     (raw / "t10k-labels-idx1-ubyte.gz").rename(hidden)
-    asked = []
+    requested = []
 
-    def deliver(checksums: dict[str, str], folder: Path, mirrors: list[str]) -> None:
-        asked.extend([*checksums, *mirrors])
+    def fake_fetch(checksums: dict[str, str], folder: Path, mirrors: list[str]) -> None:
+        requested.extend([*checksums, *mirrors])
         hidden.rename(folder / next(iter(checksums)))
 
-    monkeypatch.setattr(ingesting, "fetch", deliver)
-    data = ingest(raw, settings(mirrors=["https://mirror.example"]), CLASSES)
-    assert asked == ["t10k-labels-idx1-ubyte.gz", "https://mirror.example"]
+    monkeypatch.setattr(ingest_module, "fetch", fake_fetch)
+    data = ingest(raw, make_settings(mirrors=["https://mirror.example"]), CLASSES)
+    assert requested == ["t10k-labels-idx1-ubyte.gz", "https://mirror.example"]
     assert len(data.test_labels) == 100
 
 
-def test_debians_folder_is_looked_at_when_raw_is_empty(
+def test_files_of_debians_package_are_used_if_raw_is_empty(
     raw: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "DEBIAN_FOLDER", raw)
-    assert len(ingest(tmp_path_factory.mktemp("empty"), settings(), CLASSES).train_images) == 400
+    monkeypatch.setattr(ingest_module, "DEBIAN_FOLDER", raw)
+    assert len(ingest(tmp_path_factory.mktemp("empty"), make_settings(), CLASSES).train_images) == 400
 
 
-def test_own_files_need_no_checksums_and_may_name_no_classes(own: Path) -> None:
-    data = ingest(own, settings(sha256={}, image_size="auto"), None)
+def test_own_files_need_neither_checksums_nor_class_names(own_files: Path) -> None:
+    data = ingest(own_files, make_settings(sha256={}, image_size="auto"), None)
     assert data.train_images.shape == (400, 28, 28)
     assert data.classes == [str(number) for number in range(10)]
 
 
-def test_an_own_set_of_three_is_refused_and_never_completed(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "fetch", lambda *_: pytest.fail("asked elsewhere"))
-    (own / "idx/train-labels-idx1-ubyte.gz").unlink()
+def test_three_own_files_are_refused_and_the_fourth_is_not_fetched(
+    own_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "fetch", lambda *_: pytest.fail("fetched a file"))
+    (own_files / "idx/train-labels-idx1-ubyte.gz").unlink()
     for sha256 in ({}, CHECKSUMS):
         with pytest.raises(InputError, match="train-labels-idx1-ubyte is missing"):
-            ingest(own, settings(sha256=sha256), CLASSES)
+            ingest(own_files, make_settings(sha256=sha256), CLASSES)
 
 
-def test_files_without_checksums_must_lie_where_dvc_sees_them_change(raw: Path) -> None:
-    with pytest.raises(InputError, match="lies where DVC does not see it change; put all four into .*/idx"):
-        ingest(raw, settings(sha256={}), CLASSES)
+def test_files_without_checksums_must_be_where_dvc_detects_changes(raw: Path) -> None:
+    with pytest.raises(InputError, match="is where DVC does not detect changes; put all four files into .*/idx"):
+        ingest(raw, make_settings(sha256={}), CLASSES)
 
 
-def test_fewer_labels_than_images_are_refused(own: Path) -> None:
-    overwrite_labels(own, [0] * 99)
+def test_fewer_labels_than_images_are_refused(own_files: Path) -> None:
+    overwrite_labels(own_files, [0] * 99)
     with pytest.raises(InputError, match="99 labels for the 100 images"):
-        ingest(own, settings(sha256={}), CLASSES)
+        ingest(own_files, make_settings(sha256={}), CLASSES)
 
 
-def test_an_unknown_label_is_refused_with_its_place(own: Path) -> None:
-    overwrite_labels(own, [9] * 40 + [10] * 60)
+def test_an_unknown_label_is_refused_with_its_index(own_files: Path) -> None:
+    overwrite_labels(own_files, [9] * 40 + [10] * 60)
     with pytest.raises(InputError, match="item 40: unknown label 10; `classes` in params.yaml names 0 to 9"):
-        ingest(own, settings(sha256={}), CLASSES)
+        ingest(own_files, make_settings(sha256={}), CLASSES)
 
 
 def write_csv(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
@@ -130,7 +132,7 @@ def test_csv_tables_give_labelled_and_unlabelled_images_and_no_test_set(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:
     write_csv(tmp_path, images[:20], labels[:20])
-    data = ingest(tmp_path, settings(source="csv"), CLASSES)
+    data = ingest(tmp_path, make_settings(source="csv"), CLASSES)
     assert data.train_images.shape == (20, 32, 32)
     assert data.test_images.shape == (0, 32, 32)
     assert data.unlabelled_ids[3] == "image 3"
@@ -144,38 +146,39 @@ def test_csv_tables_of_different_image_sizes_are_refused(
     table = pd.read_csv(tmp_path / "evaluate.csv")
     table[["ID", *[f"pix{number}" for number in range(1, 401)]]].to_csv(tmp_path / "evaluate.csv", index=False)
     with pytest.raises(InputError, match="images of 20x20 pixels, but those of train.csv are 28x28 pixels"):
-        ingest(tmp_path, settings(source="csv"), CLASSES)
+        ingest(tmp_path, make_settings(source="csv"), CLASSES)
 
 
-def test_images_to_label_that_are_among_the_labelled_ones_are_counted_in_a_warning(
+def test_a_warning_counts_unlabelled_images_that_are_also_labelled(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:
     write_csv(tmp_path, images[:20], labels[:20])
-    ingest(tmp_path, settings(source="csv"), CLASSES)
-    assert "20 of 20 images to label are among the labelled ones, the first with ID image 0" in capsys.readouterr().err
+    ingest(tmp_path, make_settings(source="csv"), CLASSES)
+    warning = capsys.readouterr().err
+    assert "20 of 20 unlabelled images are also among the labelled images, the first with ID image 0" in warning
 
 
 def test_small_images_are_enlarged_and_large_ones_shrunk_by_default(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:
-    for given, side in ((images[:20, 8:20, 8:20], 24), (np.kron(images[:20], np.ones((3, 3), np.uint8)), 64)):
-        write_csv(tmp_path, given, labels[:20])
-        data = ingest(tmp_path, settings(source="csv", image_size="auto", fit="resize"), None)
+    for source, side in ((images[:20, 8:20, 8:20], 24), (np.kron(images[:20], np.ones((3, 3), np.uint8)), 64)):
+        write_csv(tmp_path, source, labels[:20])
+        data = ingest(tmp_path, make_settings(source="csv", image_size="auto", fit="resize"), None)
         assert data.train_images.shape == (20, side, side)
-        assert data.content == side
-        assert data.train_images.mean() == pytest.approx(given.mean(), rel=0.05), "the whole image is there"
+        assert data.content_side == side
+        assert data.train_images.mean() == pytest.approx(source.mean(), rel=0.05), "nothing is cropped"
 
 
 def test_more_than_256_classes_keep_their_numbers(tmp_path: Path, images: np.ndarray) -> None:
     write_csv(tmp_path, images[:300], np.arange(300))
-    data = ingest(tmp_path, settings(source="csv"), None)
+    data = ingest(tmp_path, make_settings(source="csv"), None)
     np.testing.assert_array_equal(data.train_labels, np.arange(300))
 
 
-def test_an_odd_margin_is_cropped_off_without_a_line_of_the_image(
+def test_an_odd_margin_is_cropped_without_a_line_of_the_image(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:
     write_csv(tmp_path, images[:20, 1:, 1:], labels[:20])
-    data = ingest(tmp_path, settings(source="csv"), None)
-    assert data.content == 28
-    np.testing.assert_array_equal(crop(data.train_images, data.content)[:, :27, :27], images[:20, 1:, 1:])
+    data = ingest(tmp_path, make_settings(source="csv"), None)
+    assert data.content_side == 28
+    np.testing.assert_array_equal(crop(data.train_images, data.content_side)[:, :27, :27], images[:20, 1:, 1:])

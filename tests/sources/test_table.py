@@ -1,3 +1,6 @@
+"""Images from CSV tables: which tables are read, and how invalid ones are refused."""
+
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fashion.errors import InputError
-from fashion.sources.table import read_labelled, read_unlabelled
+from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
 
 CLASSES = [f"class {number}" for number in range(10)]
 
@@ -31,7 +34,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "table.csv"
 
 
-def test_labelled_images_come_back_as_they_were(
+def test_labelled_images_are_read_as_they_were_written(
     train: pd.DataFrame, images: np.ndarray, labels: np.ndarray, path: Path
 ) -> None:
     train.to_csv(path, index=False)
@@ -40,7 +43,7 @@ def test_labelled_images_come_back_as_they_were(
     np.testing.assert_array_equal(read_labels, labels[::40])
 
 
-def test_columns_may_stand_in_any_order(train: pd.DataFrame, images: np.ndarray, path: Path) -> None:
+def test_columns_may_have_any_order(train: pd.DataFrame, images: np.ndarray, path: Path) -> None:
     train[train.columns[::-1]].to_csv(path, index=False)
     np.testing.assert_array_equal(read_labelled(path, CLASSES)[0], images[::40])
 
@@ -58,7 +61,7 @@ def test_ids_are_kept_as_they_are_written(evaluate: pd.DataFrame, path: Path) ->
         (["1.0", "2", " 2", "1"], ["1", "2"], [0, 1, 1, 0]),
     ],
 )
-def test_classes_are_named_by_the_labels_in_the_order_of_numbers_or_of_the_alphabet(
+def test_classes_from_labels_are_sorted_as_numbers_or_alphabetically(
     images: np.ndarray, path: Path, written: list[str], classes: list[str], numbers: list[int]
 ) -> None:
     table(images[:4], label=written).to_csv(path, index=False)
@@ -66,14 +69,14 @@ def test_classes_are_named_by_the_labels_in_the_order_of_numbers_or_of_the_alpha
     assert (found, labels.tolist()) == (classes, numbers)
 
 
-def test_names_of_the_settings_may_stand_for_numbers(images: np.ndarray, path: Path) -> None:
+def test_labels_may_be_names_from_the_settings(images: np.ndarray, path: Path) -> None:
     table(images[:3], label=["class 2", "class 0", "class 2"]).to_csv(path, index=False)
     assert read_labelled(path, CLASSES)[1].tolist() == [2, 0, 2]
 
 
 def test_one_class_is_refused(images: np.ndarray, path: Path) -> None:
     table(images[:3], label=["cat"] * 3).to_csv(path, index=False)
-    with pytest.raises(InputError, match="all labels are 'cat'; a classifier tells 2 to 1,000 classes apart"):
+    with pytest.raises(InputError, match="all labels are 'cat'; expected 2 to 1,000 classes"):
         read_labelled(path, None)
 
 
@@ -87,108 +90,151 @@ def with_cell(row: int, column: str, value: object) -> Callable[[pd.DataFrame], 
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         (lambda frame: frame.drop(columns="label"), "column label is missing"),
         (lambda frame: frame.drop(columns="pix3"), "column pix3 is missing"),
-        (lambda frame: frame.drop(columns="pix784"), "783 pixel columns are no square"),
-        (lambda frame: frame.assign(colour=1), "column 'colour' is not one of"),
-        (lambda frame: frame.assign(pix0=1), "column 'pix0' is not one of"),
-        (lambda frame: frame[["label"]], "no pixel columns"),
+        (lambda frame: frame.drop(columns="pix784"), "783 pixels are not a square image"),
+        (lambda frame: frame.assign(colour=1), "unknown column 'colour'; expected columns label and pix1..pixN"),
+        (lambda frame: frame.assign(pix0=1), "unknown column 'pix0'"),
+        (lambda frame: frame[["label"]], "column pix1 is missing"),
         (lambda frame: frame.iloc[:0], "no rows"),
-        (with_cell(3, "pix5", "dark"), "line 5, column pix5: 'dark' is not a number"),
+        (with_cell(3, "pix5", "dark"), "line 5, column pix5: 'dark' is not a grey level"),
         (with_cell(3, "pix5", None), "line 5, column pix5: empty"),
-        (with_cell(0, "pix784", 256), "line 2, column pix784: 256 is not a grey level; expected 0 to 255"),
-        (with_cell(9, "pix1", -1), "line 11, column pix1: -1 is not a grey level"),
-        (with_cell(2, "pix1", 0.5), "line 4, column pix1: 0.5 is not a grey level"),
-        (with_cell(2, "pix1", "nan"), "line 4, column pix1: 'nan' is not a number"),
-        (with_cell(2, "pix1", "9" * 5000), "line 4, column pix1: inf is not a grey level"),
-        (with_cell(2, "pix1", "1_0"), "line 4, column pix1: '1_0' is not a number"),
-        (with_cell(2, "pix1", "٣"), "line 4, column pix1: '٣' is not a number"),
-        (with_cell(2, "pix1", "\x1b[31m"), "line 4, column pix1: '\\x1b[31m' is not a number"),
-        (with_cell(2, "pix1", "inf"), "line 4, column pix1: inf is not a grey level"),
-        (with_cell(2, "pix1", "True"), "line 4, column pix1: 'True' is not a number"),
-        (with_cell(4, "label", 10), "line 6, column label: 10 is not a known label; expected 0 to 9"),
-        (with_cell(4, "label", "Bag"), "line 6, column label: 'Bag' is not among the `classes`"),
-        (with_cell(4, "label", -1), "line 6, column label: '-1' is not among the `classes`"),
-        (with_cell(4, "label", None), "line 6, column label: empty"),
+        (
+            with_cell(0, "pix784", 256),
+            "line 2, column pix784: '256' is not a grey level; expected an integer from 0 to 255",
+        ),
+        (with_cell(9, "pix1", -1), "line 11, column pix1: '-1' is not a grey level"),
+        (with_cell(2, "pix1", 0.5), "line 4, column pix1: '0.5' is not a grey level"),
+        (with_cell(2, "pix1", "nan"), "line 4, column pix1: 'nan' is not a grey level"),
+        (with_cell(2, "pix1", "9" * 5000), "line 4, column pix1: '99999"),
+        (with_cell(2, "pix1", "1_0"), "line 4, column pix1: '1_0' is not a grey level"),
+        (with_cell(2, "pix1", "٣"), "line 4, column pix1: '٣' is not a grey level"),
+        (with_cell(2, "pix1", "\x1b[31m"), "line 4, column pix1: '\\x1b[31m' is not a grey level"),
+        (with_cell(2, "pix1", "inf"), "line 4, column pix1: 'inf' is not a grey level"),
+        (with_cell(2, "pix1", "True"), "line 4, column pix1: 'True' is not a grey level"),
+        (with_cell(4, "label", 10), "line 6, column label: unknown label '10'; expected names from `classes`"),
+        (with_cell(4, "label", "Bag"), "line 6, column label: unknown label 'Bag'"),
+        (with_cell(4, "label", -1), "line 6, column label: unknown label '-1'"),
+        (with_cell(4, "label", None), "line 6, column label: unknown label ''"),
     ],
 )
-def test_a_faulty_labelled_table_is_refused_with_its_place(
-    train: pd.DataFrame, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], complaint: str
+def test_an_invalid_labelled_table_is_refused_with_line_and_column(
+    train: pd.DataFrame, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
 ) -> None:
     change(train).to_csv(path, index=False)
     with pytest.raises(InputError) as error:
         read_labelled(path, CLASSES)
-    assert complaint in str(error.value)
+    assert message in str(error.value)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
-        (with_cell(2, "ID", 7), "line 4, column ID: '7' stands there a second time"),
-        (with_cell(2, "ID", None), "line 4, column ID: empty"),
-        (with_cell(2, "ID", "a\nb"), "line 4, column ID: 'a\\nb': a name is 1 to 255 characters in one line"),
+        (with_cell(2, "ID", 7), "line 4, column ID: duplicate ID '7'"),
+        (with_cell(2, "ID", None), "line 4, column ID: '': a name is 1 to 255 characters"),
+        (with_cell(2, "ID", "a\nb"), "line 4: a quote is not closed in its line"),
         (with_cell(2, "ID", "=cmd()"), "line 4, column ID: '=cmd()': a spreadsheet would take this name for a formula"),
         (with_cell(2, "ID", "\x1b[31m"), "column ID: '\\x1b[31m': a name"),
         (lambda frame: frame.drop(columns="ID"), "column ID is missing"),
-        (lambda frame: frame.assign(label=0), "column 'label' is not one of"),
+        (lambda frame: frame.assign(label=0), "unknown column 'label'"),
     ],
 )
-def test_a_faulty_unlabelled_table_is_refused_with_its_place(
-    evaluate: pd.DataFrame, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], complaint: str
+def test_an_invalid_unlabelled_table_is_refused_with_line_and_column(
+    evaluate: pd.DataFrame, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
 ) -> None:
     change(evaluate).to_csv(path, index=False)
     with pytest.raises(InputError) as error:
         read_unlabelled(path)
-    assert complaint in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
-        (b"", "empty; expected a header"),
-        (b"label,pix1\n1,2\n1,2,3\n", "line 3: 3 values for 2 columns"),
-        (b"label,pix1\n1,2,3\n1,2,3\n", "line 2: 3 values for 2 columns"),
-        (b"label,pix1\n1\n", "line 2, column pix1: empty"),
-        (b"label,pix1\n1,2\n\n1,2\n", "line 3, column"),
-        (b"label,pix1,pix1\n1,2,3\n", "column pix1 stands twice"),
+        (b"", "empty; expected columns"),
+        (b"label,pix1\n1,2\n1,2,3\n", "line 3: 2 cells expected, 3 found"),
+        (b"label,pix1\n1,2,3\n1,2,3\n", "line 2: 2 cells expected, 3 found"),
+        (b"label,pix1\n1\n", "line 2: 2 cells expected, 1 found"),
+        (b"label,pix1\n1,2\n\n1,2\n", "line 3: blank; remove it"),
+        (b"label,pix1,pix1\n1,2,3\n", "duplicate column pix1"),
         (b"label,pix1\n1,\xff\xfe\n", "not UTF-8"),
-        (b"\x00\x01\x02", "is missing"),
-        (b"label,pix1\n1,\x00\n", r"line 2, column pix1: '\x00' is not a number"),
-        (b'label,pix1\n"1\n",1\n1,x\n', "line 4, column pix1: 'x' is not a number"),
-        (b'label,pix1\n1,"2\n1,2\n', r"line 2, column pix1: '2\n1,2\n' is not a number"),
-        (b"label,pix1\n1," + b"x" * 200_000 + b"\n1,2,3\n", "line 2: no row of a table (field larger than field limit"),
+        (b"\x00\x01\x02", "unknown column"),
+        (b"label,pix1\n1,\x00\n", r"line 2, column pix1: '\x00' is not a grey level"),
+        (b'label,pix1\n"1\n",1\n1,x\n', "line 2: a quote is not closed in its line"),
+        (b'label,pix1\n1,"2\n1,2\n', "line 2: a quote is not closed in its line"),
+        (b"label,pix1\n1," + b"x" * 200_000 + b"\n1,2,3\n", "line 2, column pix1: 'xxx"),
         ("label,pix1\n1,2\n".encode("utf-16"), "not UTF-8"),
         (b"label,pix1\n3000000000000000000000,2\n", "line 2, column label"),
     ],
 )
-def test_text_that_is_no_table_is_refused(path: Path, text: bytes, complaint: str) -> None:
+def test_a_file_that_is_not_a_table_is_refused(path: Path, text: bytes, message: str) -> None:
     path.write_bytes(text)
     with pytest.raises(InputError) as error:
         read_labelled(path, CLASSES)
-    assert complaint in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_missing_table_is_refused_with_the_way_out(path: Path) -> None:
+def test_a_missing_table_is_refused_with_a_remedy(path: Path) -> None:
     with pytest.raises(InputError, match="no such file; put it there, or set ingest.source"):
         read_labelled(path, CLASSES)
 
 
-def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(train: pd.DataFrame, path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(train: pd.DataFrame, path: Path) -> None:
     path.write_text(train.to_csv(index=False, lineterminator="\r\n"), encoding="utf-8-sig", newline="")
     assert len(read_labelled(path, CLASSES)[0]) == 10
 
 
-def test_numbers_of_more_than_256_classes_stay_what_they_are(images: np.ndarray, path: Path) -> None:
+def test_labels_above_255_are_kept(images: np.ndarray, path: Path) -> None:
     names = [f"class {number}" for number in range(300)]
     table(images[:3], label=["299", "0", "256"]).to_csv(path, index=False)
     assert read_labelled(path, names)[1].tolist() == [299, 0, 256]
 
 
-def test_columns_are_told_by_digits_of_ascii(path: Path) -> None:
+def test_column_names_with_digits_beyond_ascii_are_refused(path: Path) -> None:
     path.write_text("label,pix1,pix2,pix3,pix\u0664\n1,1,1,1,1\n2,1,1,1,1\n", encoding="utf-8")
-    with pytest.raises(InputError, match="column 'pix\u0664' is not one of"):
+    with pytest.raises(InputError, match="unknown column 'pix\u0664'"):
         read_labelled(path, None)
+
+
+def test_quoted_cells_are_read_as_unquoted_ones(train: pd.DataFrame, images: np.ndarray, path: Path) -> None:
+    train.to_csv(path, index=False, quoting=csv.QUOTE_ALL)
+    np.testing.assert_array_equal(read_labelled(path, CLASSES)[0], images[::40])
+
+
+@pytest.mark.parametrize("cell", ["7", "7.0", "7.", "+7", "07", " 7", "7e0", "7.000000000000000000e+00"])
+def test_integers_may_be_written_as_floats(train: pd.DataFrame, path: Path, cell: str) -> None:
+    with_cell(3, "pix5", cell)(train).to_csv(path, index=False)
+    assert read_labelled(path, CLASSES)[0][3, 0, 4] == 7
+
+
+@pytest.mark.parametrize("cell", ["0.5", "nan", "inf", "256.0", "-1.0", "1_0", "٣", "dark", ""])
+def test_other_floats_are_refused_with_line_and_column(train: pd.DataFrame, path: Path, cell: str) -> None:
+    with_cell(3, "pix5", cell)(train.astype(float)).to_csv(path, index=False)
+    with pytest.raises(InputError, match="line 5, column pix5: .*; expected an integer from 0 to 255"):
+        read_labelled(path, CLASSES)
+
+
+@pytest.mark.parametrize("text", ["ID,pix1\n0,7\n", "pix1\n7\n", "pix1,label\n7,cat\n", "pix1,label\n7,\n"])
+def test_images_to_classify_need_neither_ids_nor_labels(path: Path, text: str) -> None:
+    path.write_text(text)
+    images, ids = read_pixels(path)
+    assert (images.tolist(), ids) == ([[[7]]], ["0"])
+
+
+def test_a_cell_far_down_is_refused_with_its_line(path: Path) -> None:
+    path.write_text("label,pix1\n" + "1,2\n" * 60_000 + "1,x\n")
+    with pytest.raises(InputError, match="line 60002, column pix1: 'x'"):
+        read_labelled(path, None)
+
+
+def test_results_are_contiguous_and_writable(train: pd.DataFrame, path: Path) -> None:
+    train.to_csv(path, index=False)
+    images, labels, _ = read_labelled(path, CLASSES)
+    assert images.dtype == np.uint8
+    assert images.flags.c_contiguous
+    assert images.flags.writeable
+    assert labels.dtype == np.int64

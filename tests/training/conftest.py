@@ -1,15 +1,13 @@
 import numpy as np
 import pytest
 
-from fashion.training.learning import Labelled
+from fashion.training.train import LabelledImages, TrainingData
+from small import CLASSES
 
 
 @pytest.fixture
-def train(images: np.ndarray, labels: np.ndarray) -> Labelled:
-    three_of_four = np.arange(400) % 4 > 0
-    return Labelled(images[three_of_four], labels[three_of_four])
-
-
-@pytest.fixture
-def validation(images: np.ndarray, labels: np.ndarray) -> Labelled:
-    return Labelled(images[::4], labels[::4])
+def data(images: np.ndarray, labels: np.ndarray) -> TrainingData:
+    """300 images to train on, 100 to validate on."""
+    is_train = np.arange(400) % 4 > 0
+    train = LabelledImages(images[is_train], labels[is_train])
+    return TrainingData(train, LabelledImages(images[::4], labels[::4]), CLASSES)

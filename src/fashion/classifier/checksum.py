@@ -1,4 +1,4 @@
-"""What tells tensors that are as they were written from those of a file that is damaged."""
+"""Checksums of tensors, to detect damaged model files and checkpoints."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def checksum(tensors: Mapping[str, Tensor], text: str = "") -> str:
-    """Sum up tensors by their names, types, shapes and bytes, and a text: SHA-256, at 1.1 GB/s on an x86 of 2023."""
+    """Compute the SHA-256 of a text and of tensors: names, dtypes, shapes, bytes. 1.1 GB/s on an x86 of 2023."""
     digest = hashlib.sha256(text.encode())
     for name, value in sorted(tensors.items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -1,4 +1,4 @@
-"""A trained network with all that is needed to use it."""
+"""A trained network with everything needed to use it: logits, calibrated probabilities, out-of-distribution images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashion.classifier.device import Precision, pick_precision
+from fashion.classifier.device import Precision, select_dtype
 from fashion.classifier.prediction import predict_logits
 from fashion.classifier.preparation import Frame, Preparation
 from fashion.errors import InputError
@@ -16,12 +16,15 @@ from fashion.settings.fields import Views
 
 @dataclass
 class Classifier:
-    """A trained network with all that is needed to use it.
+    """A trained network with everything needed to use it.
 
-    frame: what images are brought into first. classes: names, in the order of the logits. environment: what it was
-    trained with. views: of each image, over which the logits are averaged. temperature: what logits are divided by, so
-    that confidence fits accuracy. threshold: of `energy_score`; below it, an image is unlike those that were
-    learned from.
+    family, arguments: see `build_network`. frame: the square that images are resized to first. classes: names, in the
+    order of the logits. environment: software and hardware of the training. views: the views of each image over which
+    the logits are averaged. temperature: divides the logits, to calibrate the confidence. threshold: images with a
+    lower `energy_score` are out of distribution, unlike the training images.
+
+    >>> classifier = load(Path("models/final.safetensors"))
+    >>> labels = classifier.log_probabilities(classifier.frame.centred(images), select_device()).argmax(1)
     """
 
     model: nn.Module
@@ -35,45 +38,44 @@ class Classifier:
     temperature: float = 1.0
     threshold: float | None = None
 
-    def parameters(self) -> int:
+    def num_parameters(self) -> int:
         """Count the trainable parameters."""
         return sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad)
 
     def log_probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
-        """Compute logarithms of class probabilities, float32 of N x classes on the CPU, for uint8 images of N x H x W.
+        """Compute log-probabilities of the classes, float32 of N x classes on the CPU, for uint8 images of N x H x W.
 
-        Logarithms, since probabilities next to 0 and 1 round to them, and what tells one sure answer from another is
-        lost.
+        Probabilities near 0 and 1 would be rounded to these, and very confident predictions could not be compared.
         """
-        return self.tempered(self.logits(images, device))
+        return self.calibrated_log_probabilities(self.logits(images, device))
 
-    def tempered(self, logits: Tensor) -> Tensor:
-        """Turn logits into logarithms of class probabilities, N x classes."""
+    def calibrated_log_probabilities(self, logits: Tensor) -> Tensor:
+        """Compute log-probabilities of the classes from logits, both N x classes."""
         return (logits / self.temperature).log_softmax(1)
 
-    def unlike(self, logits: Tensor) -> Tensor:
-        """Tell which images, N, are unlike those that were learned from, by their logits of N x classes."""
+    def out_of_distribution(self, logits: Tensor) -> Tensor:
+        """Tell for each image, by its logits, N x classes, whether it is unlike the training images: N booleans."""
         scores = energy_score(logits)
         return scores < (-torch.inf if self.threshold is None else self.threshold)
 
     def logits(self, images: np.ndarray, device: torch.device, precision: Precision = "auto") -> Tensor:
         """Compute logits, float32 of N x classes on the CPU, for uint8 images of N x H x W.
 
-        precision: `auto` is that of the training, where this device has it.
+        precision: `auto` takes the precision of the training, if the device supports it.
         """
-        size, least = images.shape[-1], self.preparation.content or self.preparation.size
-        if size < least:
-            raise InputError(f"images of {size} pixels a side are too small for a model of {least}")
+        size, min_size = images.shape[-1], self.preparation.content_side or self.preparation.size
+        if size < min_size:
+            raise InputError(f"images of {size} pixels a side are too small for a model of {min_size}")
         self.model.to(device)
-        dtype = pick_precision("fp32" if self.environment["precision"] == "fp32" else precision, device)
+        dtype = select_dtype("fp32" if self.environment["precision"] == "fp32" else precision, device)
         return predict_logits(
             self.model, self.preparation, torch.tensor(images, device=device), dtype, self.views
         ).cpu()
 
 
 def energy_score(logits: Tensor) -> Tensor:
-    """Tell how much images are like those that were learned from, N, by their logits of N x classes.
+    """Compute the energy score of images, N, from their logits, N x classes: high if they are like the training images.
 
-    The negative energy of Liu et al., arXiv 2010.03759; of logits as they are, before any temperature.
+    It is the negative energy of Liu et al., arXiv 2010.03759. The logits are not divided by the temperature.
     """
     return logits.logsumexp(1)

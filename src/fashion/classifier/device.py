@@ -1,4 +1,4 @@
-"""Where to compute, and how precisely: chosen by what the machine can do, so that settings need not name it."""
+"""Choose the device and the precision by what the machine supports, and configure PyTorch."""
 
 import ctypes
 import os
@@ -12,25 +12,25 @@ from fashion.errors import InputError
 
 Precision = Literal["auto", "bf16", "fp32"]
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # from glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # parameters of mallopt, from glibc's malloc.h
 
 
-def pick_device() -> torch.device:
-    """Take CUDA, else Apple's MPS, else the CPU; the environment variable FASHION_DEVICE overrides it."""
-    wanted = os.environ.get("FASHION_DEVICE", "")
+def select_device() -> torch.device:
+    """Select CUDA, else Apple's MPS, else the CPU; the environment variable FASHION_DEVICE overrides this choice."""
+    requested = os.environ.get("FASHION_DEVICE", "")
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if not wanted:
-        return torch.device(next(name for name, there in available.items() if there))
-    name, _, number = wanted.partition(":")
+    if not requested:
+        return torch.device(next(name for name, usable in available.items() if usable))
+    name, _, number = requested.partition(":")
     counts = {"cuda": torch.cuda.device_count(), "mps": 1, "cpu": 1}
     if not available.get(name, False) or (number or "0") not in map(str, range(counts[name])):
-        choices = ", ".join(name for name, there in available.items() if there)
-        raise InputError(f"FASHION_DEVICE={wanted}: no such device here; choose from {choices}, or unset it")
-    return torch.device(wanted)
+        choices = ", ".join(name for name, usable in available.items() if usable)
+        raise InputError(f"FASHION_DEVICE={requested}: no such device here; choose from {choices}, or unset it")
+    return torch.device(requested)
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Tell whether the device multiplies bfloat16 natively; where it does not, bf16 is slower than fp32."""
+    """Tell whether the device multiplies bfloat16 natively; if not, bf16 is slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -38,46 +38,46 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
-def pick_precision(setting: Precision, device: torch.device) -> torch.dtype:
-    """Turn `auto`, `bf16` or `fp32` into the type that convolutions and products are computed in."""
+def select_dtype(setting: Precision, device: torch.device) -> torch.dtype:
+    """Select the dtype of convolutions and matrix products; `auto` takes bf16 if the device has it."""
     if setting == "auto":
         setting = "bf16" if has_bf16(device) else "fp32"
     return torch.bfloat16 if setting == "bf16" else torch.float32
 
 
 def mixed_precision(dtype: torch.dtype, device: torch.device) -> AbstractContextManager:
-    """Give the context in which a forward pass computes in `dtype`; weights stay in fp32."""
+    """Make a context manager for a forward pass in `dtype`, by autocast; weights stay in fp32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
-def prepare_to_compute(threads: int) -> None:
-    """Compute the same bits each time, with so many CPU threads, and keep freed memory for the next batch.
+def configure_torch(threads: int) -> None:
+    """Make PyTorch deterministic, with a fixed number of CPU threads, and make it reuse freed memory.
 
-    The number of threads decides the order of sums and so the bits of the result: it is a setting, and not the number
-    of cores. To be called once, before the first operation.
+    The number of threads decides the order of sums, and thus the bits of the result: it is a setting, not the number of
+    cores. Call this once, before the first operation.
     """
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32, in convolutions too; bf16 does not ask
-    torch.set_flush_denormal(True)  # denormals slow a training's end
-    keep_freed_memory()
+    torch.backends.cudnn.allow_tf32 = False  # fp32 without TF32, also in convolutions; has no effect on bf16
+    torch.set_flush_denormal(True)  # denormals slow down the end of a training
+    reuse_freed_memory()
 
 
-def keep_freed_memory() -> None:
+def reuse_freed_memory() -> None:
     """Tell glibc to reuse freed memory instead of returning it to the kernel.
 
-    Activations are freed and asked for again in each batch, and the page faults cost more than the arithmetic:
-    base_cnn trains 1.7 times as fast with this on a 2-core virtual machine. Elsewhere than on glibc it does nothing.
+    Activations are freed and allocated again in each batch, and the page faults cost more than the arithmetic: with
+    this, base_cnn trains 1.7 times as fast on a 2-core virtual machine. Has no effect without glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-        mallopt(M_ARENA_MAX, 1)  # an arena of a thread other than the main one always gives back large blocks
+        mallopt(M_ARENA_MAX, 1)  # arenas of other threads than the main one always return large blocks
 
 
 def environment(dtype: torch.dtype, device: torch.device) -> dict[str, str]:
-    """Describe what a result depends on beside code, data and settings."""
+    """Describe the software and hardware that a result depends on, beside code, data and settings."""
     return {
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -1,4 +1,4 @@
-"""What a trained network says of images: logits, over one view of each or several."""
+"""Compute the logits of a network in batches, averaged over one or several views of each image."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 from fashion.classifier.device import mixed_precision
 from fashion.settings.fields import Views
 
-BATCH = 1000  # images; no gradients are kept, so memory allows more than in training
+BATCH_SIZE = 1000  # images; larger than in training, since no activations are kept for gradients
 
 
 @torch.inference_mode()
@@ -20,31 +20,32 @@ def predict_logits(
     dtype: torch.dtype = torch.float32,
     views: Views = "one",
 ) -> Tensor:
-    """Compute float32 logits of N x classes for uint8 images of N x H x W, in big batches; the mean over the views."""
+    """Compute logits, float32 of N x classes, for uint8 images of N x H x W: the mean over the views."""
     model.eval()
     logits = []
-    for batch in images.split(BATCH):
+    for batch in images.split(BATCH_SIZE):
         with mixed_precision(dtype, images.device):
             logits.append(mean_logits(model, prepare, batch, views))
     return torch.cat(logits)
 
 
 def mean_logits(model: nn.Module, prepare: Callable[[Tensor], Tensor], images: Tensor, views: Views) -> Tensor:
-    """Compute the mean of the logits, float32 of N x classes, over the views of grey levels of N x H x W."""
-    seen = [(1.0, images)] if views == "one" else moved_views(images, mirrored=views == "six")
+    """Compute the mean of the logits over the views, float32 of N x classes, for grey levels of N x H x W."""
+    weighted_views = [(1.0, images)] if views == "one" else shifted_views(images, mirrored=views == "six")
     total = torch.zeros((), device=images.device)
-    for share, view in seen:
-        total = total + share * model(prepare(view)).float()
+    for weight, view in weighted_views:
+        total = total + weight * model(prepare(view)).float()
     return total
 
 
-def moved_views(images: Tensor, *, mirrored: bool) -> list[tuple[float, Tensor]]:
-    """Give images N x H x W as they are, a pixel up and left, and a pixel down and right, each also mirrored or not.
+def shifted_views(images: Tensor, *, mirrored: bool) -> list[tuple[float, Tensor]]:
+    """Make three views of images, N x H x W: unchanged, a pixel up and left, and a pixel down and right.
 
-    Each with its share in the mean, as in arXiv 2404.00498.
+    mirrored: whether to add the mirror image of each. Each view comes with its weight in the mean of the logits, as in
+    arXiv 2404.00498.
     """
     padded = pad(images, (1, 1, 1, 1))
-    moved = [(0.5, images), (0.25, padded[:, 2:, 2:]), (0.25, padded[:, :-2, :-2])]
+    shifted = [(0.5, images), (0.25, padded[:, 2:, 2:]), (0.25, padded[:, :-2, :-2])]
     if not mirrored:
-        return moved
-    return [(share / 2, view) for share, plain in moved for view in (plain, plain.flip(2))]
+        return shifted
+    return [(weight / 2, view) for weight, batch in shifted for view in (batch, batch.flip(2))]

@@ -1,4 +1,4 @@
-"""From stored pixels to what a network sees: cropped or brought to its size, and scaled."""
+"""Prepare stored images for a network: crop or resize them to its input size, and scale the pixels."""
 
 from typing import Annotated, Self, TypeVar
 
@@ -7,79 +7,85 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from fashion.settings.fields import Positive, Scaling, Side, Strict
+from fashion.settings.fields import PositiveFloat, Scaling, Side, Strict
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
 
 class Frame(Strict):
-    """The square that images are brought into before a network prepares them further.
+    """The square that images are resized and padded to, before they are prepared for a network.
 
-    side: its pixels. content: those in its middle that images may fill; the rest is black margin. enlarge: whether
-    smaller images are enlarged until they fill these.
+    side: in pixels. content_side: side of the middle part that images may fill, in pixels; the rest is a black margin.
+    enlarge: whether smaller images are enlarged to fill that part.
     """
 
     side: Side
-    content: Side
+    content_side: Side = Field(validation_alias="content", serialization_alias="content")  # the key in model files
     enlarge: bool
 
     @model_validator(mode="after")
-    def has_room(self) -> Self:
-        if self.content > self.side:
-            raise ValueError(f"content of {self.content} pixels does not fit a side of {self.side}")
+    def check_content_fits(self) -> Self:
+        if self.content_side > self.side:
+            raise ValueError(f"content of {self.content_side} pixels does not fit a side of {self.side}")
         return self
 
     def margin(self) -> tuple[int, int]:
-        """Give the pixels of margin before the content and after it."""
-        before = (self.side - self.content) // 2
-        return before, self.side - self.content - before
+        """Compute the width of the margin before the content (left and above) and after it, in pixels."""
+        before = (self.side - self.content_side) // 2
+        return before, self.side - self.content_side - before
 
     def centred(self, images: np.ndarray) -> np.ndarray:
-        """Put uint8 images of N x content x content into their margin: N x side x side."""
+        """Pad uint8 images of N x content_side x content_side with the margin, to N x side x side."""
         return np.pad(images, ((0, 0), self.margin(), self.margin()))
 
 
 class Preparation(Strict):
-    """Crop to the middle `size` pixels, subtract `mean`, divide by `std` (both in grey levels 0-255).
+    """Crop images to the middle `size` pixels, subtract `mean`, and divide by `std` (both in grey levels of 0 to 255).
 
-    content: if given, crop to so many and shrink or enlarge these to `size`.
+    content_side: if given, crop to this side instead, in pixels, and resize to `size`.
     """
 
     size: Side
     mean: Annotated[float, Field(allow_inf_nan=False)]
-    std: Positive
-    content: Side | None = None
+    std: PositiveFloat
+    content_side: Side | None = Field(None, validation_alias="content", serialization_alias="content")
 
     @classmethod
     def of(
-        cls, train_images: np.ndarray, *, size: int, scaling: Scaling, content: int | None = None, fill: bool = False
+        cls,
+        train_images: np.ndarray,
+        *,
+        size: int,
+        scaling: Scaling,
+        content_side: int | None = None,
+        fill: bool = False,
     ) -> Self:
-        """Measure what the scaling needs on the training images, uint8 of N x H x W.
+        """Make the preparation for training images, uint8 of N x H x W; `standard` scaling takes their mean and std.
 
-        content: pixels a side beyond which images are black margin; all of them, if not given. Nothing of them is
-        cropped off. fill: whether they are to be seen without any margin.
+        content_side: side of the images without their black margin, in pixels; that of the stored images if None. Only
+        margin is cropped. fill: whether to crop all margin.
         """
-        stored = train_images.shape[-1]
-        content = content or stored
-        fits = content == size if fill else content <= size <= stored
-        resized = None if fits else content
+        stored_side = train_images.shape[-1]
+        content_side = content_side or stored_side
+        fits = content_side == size if fill else content_side <= size <= stored_side
+        resized_side = None if fits else content_side
         if scaling == "pixels":
-            return cls(size=size, mean=0.0, std=1.0, content=resized)
+            return cls(size=size, mean=0.0, std=1.0, content_side=resized_side)
         if scaling == "unit":
-            return cls(size=size, mean=0.0, std=255.0, content=resized)
-        cropped = crop(train_images, resized or size)
-        std = float(cropped.std()) or 1.0  # of images that are all of one grey, nothing can be learned
-        return cls(size=size, mean=float(cropped.mean()), std=std, content=resized)
+            return cls(size=size, mean=0.0, std=255.0, content_side=resized_side)
+        cropped = crop(train_images, resized_side or size)
+        std = float(cropped.std()) or 1.0  # 0 if all pixels are equal: nothing can be learned from such images
+        return cls(size=size, mean=float(cropped.mean()), std=std, content_side=resized_side)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Turn uint8 images of N x H x W into floats of N x 1 x size x size."""
-        images = crop(images, self.content or self.size).unsqueeze(1).float()
-        if self.content:
+        """Prepare uint8 images of N x H x W: float32 of N x 1 x size x size."""
+        images = crop(images, self.content_side or self.size).unsqueeze(1).float()
+        if self.content_side:
             images = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
         return images.sub_(self.mean).div_(self.std)
 
 
 def crop(images: Pixels, size: int) -> Pixels:
-    """Keep the middle `size` x `size` of images N x H x W."""
+    """Crop images of N x H x W to their middle `size` x `size` pixels."""
     margin = (images.shape[-1] - size) // 2
     return images[:, margin : margin + size, margin : margin + size]

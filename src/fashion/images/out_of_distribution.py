@@ -1,55 +1,56 @@
-"""Images of what hardly anyone trains for, to see whether a model tells them from those that it knows."""
+"""Images of other things than those of the training data, to test how well a model detects them."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SOME = 500  # of each kind
-TURNS = (-12, -4, 4, 12)  # degrees
-HEIGHTS = (0.6, 0.7, 0.8, 0.9, 1.0)  # of letters, as a share of an image
-PIECE = 32  # pixels a side of a photograph's pieces: there are 520
+PER_KIND = 500  # number of images of each kind
+ANGLES = (-12, -4, 4, 12)  # of letters, in degrees
+HEIGHTS = (0.6, 0.7, 0.8, 0.9, 1.0)  # of letters, as fractions of the image
+CROP = 32  # pixels a side of the crops from photographs, which give 520
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def strangers(side: int) -> dict[str, np.ndarray]:
-    """Give images by what they show: digits and photographs of scikit-learn, letters, noise; uint8 of N x side x side.
+def ood_images(side: int) -> dict[str, np.ndarray]:
+    """Give images by kind: digits, letters, photographs and noise, uint8 of N x side x side each.
 
-    They need no network, and are the same each time.
+    They are the same in every run. Digits and photographs come with scikit-learn: nothing is downloaded.
     """
-    noise = np.random.default_rng(0).integers(0, 256, (SOME, side, side), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (PER_KIND, side, side), dtype=np.uint8)
     kinds = {"digits": digits(side), "letters": letters(side), "photographs": photographs(side), "noise": noise}
     return {
-        name: images[np.linspace(0, len(images), SOME, endpoint=False).astype(int)] for name, images in kinds.items()
+        kind: images[np.linspace(0, len(images), PER_KIND, endpoint=False).astype(int)]
+        for kind, images in kinds.items()
     }
 
 
 def digits(side: int) -> np.ndarray:
-    """Give handwritten digits of 8x8 pixels, enlarged."""
-    from sklearn.datasets import load_digits  # takes a second, and is for the final model alone
+    """Resize scikit-learn's handwritten digits, of 8x8 pixels."""
+    from sklearn.datasets import load_digits  # takes a second, and only the final model's evaluation needs it
 
-    found = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
-    return np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in found])
+    images = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
+    return np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in images])
 
 
 def letters(side: int) -> np.ndarray:
-    """Give white capitals on black, in several sizes, turned a little."""
-    drawn = []
+    """Draw capital letters, white on black, in all `HEIGHTS` and rotated by all `ANGLES`."""
+    images = []
     for letter in LETTERS:
         for height in HEIGHTS:
             image = Image.new("L", (side, side))
             font = ImageFont.load_default(height * side)
             ImageDraw.Draw(image).text((side / 2, side / 2), letter, fill=255, font=font, anchor="mm")
-            drawn += [np.asarray(image.rotate(turn, Image.Resampling.BILINEAR)) for turn in TURNS]
-    return np.stack(drawn)
+            images += [np.asarray(image.rotate(angle, Image.Resampling.BILINEAR)) for angle in ANGLES]
+    return np.stack(images)
 
 
 def photographs(side: int) -> np.ndarray:
-    """Give pieces of two photographs, of a temple and a flower, shrunk or enlarged."""
+    """Cut scikit-learn's two photographs, of a temple and a flower, into crops; make them grey and resize them."""
     from sklearn.datasets import load_sample_images
 
-    pieces: list[np.ndarray] = []
+    crops: list[np.ndarray] = []
     for photograph in load_sample_images().images:
         grey = np.asarray(Image.fromarray(photograph).convert("L"))
-        high, wide = (length // PIECE for length in grey.shape)
-        cut = grey[: high * PIECE, : wide * PIECE].reshape(high, PIECE, wide, PIECE)
-        pieces += list(cut.swapaxes(1, 2).reshape(-1, PIECE, PIECE))
-    return np.stack([np.asarray(Image.fromarray(piece).resize((side, side))) for piece in pieces])
+        rows, columns = (length // CROP for length in grey.shape)
+        grid = grey[: rows * CROP, : columns * CROP].reshape(rows, CROP, columns, CROP)
+        crops += list(grid.swapaxes(1, 2).reshape(-1, CROP, CROP))
+    return np.stack([np.asarray(Image.fromarray(crop).resize((side, side))) for crop in crops])

@@ -1,47 +1,46 @@
-"""Images as they may come from elsewhere: a little moved, turned, noisy or flat."""
+"""Corrupt test images, to measure the robustness of a model: shift, rotation, noise, contrast."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.ndimage
 
-Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]  # images, how much, what chance decides
+Corruption = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]  # (images, strength, rng) -> images
 
 
-def shift(images: np.ndarray, pixels: float, random: np.random.Generator) -> np.ndarray:
-    """Move each image left, right, up or down; black comes in."""
-    return in_groups(images, random, 4, lambda group, way: move(group, int(pixels), axis=1 + way % 2, back=way > 1))
+def shift(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
+    """Shift each image left, right, up or down, at random; new pixels are black."""
+
+    def shift_towards(images: np.ndarray, direction: int) -> np.ndarray:
+        axis, sign = 1 + direction % 2, -1 if direction > 1 else 1
+        return scipy.ndimage.shift(images, np.eye(3)[axis] * sign * int(pixels), order=0)
+
+    return apply_at_random(shift_towards, images, rng, num_choices=4)
 
 
-def move(images: np.ndarray, pixels: int, *, axis: int, back: bool) -> np.ndarray:
-    return scipy.ndimage.shift(images, np.eye(3)[axis] * (-pixels if back else pixels), order=0)
+def rotate(images: np.ndarray, degrees: float, rng: np.random.Generator) -> np.ndarray:
+    """Rotate each image about its centre, clockwise or counterclockwise at random, with linear interpolation."""
+
+    def rotate_towards(images: np.ndarray, direction: int) -> np.ndarray:
+        angle = -degrees if direction else degrees
+        return scipy.ndimage.rotate(images, angle, axes=(2, 1), reshape=False, order=1)
+
+    return apply_at_random(rotate_towards, images, rng, num_choices=2)
 
 
-def rotate(images: np.ndarray, degrees: float, random: np.random.Generator) -> np.ndarray:
-    """Turn each image about its middle, one way or the other, with linear interpolation."""
-    return in_groups(
-        images,
-        random,
-        2,
-        lambda group, way: scipy.ndimage.rotate(
-            group, -degrees if way else degrees, axes=(2, 1), reshape=False, order=1
-        ),
-    )
-
-
-def noise(images: np.ndarray, deviation: float, random: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise of so many grey levels of 255."""
-    noisy = images + random.normal(0, deviation, images.shape)
+def noise(images: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarray:
+    """Add Gaussian noise with a standard deviation in grey levels of 255."""
+    noisy = images + rng.normal(0, std, images.shape)
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
 def contrast(images: np.ndarray, factor: float, _: np.random.Generator) -> np.ndarray:
-    """Draw the pixels of each image towards its mean."""
+    """Multiply the distances of pixels to their image's mean by `factor`."""
     means = images.mean((1, 2), keepdims=True)
     return (means + factor * (images - means)).round().clip(0, 255).astype(np.uint8)
 
 
-CHANGES: dict[str, tuple[Change, dict[str, float]]] = {
+CORRUPTIONS: dict[str, tuple[Corruption, dict[str, float]]] = {
     "shift": (shift, {"1 pixel": 1, "2 pixels": 2, "4 pixels": 4}),
     "rotation": (rotate, {"5 degrees": 5, "15 degrees": 15, "30 degrees": 30}),
     "noise": (noise, {"10 grey levels": 10, "25 grey levels": 25, "50 grey levels": 50}),
@@ -49,19 +48,19 @@ CHANGES: dict[str, tuple[Change, dict[str, float]]] = {
 }
 
 
-def changed(images: np.ndarray, *, seed: int = 0) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Give for each change its name, its amount, and all images with it: uint8 of N x H x W, as `images`."""
-    for name, (change, amounts) in CHANGES.items():
+def corrupted_images(images: np.ndarray, *, seed: int = 0) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Give the name and the amount of each corruption, and all images with it: uint8 of N x H x W, like `images`."""
+    for name, (corruption, amounts) in CORRUPTIONS.items():
         for amount, strength in amounts.items():
-            yield name, amount, change(images, strength, np.random.default_rng(seed))
+            yield name, amount, corruption(images, strength, np.random.default_rng(seed))
 
 
-def in_groups(
-    images: np.ndarray, random: np.random.Generator, ways: int, change: Callable[[np.ndarray, int], np.ndarray]
+def apply_at_random(
+    change: Callable[[np.ndarray, int], np.ndarray], images: np.ndarray, rng: np.random.Generator, *, num_choices: int
 ) -> np.ndarray:
-    """Change each image in one of so many ways, drawn for each."""
-    drawn = random.integers(ways, size=len(images))
+    """Call `change(images, choice)` on each image, with a random choice from 0 to `num_choices` - 1."""
+    choices = rng.integers(num_choices, size=len(images))
     result = np.empty_like(images)
-    for way in range(ways):
-        result[drawn == way] = change(images[drawn == way], way)
+    for choice in range(num_choices):
+        result[choices == choice] = change(images[choices == choice], choice)
     return result

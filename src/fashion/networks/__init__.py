@@ -1,1 +1,5 @@
-"""Networks: `families`, a file each, and what it takes to build any of them."""
+"""Neural networks, from a family's name and its arguments.
+
+building/  layers, pooling, and the factory that builds a network by its family's name
+families/  model families, one file each
+"""

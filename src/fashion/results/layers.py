@@ -1,4 +1,4 @@
-"""The layers of a network as a table: what each is, the shape it gives, its trainable parameters."""
+"""List the layers of a network in a table: type, settings, output shape, number of trainable parameters."""
 
 from typing import Any
 
@@ -7,13 +7,17 @@ from torch import Tensor, nn
 
 
 def layer_table(model: nn.Module, size: int) -> list[dict[str, Any]]:
-    """Send one black image of `size` pixels a side through `model`, and list the layers in the order of their work.
+    """Pass one black image of `size` pixels a side through `model`, and list the layers in the order of their calls.
 
-    A row has `layer`, `settings` (as torch prints them), `shape` (without the batch) and `parameters` (trainable).
+    A row has `layer`, `settings` (as torch prints them), `shape` (of the output, without the batch) and `parameters`
+    (trainable).
+
+    >>> layer_table(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), 28)[1]
+    {'layer': 'Linear', 'settings': 'in_features=784, out_features=10, bias=True', 'shape': [10], 'parameters': 7850}
     """
     rows: list[dict[str, Any]] = []
 
-    def note(layer: nn.Module, _: Any, output: Tensor) -> None:
+    def add_row(layer: nn.Module, _: Any, output: Tensor) -> None:
         rows.append(
             {
                 "layer": type(layer).__name__,
@@ -24,7 +28,7 @@ def layer_table(model: nn.Module, size: int) -> list[dict[str, Any]]:
         )
 
     leaves = [layer for layer in model.modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(note) for layer in leaves]
+    hooks = [layer.register_forward_hook(add_row) for layer in leaves]
     try:
         weights = next(model.parameters())
         with torch.inference_mode():

@@ -1,47 +1,51 @@
-"""Tell differences from noise: an interval for an accuracy, and a test of two systems on the same images."""
+"""Compute confidence intervals of accuracies, and test the difference between two systems on the same images."""
 
 from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from scipy.stats import t as student
+from scipy.stats import t as student_t
 
 CONFIDENCE = 0.95
 
 
 def accuracy_interval(correct: np.ndarray) -> list[float]:
-    """Give the 95% confidence interval of an accuracy (Wilson's), from which images are right, N booleans."""
+    """Compute Wilson's 95% confidence interval of an accuracy.
+
+    correct: N booleans, whether each image is predicted correctly.
+    """
     interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(CONFIDENCE, method="wilson")
     return [float(interval.low), float(interval.high)]
 
 
-def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
-    """Test whether two systems are equally often right on the same images (McNemar 1947, exact and two-sided).
+def mcnemar(correct: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+    """Test whether two systems have the same accuracy on the same images (McNemar 1947, exact and two-sided).
 
-    Only images that one of them has right and the other wrong tell anything: if both were as good, each would be as
-    likely to have it. ours, theirs: N booleans each.
+    correct, other: N booleans for each system, whether it predicts an image correctly.
+    Only images that exactly one system predicts correctly count: for equally good systems, both cases are as likely.
     """
-    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    differing = only_ours + only_theirs
-    p_value = float(binomtest(only_ours, differing).pvalue) if differing else 1.0
-    return {"only_this_right": only_ours, "only_other_right": only_theirs, "p_value": p_value}
+    only_this, only_other = int((correct & ~other).sum()), int((other & ~correct).sum())
+    discordant = only_this + only_other
+    p_value = float(binomtest(only_this, discordant).pvalue) if discordant else 1.0
+    return {"only_this_right": only_this, "only_other_right": only_other, "p_value": p_value}
 
 
-def difference_over_seeds(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
-    """Test whether two systems differ in accuracy, both over the images drawn and over the seeds of their trainings.
+def difference_over_seeds(correct: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """Test whether the mean accuracies of two systems differ, if both the images and the seeds are random samples.
 
-    ours, theirs: which images each training has right, seeds x N booleans, two seeds or more. The variance of the
-    difference of means is that over images, of what each image says on average, plus that over the seeds of either
-    system; Student's t, with degrees of freedom after Welch (1947). The noise of single trainings on single images is
-    in both terms, so that the test errs towards finding nothing.
+    correct, other: seeds x N booleans for each system, with at least two seeds: whether a training predicts an image
+    correctly.
+    The variance of the difference is the sum of three variances: over the images, of each image's mean over the seeds;
+    and over the seeds of each of the two systems. The p-value is from Student's t, with degrees of freedom after Welch
+    (1947). The noise of single trainings on single images is part of all terms: the test is conservative.
     """
-    by_image = ours.mean(0) - theirs.mean(0)
-    parts = [(by_image.var(ddof=1) / by_image.size, by_image.size - 1)]
-    parts += [(runs.mean(1).var(ddof=1) / len(runs), len(runs) - 1) for runs in (ours, theirs)]
-    variance = sum(part for part, _ in parts)
+    by_image = correct.mean(0) - other.mean(0)
+    terms = [(by_image.var(ddof=1) / by_image.size, by_image.size - 1)]
+    terms += [(runs.mean(1).var(ddof=1) / len(runs), len(runs) - 1) for runs in (correct, other)]
+    variance = sum(term for term, _ in terms)
     difference = float(by_image.mean())
     if variance == 0:
         return {"difference": difference, "standard_error": 0.0, "p_value": 1.0 if difference == 0 else 0.0}
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    p_value = 2 * student.sf(abs(difference) / variance**0.5, freedom)
+    degrees_of_freedom = variance**2 / sum(term**2 / freedom for term, freedom in terms)
+    p_value = 2 * student_t.sf(abs(difference) / variance**0.5, degrees_of_freedom)
     return {"difference": difference, "standard_error": float(variance**0.5), "p_value": float(p_value)}

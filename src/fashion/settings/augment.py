@@ -1,9 +1,12 @@
-"""Section `augment`."""
+"""Section `augment`: the zoomed copies of training images."""
 
-from fashion.settings.fields import Index, Strict
+from fashion.settings.fields import NonNegativeInt, Strict
 
 
 class AugmentSettings(Strict):
-    """crop: pixels cut off each side before zooming back to size."""
+    """How training images are zoomed.
 
-    crop: Index
+    crop: pixels cut off each side before the rest is enlarged to the original size.
+    """
+
+    crop: NonNegativeInt

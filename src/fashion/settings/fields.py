@@ -1,6 +1,6 @@
-"""Names, and value types with their limits, shared by settings and by the signatures of model families.
+"""Types of single settings, with their limits, for sections of `params.yaml` and for signatures of model families.
 
-The signature of a family's `build` is its schema, so these names are what its annotations are made of.
+The signature of a family's `build` is the schema of its arguments, and its annotations are these types.
 """
 
 import re
@@ -9,61 +9,59 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 FINAL = "final"
-"""What the final model is called among the variants."""
+"""The final model's name in tables, plots and file names, beside those of the variants."""
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
-"""A positive whole number: units, channels, epochs, images. The limit tells a slip of the keyboard from a wish."""
+"""A number of units, channels, epochs or images, from 1. The limit catches typing errors."""
 
-Index = Annotated[int, Field(ge=0, le=2**32 - 1)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=2**32 - 1)]
 """A whole number from 0, of 32 bits: a seed, a padding."""
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
-"""A probability of dropping: 0 drops nothing, 1 is excluded."""
+"""A dropout rate, momentum or label smoothing: from 0, below 1."""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""A positive real number."""
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""A real number from 0."""
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-"""A share of a whole, neither none nor all of it."""
+"""A fraction between 0 and 1, both excluded."""
 
 Scaling = Literal["pixels", "unit", "standard"]
-"""What grey levels become for a network: 0-255 as they are, 0-1, or mean 0 and deviation 1."""
+"""Scaling of grey levels for a network: unchanged, 0 to 255; 0 to 1; or mean 0 and standard deviation 1."""
 
 Side = Annotated[int, Field(ge=1, le=1024)]
-"""Pixels a side of a square image."""
+"""Side of a square image, in pixels."""
 
-MOST_LAYERS = 100
+MAX_LAYERS = 100
 
-Depth = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
+Depth = Annotated[int, Field(ge=1, le=MAX_LAYERS)]
 """A number of layers."""
 
 Item = TypeVar("Item")
 
-Layers = Annotated[list[Item], Field(max_length=MOST_LAYERS)]
-"""A value for each layer."""
+Layers = Annotated[list[Item], Field(max_length=MAX_LAYERS)]
+"""A list with one value for each layer."""
 
 Views = Literal["one", "three", "six"]
-"""How a trained model looks at an image: as it is; also moved by a pixel; also mirrored, each of the three."""
+"""Views of an image in prediction: the image; also shifted by a pixel, in two directions; also mirrored, all three."""
 
-MOST_CLASSES = 1000
+MAX_CLASSES = 1000
 
-MOST_CHARACTERS = 255
-"""Of a name: as many as most file systems allow a file."""
+MAX_NAME_LENGTH = 255
+"""Characters of a name; most file systems allow as many."""
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What breaks lines, steers terminals, or cannot be written as UTF-8: Unicode's categories Cc, Zl, Zp, Cs."""
+"""Line breaks, control characters of terminals, and surrogates, which UTF-8 cannot encode: Unicode's Cc, Zl, Zp, Cs."""
 
 FORMULA = re.compile(r"\s*(=.*\w|[+\-@].*[(!|#'])")
-"""What a spreadsheet would compute or fetch in place of a name. Symbols alone and numbers it shows as they are."""
+"""A name that a spreadsheet would run as a formula. It shows symbols without operands, and numbers, as they are."""
 
 
 def check_name(name: str) -> str:
-    """Raise ValueError for a name of a class or an image that does harm where a table or a terminal shows it."""
-    if not name.strip() or len(name) > MOST_CHARACTERS or CONTROL.search(name):
-        raise ValueError(f"a name is 1 to {MOST_CHARACTERS} characters in one line, without control characters")
+    """Raise ValueError for a name of a class or image that would harm a reader of a table or a terminal."""
+    if not name.strip() or len(name) > MAX_NAME_LENGTH or CONTROL.search(name):
+        raise ValueError(f"a name is 1 to {MAX_NAME_LENGTH} characters in one line, without control characters")
     if FORMULA.match(name):
         raise ValueError("a spreadsheet would take this name for a formula; begin it with another character")
     return name
@@ -72,17 +70,19 @@ def check_name(name: str) -> str:
 Name = Annotated[str, AfterValidator(check_name)]
 
 
-def check_different(names: list[str]) -> list[str]:
+def check_unique(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
-        raise ValueError("a name stands twice; names must differ")
+        raise ValueError("a name occurs twice; names must be unique")
     return names
 
 
-Classes = Annotated[list[Name], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(check_different)]
-"""Names of classes, in the order of their numbers from 0."""
+Classes = Annotated[list[Name], Field(min_length=2, max_length=MAX_CLASSES), AfterValidator(check_unique)]
+"""Names of classes, by label from 0."""
 
 
 class Strict(BaseModel):
-    """A group of settings: unknown keys and wrong types are refused, nothing is converted but int to float."""
+    """A group of settings. Unknown keys and wrong types are errors; only int is converted, to float."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )

@@ -1,4 +1,4 @@
-"""Section `ingest`."""
+"""Section `ingest`: raw files, and the size of the images made from them."""
 
 from typing import Annotated, Literal
 
@@ -18,19 +18,20 @@ class Checksums(Strict):
     test_labels: Sha256 | None = None
 
     def all_given(self) -> bool:
-        """Tell whether any file can be known by its content, wherever it comes from."""
+        """Return whether every file can be verified, wherever it comes from."""
         return None not in self.model_dump().values()
 
 
 class IngestSettings(Strict):
-    """How raw files become images of one size, grey and square.
+    """How raw files become square grey images of one size.
 
     source: `folder` (train/CLASS/FILES and evaluate/FILES), `csv` (train.csv and evaluate.csv) or `idx` (four files,
     with an official test set).
-    image_size: pixels a side; `auto` takes the longest side that there is, within limits (see `images/fitting.py`).
-    fit: `pad` never enlarges, `resize` enlarges too; both keep proportions, and what remains is black.
-    sha256: of IDX files; all four given, they may lie elsewhere or be fetched.
-    mirrors: folders on the web to fetch IDX files from, in this order.
+    image_size: pixels a side; `auto` takes the longest side of any image, within limits (see sources/resizing.py).
+    fit: `pad` never enlarges an image, `resize` does; both keep proportions and pad with black.
+    sha256: checksums of the IDX files. If all four are given, the files may be outside data/raw/idx, and missing files
+    are downloaded.
+    mirrors: web folders to download IDX files from, in order of preference.
     """
 
     source: Literal["folder", "csv", "idx"]

@@ -1,21 +1,24 @@
-"""Section `split`."""
+"""Section `split`: training, validation and test images."""
 
 from typing import Literal
 
-from fashion.settings.fields import Count, Fraction, Index, Strict
+from fashion.settings.fields import Count, Fraction, NonNegativeInt, Strict
 
 
 class SplitSettings(Strict):
-    """scheme: `official` keeps the official test set and takes validation images, stratified, from the others.
+    """How the labelled images are split.
 
-    `fractions` draws test and validation from all labelled images but the official test set, class by class; data that
-    have no test set are always split so.
-    validation: images, or a share of them (official). test_fraction, validation_fraction: shares of each class.
-    at_most: images that each part keeps, for a first look; null keeps all.
+    scheme: `official` keeps the official test set and draws stratified validation images from the other images.
+    `fractions` draws test and validation images of each class from all images except the official test set. Without an
+    official test set, both schemes are `fractions`.
+    random_state: the seed of the draws.
+    validation: number of validation images, or their fraction (official).
+    test_fraction, validation_fraction: fractions of each class (fractions).
+    at_most: number of images that each part keeps, for a quick trial; null keeps all.
     """
 
     scheme: Literal["official", "fractions"]
-    random_state: Index
+    random_state: NonNegativeInt
     validation: Count | Fraction
     test_fraction: Fraction
     validation_fraction: Fraction

@@ -1,14 +1,16 @@
-"""The state of a training between two epochs, in a file: when it was killed, the same training goes on from there.
+"""Checkpoints: the state of a training after an epoch, in a file, to resume a training that was killed.
 
-A file of safetensors: tensors by name, and one entry of JSON for all else, with a checksum of everything. Nothing is
-pickled. It is written beside its place and renamed into it, and not synced to the disk: the checksum finds out what a
-power cut leaves of it.
+A checkpoint is a safetensors file: tensors by name, and one JSON entry for everything else, with a checksum over both.
+Nothing is pickled. The file is written atomically but not synced to the disk: the checksum detects what a power cut
+leaves of it. A training resumes from a checkpoint only if their fingerprints are equal, and then ends with the same
+bytes as one without an interruption.
 """
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,111 +21,156 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fashion.classifier.checksum import checksum
+from fashion.classifier.classifier import Classifier
 from fashion.errors import InputError
-from fashion.files import replacing
-from fashion.training.origin import Origin
+from fashion.files import atomic_write
+from fashion.settings.model import System, TrainSettings
+from fashion.training.callbacks import Callback
+from fashion.training.trainer import Examples
 
-# Seconds of training at least between two writes. On a Xeon of 2023 a write takes 0.07 s of its time for `final` (2M
-# parameters, 32 MB) and 0.14 for `final_cnn` (77 MB), the first one 0.25 s more, for the checksum of 246 MB of images.
-# That is 0.4% and 0.7% of the time where an epoch takes 20 s or less, and less where it takes longer.
-PAUSE = 20.0
-SHARE = 0.01  # of the time, at most, goes into writing: where a write takes longer than 0.2 s, pauses are longer
-TENSOR = "tensor"  # marks the place of a tensor in JSON, and names it
+# Least number of seconds between two checkpoints. On a Xeon of 2023 a write takes 0.07 s for `final` (2M
+# parameters, 32 MB) and 0.14 s for `final_cnn` (77 MB): 0.4% and 0.7% of the time where an epoch takes 20 s or less.
+MIN_INTERVAL = 20.0
+MAX_SHARE = 0.01  # of the time; where a write takes longer than 0.2 s, intervals are longer
+TENSOR = "tensor"  # key of a tensor's name in JSON, in place of the tensor
+
+LIBRARY = Path(__file__).parents[1]
+CODE_FOLDERS = ("classifier", "images", "networks", "settings", "training")  # of the library; a training uses no others
 
 
 @dataclass
-class Checkpoint:
-    """Where the state of one training is kept until it has ended.
+class Checkpoint(Callback):
+    """The checkpoint file of one training, kept until the training has ended.
 
-    say: told in a line what becomes of it. usable: whether the file is of the training that goes on.
+    log: called with a line about what happens to the file. resumable: whether the file belongs to the current training.
+
+    >>> checkpoint = Checkpoint(Path("checkpoints/base.safetensors"), log=print)
+    >>> state = checkpoint.resume(fingerprint)  # None if there is nothing to resume
     """
 
     path: Path
-    say: Callable[[str], None]
-    usable: bool = False
-    origin: Origin | None = None
-    due: float = field(default_factory=lambda: time.monotonic() + PAUSE)
+    log: Callable[[str], None]
+    resumable: bool = False
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    next_save: float = field(default_factory=lambda: time.monotonic() + MIN_INTERVAL)
 
-    def begin(self, origin: Origin) -> dict[str, Any] | None:
-        """Give the state that was kept of a training of this origin, if there is one; further ones are kept as its."""
-        self.origin = origin
+    def resume(self, fingerprint: Mapping[str, str]) -> dict[str, Any] | None:
+        """Load the state of a training with this fingerprint, or None; states saved later get this fingerprint."""
+        self.fingerprint = fingerprint
         try:
-            kept = read(self.path)
+            content = read(self.path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            self.say(f"{self.path} cannot be read ({error.strerror}): starting anew")
+            self.log(f"{self.path} cannot be read ({error.strerror}): starting anew")
             return None
-        if kept is None:
-            self.say(f"{self.path} is damaged: starting anew")
+        if content is None:
+            self.log(f"{self.path} is damaged: starting anew")
             return None
-        other = [name for name, part in origin.parts().items() if kept["origin"].get(name) != part]
-        if other:
-            self.say(f"{self.path} is of {other[0]}: starting anew")
+        saved = content.get("fingerprint", {})  # a checkpoint of an earlier version has none
+        different = [name for name, value in fingerprint.items() if saved.get(name) != value]
+        if different:
+            self.log(f"{self.path} is of {different[0]}: starting anew")
             return None
-        self.usable = True
-        return kept["state"]
+        self.resumable = True
+        return content["state"]
 
-    def keep(self, state: dict[str, Any]) -> None:
-        """Write a state of nested dicts, lists, tensors and what JSON knows, if the last write is long enough ago."""
+    def on_epoch(self, state: dict[str, Any]) -> None:
+        """Write a state of nested dicts, lists, tensors and JSON values, unless the next write is not due yet."""
         started = time.monotonic()
-        if started < self.due or self.origin is None:
+        if started < self.next_save or not self.fingerprint:
             return
         try:
-            write(self.path, {"origin": self.origin.parts(), "state": state})
+            write(self.path, {"fingerprint": dict(self.fingerprint), "state": state})
         except (InputError, OSError, SafetensorError) as error:
-            self.say(f"{self.path} cannot be written ({error}): if killed, the training starts anew")
-            self.due = math.inf
+            self.log(f"{self.path} cannot be written ({error}): if killed, the training starts anew")
+            self.next_save = math.inf
             return
-        self.usable = True
+        self.resumable = True
         ended = time.monotonic()
-        self.due = ended + max(PAUSE, (ended - started) / SHARE)
+        self.next_save = ended + max(MIN_INTERVAL, (ended - started) / MAX_SHARE)
 
     def remove(self) -> None:
-        """Delete the file, and what killed writes have left beside it."""
+        """Delete the file, and temporary files of writes that were killed."""
         for path in (self.path, *self.path.parent.glob(f".{self.path.name}.*.part")):
-            with suppress(OSError):  # left there, it does no harm
+            with suppress(OSError):  # it does no harm
                 path.unlink()
+
+
+def compute_fingerprint(
+    system: System, settings: TrainSettings, classifier: Classifier, train: Examples, validation: Examples
+) -> dict[str, str]:
+    """Describe everything that decides the bits of a training: settings, code, environment and examples.
+
+    classifier: before the training. The keys name what differs between two trainings. Takes 0.2 s for 240 MB of
+    examples.
+    """
+    described = {
+        "system": system.model_dump(mode="json", include={*System.model_fields}),
+        "training": settings.model_dump(mode="json"),
+        "classes": len(classifier.classes),
+        "content_side": classifier.frame.content_side,
+    }
+    tensors = {
+        f"{name}.{key}": value
+        for name, part in (("train", train), ("validation", validation))
+        for key, value in vars(part).items()
+    }
+    return {
+        "other settings": json.dumps(described),
+        "other code": code_checksum(path for folder in CODE_FOLDERS for path in (LIBRARY / folder).rglob("*.py")),
+        "another processor, precision or torch": json.dumps(classifier.environment),
+        "other images": checksum(tensors),
+    }
+
+
+def code_checksum(files: Iterable[Path]) -> str:
+    """Compute SHA-256 over the paths and bytes of files of the library."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(LIBRARY)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
-    text = json.dumps(take_out(content, tensors))
+    text = json.dumps(extract_tensors(content, tensors))
     entry = {"content": text, "checksum": checksum(tensors, text)}
-    with replacing(path) as temporary:
+    with atomic_write(path, sync=False) as temporary:
         save_file(tensors, temporary, metadata={"fashion checkpoint": json.dumps(entry)})
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Read what was written; None where anything of it has changed. OSError where there is nothing to read."""
+    """Read a checkpoint; None if any of its bytes has changed, OSError if there is no file to read."""
     try:
         with safe_open(path, framework="pt") as file:
             entry = json.loads(file.metadata()["fashion checkpoint"])
-            # Copies: else they would be what the file holds at the time that they are used.
+            # Clones, since the tensors of an open file change when the file is replaced.
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a dict)
         if entry["checksum"] != checksum(tensors, entry["content"]):
             return None
-        return put_back(json.loads(entry["content"]), tensors)
+        return insert_tensors(json.loads(entry["content"]), tensors)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def take_out(value: Any, tensors: dict[str, Tensor], place: str = "") -> Any:
-    """Put the tensors of nested dicts and lists into `tensors`; give what is left, with their names in their places."""
+def extract_tensors(value: Any, tensors: dict[str, Tensor], name: str = "") -> Any:
+    """Move the tensors of nested dicts and lists into `tensors`, and leave their names in their places."""
     if isinstance(value, Tensor):
-        tensors[place] = value.detach().cpu().contiguous()
-        return {TENSOR: place}
+        tensors[name] = value.detach().cpu().contiguous()
+        return {TENSOR: name}
     if isinstance(value, dict):
-        return {str(key): take_out(item, tensors, f"{place}/{key}") for key, item in value.items()}
+        return {str(key): extract_tensors(item, tensors, f"{name}/{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [take_out(item, tensors, f"{place}/{number}") for number, item in enumerate(value)]
+        return [extract_tensors(item, tensors, f"{name}/{number}") for number, item in enumerate(value)]
     return value
 
 
-def put_back(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Undo `take_out`; keys are text then, and tuples lists."""
+def insert_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Undo `extract_tensors`; keys come back as strings, tuples as lists."""
     if isinstance(value, dict):
         if set(value) == {TENSOR}:
             return tensors[value[TENSOR]]
-        return {key: put_back(item, tensors) for key, item in value.items()}
-    return [put_back(item, tensors) for item in value] if isinstance(value, list) else value
+        return {key: insert_tensors(item, tensors) for key, item in value.items()}
+    return [insert_tensors(item, tensors) for item in value] if isinstance(value, list) else value

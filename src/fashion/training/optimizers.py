@@ -1,4 +1,4 @@
-"""What moves the weights: optimisers, the course of their learning rate, and running means."""
+"""Optimisers, learning-rate schedules, and Lookahead."""
 
 import inspect
 from collections.abc import Callable
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from fashion.settings.system import Phase
+from fashion.settings.model import Phase
 
-TRIANGLE = ((0, 0.23, 1), (0.2, 1, 0.07))  # shares of the budget, and of lr there; as in arXiv 2404.00498
+TRIANGLE = ((0, 0.23, 1), (0.2, 1, 0.07))  # fractions of the steps, and of lr at these; as in arXiv 2404.00498
 
 
 class Uncompiled(torch.optim.Optimizer):
-    """An optimiser that does not import PyTorch's compiler, which takes 1.9 s and 90 MB of each training.
+    """An optimiser without the import of PyTorch's compiler, which costs each training 1.9 s and 90 MB.
 
-    PyTorch wraps these methods, and `step`, for the compiler, and imports it whether anything is compiled or not.
+    PyTorch wraps these methods and `step` for the compiler, and imports it even if nothing is compiled.
     """
 
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
@@ -34,22 +34,22 @@ class SGD(Uncompiled, torch.optim.SGD):
 
 
 def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
-    """Make the phase's optimiser; fused kernels update all weights in one call."""
-    lr, decay, times = phase.lr, phase.weight_decay, phase.bias_rate
-    weights = [parameter for parameter in model.parameters() if times == 1 or parameter.ndim > 1]
-    biases = [parameter for parameter in model.parameters() if times != 1 and parameter.ndim == 1]
+    """Make the optimiser of a phase, with fused kernels, which update all weights in one call."""
+    lr, decay, bias_rate = phase.lr, phase.weight_decay, phase.bias_rate
+    weights = [parameter for parameter in model.parameters() if bias_rate == 1 or parameter.ndim > 1]
+    biases = [parameter for parameter in model.parameters() if bias_rate != 1 and parameter.ndim == 1]
     groups: list[dict[str, Any]] = [{"params": weights}]
     if biases:
-        groups.append({"params": biases, "lr": lr * times, "weight_decay": decay / times})
+        groups.append({"params": biases, "lr": lr * bias_rate, "weight_decay": decay / bias_rate})
     if phase.optimizer == "adam":
         return Adam(groups, lr=lr, weight_decay=decay, fused=True)
     return SGD(groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Give an optimiser a state that was kept, whose numbers of weights may be text.
+    """Load a saved state into an optimiser; its keys, numbers of weights, may be strings.
 
-    Fused kernels read a weight and its moments by the same places in memory, so these are laid out as the weight is.
+    Moments get the memory layout of their weights: fused kernels read both at the same offsets.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
@@ -63,40 +63,40 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
 
 
 def make_schedule(phase: Phase, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
-    """Make what sets the learning rate after each of so many steps."""
-    shares: dict[str, Callable[[int], float]] = {
+    """Make the learning-rate schedule over `steps` batches."""
+    factors: dict[str, Callable[[int], float]] = {
         "constant": lambda _: 1.0,
         "linear": lambda step: max(1 - step / steps, 0.0),
         "triangle": lambda step: float(np.interp(step / steps, *TRIANGLE)),
     }
-    return LambdaLR(optimizer, shares[phase.schedule])
+    return LambdaLR(optimizer, factors[phase.schedule])
 
 
-class RunningMean:
-    """Pull the weights to their own running mean every few batches, ever more as a phase goes on.
+class Lookahead:
+    """Set the weights to their running mean every few batches; older weights count more as a phase goes on.
 
-    As `Lookahead` in Keller Jordan, arXiv 2404.00498: of the old mean, .95^5 is kept at the end, and little before.
+    As `Lookahead` in Keller Jordan, arXiv 2404.00498: the old mean has a weight of .95^5 at the end, and little before.
     """
 
     def __init__(self, model: nn.Module, *, every: int, steps: int) -> None:
-        self.every, self.steps, self.done = every, steps, 0
+        self.every, self.steps, self.steps_done = every, steps, 0
         self.weights = [value for value in model.state_dict().values() if value.is_floating_point()]
         self.means = [value.clone() for value in self.weights]
 
     def step(self) -> None:
-        """Count a batch, and average if it is time."""
-        self.done += 1
-        if self.done % self.every == 0:
-            kept = 0.95**5 * (self.done / self.steps) ** 3
+        """Count a batch, and average if it is due."""
+        self.steps_done += 1
+        if self.steps_done % self.every == 0:
+            old = 0.95**5 * (self.steps_done / self.steps) ** 3
             with torch.no_grad():
-                torch._foreach_lerp_(self.means, self.weights, 1 - kept)
+                torch._foreach_lerp_(self.means, self.weights, 1 - old)
                 torch._foreach_copy_(self.weights, self.means)
 
     def state_dict(self) -> dict[str, Any]:
         """Give what changes from step to step, beside the network's own weights."""
-        return {"done": self.done, "means": self.means}
+        return {"steps_done": self.steps_done, "means": self.means}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.done = state["done"]
-        for mean, kept in zip(self.means, state["means"], strict=True):
-            mean.copy_(kept)
+        self.steps_done = state["steps_done"]
+        for mean, saved in zip(self.means, state["means"], strict=True):
+            mean.copy_(saved)

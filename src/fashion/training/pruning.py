@@ -1,47 +1,51 @@
-"""Learn more often from what is not yet learned: InfoBatch (Qin et al., arXiv 2303.04947), in shares of fixed size."""
+"""Skip easy examples in some epochs: InfoBatch (Qin et al., arXiv 2303.04947), with a fixed number of examples."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from fashion.settings.system import Pruning
+from fashion.settings.model import Pruning
 
 
 class Pruner:
-    """Choose the examples of each epoch of a phase, by their losses when last seen.
+    """Choose the examples of each epoch of a phase by their losses when last seen.
 
-    examples: how many there are. epochs: of the phase. generator: of the CPU, for all draws. device: where losses are.
+    generator: on the CPU, for all random draws. device: where the losses are.
     """
 
     def __init__(
-        self, settings: Pruning, examples: int, epochs: int, generator: torch.Generator, device: torch.device
+        self, settings: Pruning, num_examples: int, epochs: int, generator: torch.Generator, device: torch.device
     ) -> None:
         self.generator = generator
-        self.losses = torch.zeros(examples, device=device)
-        self.easy = int(settings.easy * examples)
-        self.dropped = int(settings.drop * self.easy)
+        self.losses = torch.zeros(num_examples, device=device)
+        self.num_easy = int(settings.easy * num_examples)
+        self.num_dropped = int(settings.drop * self.num_easy)
         # The first epoch has no losses yet.
-        self.pruned = range(1, epochs - math.ceil(settings.full * epochs)) if self.dropped else range(0)
+        self.pruned_epochs = range(1, epochs - math.ceil(settings.full * epochs)) if self.num_dropped else range(0)
 
     def size(self, epoch: int) -> int:
-        """Give how many examples an epoch, counted from 0, learns from."""
-        return len(self.losses) - (self.dropped if epoch in self.pruned else 0)
+        """Give the number of examples in an epoch, counted from 0."""
+        return len(self.losses) - (self.num_dropped if epoch in self.pruned_epochs else 0)
 
     def choose(self, epoch: int, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Take the examples of an epoch out of an order of all; also give what each counts for, in the same order.
+        """Remove the pruned examples of an epoch from an order of all; give the order and the examples' weights.
 
-        The easy ones that stay count for those that were dropped, so that the gradients of an epoch, which takes fewer
-        steps, add up to what they would be of all examples.
+        The easy examples that remain have a larger weight: with it, the gradients of an epoch, which takes fewer steps,
+        add up to what they would be over all examples.
         """
         weights = torch.ones(len(self.losses))
-        if epoch in self.pruned:
-            easy = self.losses.cpu().argsort(stable=True)[: self.easy]
-            easy = easy[torch.randperm(self.easy, generator=self.generator)]
-            weights[easy] = self.easy / (self.easy - self.dropped)
-            weights[easy[: self.dropped]] = 0
+        if epoch in self.pruned_epochs:
+            easy = self.losses.cpu().argsort(stable=True)[: self.num_easy]
+            easy = easy[torch.randperm(self.num_easy, generator=self.generator)]
+            weights[easy] = self.num_easy / (self.num_easy - self.num_dropped)
+            weights[easy[: self.num_dropped]] = 0
             order = order[weights[order] > 0]
         return order, weights[order]
+
+    def record_losses(self, examples: Tensor, losses: Tensor) -> None:
+        """Keep the losses of a batch, on their device: to read them would wait for it."""
+        self.losses[examples.to(losses.device)] = losses.detach().float()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Give what changes from epoch to epoch, beside the generator."""
@@ -49,7 +53,3 @@ class Pruner:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.losses.copy_(state["losses"])
-
-    def remember(self, examples: Tensor, losses: Tensor) -> None:
-        """Keep the losses of examples just seen; they stay on their device, where reading them would wait for it."""
-        self.losses[examples.to(losses.device)] = losses.detach().float()

@@ -1,7 +1,10 @@
-"""The training engine: images stay uint8 in memory, batches are cut by index and converted on the way."""
+"""Train a network phase by phase, validate it, and keep the best weights.
+
+Images stay uint8 in memory, are cut into batches by index, and are converted batch by batch.
+"""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +14,16 @@ from torch.nn.functional import cross_entropy
 
 from fashion.classifier.device import mixed_precision
 from fashion.classifier.prediction import predict_logits
-from fashion.settings.system import Phase
-from fashion.training.chance import random_states, set_random_states
-from fashion.training.course import Course, batches
+from fashion.settings.model import Phase
+from fashion.training.callbacks import Callback
+from fashion.training.phase_state import PhaseState, batches
 
-KEPT = ("history", "epochs_done", "best_accuracy", "best_weights")  # of a `Trainer`, beside what has a state of its own
+SAVED = ("history", "epochs_done", "best_accuracy", "best_weights")  # fields of a `Trainer` in its state
 
 
 @dataclass
 class Examples:
-    """Labelled images: uint8 of N x H x W and int64 of N, on the device that computes."""
+    """Images, uint8 of N x H x W, and labels, int64 of N, on the device that computes."""
 
     images: Tensor
     labels: Tensor
@@ -39,13 +42,14 @@ class Score:
 
 @dataclass
 class Trainer:
-    """Everything a training needs beside its phases.
+    """Train a network phase by phase.
 
     prepare: turns uint8 images into the network's input.
-    order: draws the order of the batches.
-    on_step: told the name of the phase, the epoch, how many images are done in it and of how many, after each batch.
-    on_epoch: told the row of the history, after each validation.
-    keep: told the state of it all after each epoch, to write it down if it likes; tensors in it change later.
+    generator: on the CPU, draws the order of the examples and all augmentations.
+    history, epochs_done, best_accuracy, best_weights: the state of the training, changed by `fit`.
+
+    >>> trainer = Trainer(model, preparation, train, validation, 64, torch.Generator(), torch.float32)
+    >>> history = trainer.fit({"adam": Phase(optimizer="adam", lr=1e-3, max_epochs=5)})
     """
 
     model: nn.Module
@@ -53,51 +57,111 @@ class Trainer:
     train: Examples
     validation: Examples
     batch_size: int
-    order: torch.Generator
+    generator: torch.Generator
     dtype: torch.dtype
-    on_step: Callable[[str, int, int, int], None]
-    on_epoch: Callable[[dict], None]
-    keep: Callable[[dict[str, Any]], None] = lambda _: None
-    history: list[dict] = field(default_factory=list)
-    epochs_done: int = 0
-    best_accuracy: float = -1.0
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    callbacks: Sequence[Callback] = ()
+    history: list[dict[str, Any]] = field(default_factory=list, init=False)
+    epochs_done: int = field(default=0, init=False)
+    best_accuracy: float = field(default=-1.0, init=False)
+    best_weights: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def fit(
         self, phases: Mapping[str, Phase], *, max_epochs: int | None = None, state: dict[str, Any] | None = None
-    ) -> list[dict]:
-        """Train phase after phase, each from the best weights so far, and leave the model with the best of all.
+    ) -> list[dict[str, Any]]:
+        """Train each phase from the best weights so far; the model ends with the best weights of all.
 
-        max_epochs: replaces what each phase says, if given. state: as kept by a training of the same settings and
-        images, to go on from.
-        Returns the history, a row for each validation. The best is the first epoch of the highest validation accuracy.
+        max_epochs: number of epochs of each phase, in place of its own. state: saved by a training with the same
+        settings and images, to resume from.
+        Returns the history, a row for each validation. The best epoch is the first with the highest validation
+        accuracy.
         """
         for name, phase in phases.items():
             if state and name != state["phase"]:
-                continue  # it was over by then
-            course = self.start(phase, max_epochs or phase.max_epochs)
+                continue  # it was finished before
+            phase_state = self.new_phase_state(phase, max_epochs or phase.max_epochs)
             if state:
-                self.load_state_dict(state, course)
+                self.load_state_dict(state, phase_state)
                 state = None
-            self.fit_phase(name, phase, course)
+            self.fit_phase(name, phase, phase_state)
             self.model.load_state_dict(self.best_weights)
         return self.history
 
-    def fit_phase(self, name: str, phase: Phase, course: Course) -> None:
-        """Train until the phase's epochs are done, or `phase.patience` validations brought nothing better."""
-        while not course.over():
-            train = self.train_epoch(name, course.done, course)
-            course.done += 1
-            if course.done % phase.validate_every == 0 or course.done == course.epochs:
+    def new_phase_state(self, phase: Phase, max_epochs: int) -> PhaseState:
+        """Make the state at the start of a phase."""
+        device = self.train.images.device
+        return PhaseState.of(phase, self.model, len(self.train), max_epochs, self.batch_size, self.generator, device)
+
+    def fit_phase(self, name: str, phase: Phase, phase_state: PhaseState) -> None:
+        """Train one phase to its end.
+
+        If the loss is not finite at a validation, the phase ends; ValueError if it is the first validation of all.
+        """
+        while not phase_state.finished():
+            train = self.train_epoch(name, phase_state)
+            epochs = phase_state.epochs_done
+            if epochs % phase.validate_every == 0 or epochs == phase_state.max_epochs:
                 validation = evaluate(self.model, self.prepare, self.validation, self.dtype)
                 if not math.isfinite(train.loss + validation.loss):
                     if self.history:
-                        break  # what came before is still good
+                        break  # the best weights so far are still good
                     raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate")
-                self.note(name, train, validation, course)
-            self.keep(self.state_dict(name, course))
+                self.record(name, train, validation, phase_state)
+            if self.callbacks:
+                state = self.state_dict(name, phase_state)
+                for callback in self.callbacks:
+                    callback.on_epoch(state)
 
-    def note(self, name: str, train: Score, validation: Score, course: Course) -> None:
+    def train_epoch(self, name: str, phase_state: PhaseState) -> Score:
+        """Train one epoch in a new order; the score is the mean over the epoch, with dropout on.
+
+        If examples are pruned, the weights of the others make them stand for all.
+        """
+        self.model.train()
+        device = self.train.images.device
+        # Sums stay tensors: reading them in the loop would wait for each batch.
+        total_loss = torch.zeros((), device=device)
+        total_correct = torch.zeros((), device=device)
+        total_weight = torch.zeros((), device=device)
+        done = 0
+        order = torch.randperm(len(self.train), generator=self.generator)
+        weights = torch.ones(len(order))
+        if phase_state.pruner:
+            order, weights = phase_state.pruner.choose(phase_state.epochs_done, order)
+        for batch in batches(len(order), self.batch_size):
+            indices = order[batch]
+            device_indices = indices.to(device)
+            images = self.train.images.index_select(0, device_indices)
+            labels = self.train.labels.index_select(0, device_indices)
+            if phase_state.augmentation:
+                images = phase_state.augmentation(images, indices)
+            with mixed_precision(self.dtype, device):
+                logits = self.model(self.prepare(images)).float()
+            batch_weights = weights[batch].to(device)
+            if phase_state.pruner:
+                losses = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing, reduction="none")
+                phase_state.pruner.record_losses(indices, losses)
+                loss = (losses * batch_weights).mean()
+            else:
+                loss = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing)
+            loss.backward()
+            phase_state.optimizer.step()
+            phase_state.schedule.step()
+            self.model.zero_grad()
+            if phase_state.lookahead:
+                phase_state.lookahead.step()
+            total_loss += loss.detach() * len(labels)
+            total_correct += batch_weights[logits.detach().argmax(1) == labels].sum()
+            total_weight += batch_weights.sum()
+            done += len(labels)
+            for callback in self.callbacks:
+                callback.on_batch(name, phase_state.epochs_done, done, len(order))
+        if phase_state.augmentation:
+            phase_state.augmentation.next_epoch()
+        phase_state.epochs_done += 1
+        self.epochs_done += 1
+        return Score(total_loss.item() / total_weight.item(), total_correct.item() / total_weight.item())
+
+    def record(self, name: str, train: Score, validation: Score, phase_state: PhaseState) -> None:
         """Add a row to the history, and keep the weights if they are the best so far."""
         row = {
             "phase": name,
@@ -108,79 +172,51 @@ class Trainer:
             "val_accuracy": validation.accuracy,
         }
         self.history.append(row)
-        self.on_epoch(row)
+        for callback in self.callbacks:
+            callback.on_validation(row)
         if validation.accuracy > self.best_accuracy:
             self.best_accuracy = validation.accuracy
             self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
-            course.waited = 0
+            phase_state.bad_validations = 0
         else:
-            course.waited += 1
+            phase_state.bad_validations += 1
 
-    def state_dict(self, phase: str, course: Course) -> dict[str, Any]:
+    def state_dict(self, phase: str, phase_state: PhaseState) -> dict[str, Any]:
         """Give all that decides how the training goes on, in nested dicts and lists."""
-        kept = {key: getattr(self, key) for key in KEPT}
-        chance = random_states(self.order, self.train.images.device)
-        return {**kept, "model": self.model.state_dict(), "phase": phase, "course": course.state_dict(), **chance}
+        return {
+            **{key: getattr(self, key) for key in SAVED},
+            "model": self.model.state_dict(),
+            "phase": phase,
+            "phase_state": phase_state.state_dict(),
+            **random_state(self.generator, self.train.images.device),
+        }
 
-    def load_state_dict(self, state: dict[str, Any], course: Course) -> None:
-        for key in KEPT:
+    def load_state_dict(self, state: dict[str, Any], phase_state: PhaseState) -> None:
+        for key in SAVED:
             setattr(self, key, state[key])
         self.model.load_state_dict(state["model"])
-        course.load_state_dict(state["course"])
-        set_random_states(state, self.order, self.train.images.device)
+        phase_state.load_state_dict(state["phase_state"])
+        set_random_state(state, self.generator, self.train.images.device)
 
-    def start(self, phase: Phase, epochs: int) -> Course:
-        """Make what a phase of so many epochs needs beside the network."""
-        device = self.train.images.device
-        return Course.of(phase, self.model, len(self.train), epochs, self.batch_size, self.order, device)
 
-    def train_epoch(self, name: str, epoch: int, course: Course) -> Score:
-        """Take one pass over the training examples in a new order; the score is the running one, with dropout on.
+def random_state(generator: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    """Give the states of all generators that a training draws from: its own for the order, and torch's for dropout."""
+    states = {"generator": generator.get_state(), "cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["device"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["device"] = torch.mps.get_rng_state()
+    return states
 
-        Where examples are pruned, those that stay count for those left out, so that it is of all.
-        """
-        self.model.train()
-        device = self.train.images.device
-        # Sums stay tensors: reading them in the loop would wait for each batch.
-        total_loss = torch.zeros((), device=device)
-        total_correct = torch.zeros((), device=device)
-        total_weight = torch.zeros((), device=device)
-        done = 0
-        order = torch.randperm(len(self.train), generator=self.order)
-        weights = torch.ones(len(order))
-        if course.pruner:
-            order, weights = course.pruner.choose(epoch, order)
-        for batch in batches(len(order), self.batch_size):
-            indices = order[batch]
-            there = indices.to(device)
-            images, labels = self.train.images.index_select(0, there), self.train.labels.index_select(0, there)
-            if course.augmentation:
-                images = course.augmentation(images, indices)
-            with mixed_precision(self.dtype, device):
-                logits = self.model(self.prepare(images))
-            counts = weights[batch].to(device)
-            if course.pruner:
-                losses = cross_entropy(logits.float(), labels, label_smoothing=course.label_smoothing, reduction="none")
-                course.pruner.remember(indices, losses)
-                loss = (losses * counts).mean()
-            else:
-                loss = cross_entropy(logits.float(), labels, label_smoothing=course.label_smoothing)
-            loss.backward()
-            course.optimizer.step()
-            course.schedule.step()
-            for weight in self.model.parameters():
-                weight.grad = None
-            if course.average:
-                course.average.step()
-            total_loss += loss.detach() * len(labels)
-            total_correct += counts[logits.detach().argmax(1) == labels].sum()
-            total_weight += counts.sum()
-            done += len(labels)
-            self.on_step(name, epoch, done, len(order))
-        if course.augmentation:
-            course.augmentation.next_epoch()
-        self.epochs_done += 1
-        return Score(total_loss.item() / total_weight.item(), total_correct.item() / total_weight.item())
+
+def set_random_state(states: Mapping[str, Tensor], generator: torch.Generator, device: torch.device) -> None:
+    """Set all generators to the states that `random_state` gave."""
+    generator.set_state(states["generator"])
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["device"], device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(states["device"])
 
 
 @torch.inference_mode()

@@ -1,12 +1,13 @@
 """Max-pooling of channels-last feature maps on a CPU, two to four times as fast as PyTorch's in bf16.
 
-PyTorch's keeps an 8-byte index for each output, fills the gradient with zeros before it scatters into it, and takes
-maps of few channels a number at a time. Here rows of windows go through the vector unit at once, a byte says which
-pixel won, and each gradient is written once. Figures are in docs/performance.md.
+PyTorch stores an index of 8 bytes for each output, fills the gradient with zeros before it scatters values into it, and
+processes maps with few channels one number at a time. Here, SIMD instructions process several rows of windows at once,
+the index of a maximum within its window takes one byte, and each element of the gradient is written once.
+docs/performance.md has the measurements.
 
-Floats are compared as the integers of the same bits, which for positive ones have the same order. One thread does it:
-it is little next to the convolutions, and on two cores a second one of ours gained nothing beside PyTorch's, which
-wait for work without sleeping.
+Floats are compared as the integers of the same bits: positive floats have the same order as these. The kernels run on
+one thread. They take little time next to the convolutions, and on two cores a second thread gained nothing: PyTorch's
+own threads busy-wait for work.
 """
 
 from typing import Any
@@ -17,18 +18,18 @@ from numba import njit
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-INTEGERS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}  # as wide as the floats
-NEGATIVE_INFINITY = {torch.bfloat16: -(1 << 7), torch.float32: -(1 << 23)}  # its bits
-WORDS = (torch.int64, torch.int32, torch.int16)  # the wider the word, the fewer the copies
-LARGEST = 15  # pixels a side of a window: its pixels are counted in a byte
-TOGETHER = 256  # values: as many rows of windows as have them take one loop, and stay in the first cache
+INTEGER_DTYPES = {torch.bfloat16: torch.int16, torch.float32: torch.int32}  # integers with as many bits as the floats
+NEGATIVE_INFINITY_BITS = {torch.bfloat16: -(1 << 7), torch.float32: -(1 << 23)}  # as these integers
+WORD_DTYPES = (torch.int64, torch.int32, torch.int16)  # wide words need fewer copies
+MAX_WINDOW_SIZE = 15  # pixels a side: the index of a pixel in its window must fit into a byte
+CHUNK_SIZE = 256  # values processed at a time, in whole rows of windows; they stay in the L1 cache
 
 
 class MaxPool(nn.Module):
-    """Max-pooling over windows that touch; with `relu`, followed by ReLU at no cost.
+    """Max-pooling with a stride equal to the window size; with `relu`, also ReLU, at no cost.
 
-    Maps N x C x H x W to N x C x H//size x W//size. Values and gradients are those of `max_pool2d` and `relu`, bit for
-    bit, but that 0 and -0 are not the same here: where both are the largest, the first 0 wins.
+    Maps N x C x H x W to N x C x H//size x W//size. Values and gradients are bit for bit those of `max_pool2d` and
+    `relu`, except that 0 and -0 differ here: if both are the largest in a window, the first 0 gets the gradient.
     """
 
     def __init__(self, size: int, *, relu: bool = False) -> None:
@@ -36,160 +37,161 @@ class MaxPool(nn.Module):
         self.size, self.relu = size, relu
 
     def forward(self, maps: Tensor) -> Tensor:
-        ours = maps.device.type == "cpu" and maps.dtype in INTEGERS and self.size <= LARGEST
-        if not ours or torch.compiler.is_compiling():  # or exporting
+        supported = maps.device.type == "cpu" and maps.dtype in INTEGER_DTYPES and self.size <= MAX_WINDOW_SIZE
+        if not supported or torch.compiler.is_compiling():  # also true during an export
             pooled = max_pool2d(maps, self.size)
             return pooled.relu_() if self.relu else pooled
-        return Pooling.apply(maps, self.size, self.relu)
+        return MaxPoolFunction.apply(maps, self.size, self.relu)
 
     def extra_repr(self) -> str:
         return f"{self.size}, relu={self.relu}"
 
 
-class Pooling(torch.autograd.Function):
-    """What `MaxPool` does on a CPU."""
+class MaxPoolFunction(torch.autograd.Function):
+    """The autograd function of `MaxPool` on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, size: int, relu: bool) -> Tensor:
         images, channels, height, width = maps.shape
-        pooled = channels_last(maps, (images, channels, height // size, width // size))
-        winners = torch.empty(pooled.numel(), dtype=torch.uint8)
+        pooled = empty_channels_last(maps, (images, channels, height // size, width // size))
+        argmax = torch.empty(pooled.numel(), dtype=torch.uint8)
         maps = maps.contiguous(memory_format=torch.channels_last)
         ctx.shape, ctx.size = (images, channels, height, width), size
-        lowest = NEGATIVE_INFINITY[maps.dtype]
-        pool(words(maps), integers(pooled), winners.numpy(), ctx.shape, size, relu, lowest)
-        ctx.save_for_backward(winners)
+        negative_infinity = NEGATIVE_INFINITY_BITS[maps.dtype]
+        max_pool(as_words(maps), as_integers(pooled), argmax.numpy(), ctx.shape, size, relu, negative_infinity)
+        ctx.save_for_backward(argmax)
         return pooled
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        (winners,) = ctx.saved_tensors
-        of_maps = channels_last(gradient, ctx.shape)
-        unpool(integers(gradient), winners.numpy(), words(of_maps), ctx.shape, ctx.size)
-        return of_maps, None, None
+        (argmax,) = ctx.saved_tensors
+        maps_gradient = empty_channels_last(gradient, ctx.shape)
+        max_pool_backward(as_integers(gradient), argmax.numpy(), as_words(maps_gradient), ctx.shape, ctx.size)
+        return maps_gradient, None, None
 
 
-def channels_last(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+def empty_channels_last(like: Tensor, shape: tuple[int, ...]) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, memory_format=torch.channels_last)
 
 
-def integers(maps: Tensor) -> np.ndarray:
-    """View channels-last maps as one row of integers."""
-    return maps.permute(0, 2, 3, 1).view(-1).view(INTEGERS[maps.dtype]).numpy()
+def as_integers(maps: Tensor) -> np.ndarray:
+    """View channels-last maps as a flat array of integers with the same bits."""
+    return maps.permute(0, 2, 3, 1).view(-1).view(INTEGER_DTYPES[maps.dtype]).numpy()
 
 
-def words(maps: Tensor) -> np.ndarray:
-    """View channels-last maps as one row of the widest integers of which a pixel's channels are a multiple."""
-    pixel = maps.shape[1] * maps.element_size()
-    word = next(word for word in WORDS if pixel % word.itemsize == 0)
-    return maps.permute(0, 2, 3, 1).view(-1).view(word).numpy()
+def as_words(maps: Tensor) -> np.ndarray:
+    """View channels-last maps as a flat array of words, the widest integers that the channels of a pixel just fill."""
+    pixel_bytes = maps.shape[1] * maps.element_size()
+    dtype = next(dtype for dtype in WORD_DTYPES if pixel_bytes % dtype.itemsize == 0)
+    return maps.permute(0, 2, 3, 1).view(-1).view(dtype).numpy()
 
 
 @njit(cache=True)
-def pool(
+def max_pool(
     maps: np.ndarray,
     pooled: np.ndarray,
-    winners: np.ndarray,
+    argmax: np.ndarray,
     shape: tuple[int, int, int, int],
     size: int,
     relu: bool,
-    negative_infinity: int,
+    negative_infinity_bits: int,
 ) -> None:
-    """Write the maxima of the windows, and which pixel of its window each is.
+    """Write the maximum of each window to `pooled`, and the index of its pixel within the window to `argmax`.
 
-    maps: words; pooled: integers; winners: bytes, size * size where ReLU leaves nothing.
-    Indices are unsigned so that no loop asks whether they count from the end, which would keep it from being
-    vectorised.
+    maps: words. pooled: integers. argmax: bytes; size * size if ReLU gives 0. shape: of the maps, N x C x H x W.
+    Array indices are unsigned: with signed ones, Numba checks in every loop whether they count from the end, and the
+    loop is not vectorised.
     """
     images, channels, height, width = shape
     integer = pooled.dtype.type
-    zero, sign, below = integer(0), integer(pooled.itemsize * 8 - 1), integer(negative_infinity)
-    greatest = integer(~(1 << (pooled.itemsize * 8 - 1)))
-    down, across = height // size, width // size
-    values = across * channels
-    chunk = channels * pooled.itemsize // maps.itemsize
-    together = max(1, TOGETHER // values)
-    pixels = np.empty(together * values, pooled.dtype)
-    copied = pixels.view(maps.dtype)
-    best = np.empty(together * values, pooled.dtype)
-    winner = np.empty(together * values, pooled.dtype)
-    for start in range(0, images * down, together):
-        rows = min(together, images * down - start)
-        best[:] = zero if relu else ~greatest
-        winner[:] = integer(size * size) if relu else zero
+    zero, sign_bit, negative_infinity = integer(0), integer(pooled.itemsize * 8 - 1), integer(negative_infinity_bits)
+    max_integer = integer(~(1 << (pooled.itemsize * 8 - 1)))
+    out_height, out_width = height // size, width // size
+    row_values = out_width * channels
+    pixel_words = channels * pooled.itemsize // maps.itemsize
+    chunk_rows = max(1, CHUNK_SIZE // row_values)
+    values = np.empty(chunk_rows * row_values, pooled.dtype)
+    words = values.view(maps.dtype)
+    best = np.empty(chunk_rows * row_values, pooled.dtype)
+    best_pixel = np.empty(chunk_rows * row_values, pooled.dtype)
+    for start in range(0, images * out_height, chunk_rows):
+        rows = min(chunk_rows, images * out_height - start)
+        best[:] = zero if relu else ~max_integer
+        best_pixel[:] = integer(size * size) if relu else zero
         for pixel in range(size * size):
             for row in range(rows):
-                line = (start + row) // down * height + (start + row) % down * size + pixel // size
-                for window in range(across):
-                    source = (line * width + window * size + pixel % size) * chunk
-                    target = (row * across + window) * chunk
-                    for word in range(chunk):
-                        copied[np.uint64(target + word)] = maps[np.uint64(source + word)]
-            this = integer(pixel)
+                map_row = (start + row) // out_height * height + (start + row) % out_height * size + pixel // size
+                for window in range(out_width):
+                    source = (map_row * width + window * size + pixel % size) * pixel_words
+                    target = (row * out_width + window) * pixel_words
+                    for word in range(pixel_words):
+                        words[np.uint64(target + word)] = maps[np.uint64(source + word)]
+            this_pixel = integer(pixel)
             if relu:
-                for at in range(rows * values):
-                    value = pixels[at]
-                    is_nan = value > below and value < zero
-                    value = greatest if is_nan else value
-                    better = value > best[at]
-                    best[at] = value if better else best[at]
-                    winner[at] = this if better else winner[at]
+                for i in range(rows * row_values):
+                    value = values[i]
+                    is_nan = value > negative_infinity and value < zero
+                    value = max_integer if is_nan else value
+                    is_larger = value > best[i]
+                    best[i] = value if is_larger else best[i]
+                    best_pixel[i] = this_pixel if is_larger else best_pixel[i]
             else:
-                for at in range(rows * values):
-                    value = pixels[at]
-                    is_nan = value > below and value < zero
-                    pixels[at] = greatest if is_nan else value ^ ((value >> sign) & greatest)
-                for at in range(rows * values):
-                    better = pixels[at] > best[at]
-                    best[at] = pixels[at] if better else best[at]
-                    winner[at] = this if better else winner[at]
-        for at in range(rows * values):
-            pooled[np.uint64(start * values + at)] = best[at] ^ ((best[at] >> sign) & greatest)
-            winners[np.uint64(start * values + at)] = np.uint8(winner[at])
+                for i in range(rows * row_values):
+                    value = values[i]
+                    is_nan = value > negative_infinity and value < zero
+                    values[i] = max_integer if is_nan else value ^ ((value >> sign_bit) & max_integer)
+                for i in range(rows * row_values):
+                    is_larger = values[i] > best[i]
+                    best[i] = values[i] if is_larger else best[i]
+                    best_pixel[i] = this_pixel if is_larger else best_pixel[i]
+        for i in range(rows * row_values):
+            pooled[np.uint64(start * row_values + i)] = best[i] ^ ((best[i] >> sign_bit) & max_integer)
+            argmax[np.uint64(start * row_values + i)] = np.uint8(best_pixel[i])
 
 
 @njit(cache=True)
-def unpool(
+def max_pool_backward(
     gradient: np.ndarray,
-    winners: np.ndarray,
-    of_maps: np.ndarray,
+    argmax: np.ndarray,
+    maps_gradient: np.ndarray,
     shape: tuple[int, int, int, int],
     size: int,
 ) -> None:
-    """Write the gradient of the maps, which is 0 where a pixel did not win or no window covers it.
+    """Write the gradient of the maps: that of the output at the maximum of each window, 0 at all other pixels.
 
-    gradient: integers; of_maps: words.
+    gradient: integers. argmax: as from `max_pool`. maps_gradient: words. shape: of the maps, N x C x H x W.
     """
     images, channels, height, width = shape
-    zero, nothing = gradient.dtype.type(0), of_maps.dtype.type(0)
-    down, across = height // size, width // size
-    values = across * channels
-    chunk = channels * gradient.itemsize // of_maps.itemsize
-    together = max(1, TOGETHER // values)
-    pixels = np.empty(together * values, gradient.dtype)
-    copied = pixels.view(of_maps.dtype)
-    for start in range(0, images * down, together):
-        rows = min(together, images * down - start)
+    zero, zero_word = gradient.dtype.type(0), maps_gradient.dtype.type(0)
+    out_height, out_width = height // size, width // size
+    row_values = out_width * channels
+    pixel_words = channels * gradient.itemsize // maps_gradient.itemsize
+    chunk_rows = max(1, CHUNK_SIZE // row_values)
+    values = np.empty(chunk_rows * row_values, gradient.dtype)
+    words = values.view(maps_gradient.dtype)
+    for start in range(0, images * out_height, chunk_rows):
+        rows = min(chunk_rows, images * out_height - start)
         for pixel in range(size * size):
-            this = np.uint8(pixel)
-            for at in range(rows * values):
-                won = winners[np.uint64(start * values + at)] == this
-                pixels[at] = gradient[np.uint64(start * values + at)] if won else zero
+            this_pixel = np.uint8(pixel)
+            for i in range(rows * row_values):
+                is_max = argmax[np.uint64(start * row_values + i)] == this_pixel
+                values[i] = gradient[np.uint64(start * row_values + i)] if is_max else zero
             for row in range(rows):
-                line = (start + row) // down * height + (start + row) % down * size + pixel // size
-                for window in range(across):
-                    source = (row * across + window) * chunk
-                    target = (line * width + window * size + pixel % size) * chunk
-                    for word in range(chunk):
-                        of_maps[np.uint64(target + word)] = copied[np.uint64(source + word)]
+                map_row = (start + row) // out_height * height + (start + row) % out_height * size + pixel // size
+                for window in range(out_width):
+                    source = (row * out_width + window) * pixel_words
+                    target = (map_row * width + window * size + pixel % size) * pixel_words
+                    for word in range(pixel_words):
+                        maps_gradient[np.uint64(target + word)] = words[np.uint64(source + word)]
+        # Pixels at the right and at the bottom that no window covers.
         for row in range(start, start + rows):
-            line = row // down * height + row % down * size
-            for below in range(size):
-                end = (line + below + 1) * width * chunk
-                for word in range(end - width % size * chunk, end):
-                    of_maps[np.uint64(word)] = nothing
-            if row % down == down - 1:
-                end = (row // down + 1) * height * width * chunk
-                for word in range(end - height % size * width * chunk, end):
-                    of_maps[np.uint64(word)] = nothing
+            map_row = row // out_height * height + row % out_height * size
+            for offset in range(size):
+                end = (map_row + offset + 1) * width * pixel_words
+                for word in range(end - width % size * pixel_words, end):
+                    maps_gradient[np.uint64(word)] = zero_word
+            if row % out_height == out_height - 1:
+                end = (row // out_height + 1) * height * width * pixel_words
+                for word in range(end - height % size * width * pixel_words, end):
+                    maps_gradient[np.uint64(word)] = zero_word

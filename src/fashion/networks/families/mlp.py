@@ -1,8 +1,14 @@
-"""Multilayer perceptrons: linear layers over the flattened image."""
+"""Multilayer perceptrons: linear layers on the flattened image.
+
+Notable features:
+- a dropout rate for each hidden layer
+- BatchNorm before ReLU, dropout after it
+- dropout with random numbers of 16 bits on a CPU, see `Dropout`
+"""
 
 from torch import nn
 
-from fashion.networks.building.layers import Dropout, one_for_each
+from fashion.networks.building.layers import Dropout, check_same_length
 from fashion.settings.fields import Count, Layers, Rate
 
 
@@ -14,18 +20,21 @@ def build(
     image_size: int,
     num_classes: int,
 ) -> nn.Module:
-    """Stack linear layers of widths `hidden`, each followed by BatchNorm if wanted, ReLU and its dropout rate."""
+    """Stack linear layers with `hidden` units, each followed by BatchNorm if `batch_norm`, ReLU and dropout.
+
+    dropout: a rate for each hidden layer; none by default.
+    """
     if dropout is not None:
-        one_for_each("hidden", hidden, dropout=dropout)
+        check_same_length("hidden", hidden, dropout=dropout)
     layers: list[nn.Module] = [nn.Flatten()]
-    width = image_size**2
+    in_features = image_size**2
     for index, units in enumerate(hidden):
-        layers.append(nn.Linear(width, units))
+        layers.append(nn.Linear(in_features, units))
         if batch_norm:
             layers.append(nn.BatchNorm1d(units))
         layers.append(nn.ReLU(inplace=True))
         if dropout:
             layers.append(Dropout(dropout[index]))
-        width = units
-    layers.append(nn.Linear(width, num_classes))
+        in_features = units
+    layers.append(nn.Linear(in_features, num_classes))
     return nn.Sequential(*layers)

@@ -1,12 +1,20 @@
-"""Convolutional networks with BatchNorm and dropout after every layer, the dropout rising with depth."""
+"""Convolutional networks with BatchNorm and dropout in every layer except the last; dropout rates increase with depth.
+
+Notable features:
+- dropout rates of 0.2, 0.6, 1 and 1 times the peak rate, for the convolutions and again for the linear layers
+- channel dropout (`nn.Dropout2d`) after convolutions
+- pooling before ReLU and dropout: the same result as after them, at less cost
+- max-pool and ReLU in one layer, see `MaxPool`
+- convolutions and linear layers keep their bias, although BatchNorm follows
+"""
 
 from torch import nn
 
-from fashion.networks.building.layers import Conv2d, map_size, one_for_each
+from fashion.networks.building.layers import Conv2d, check_same_length, conv_output_size
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Layers, Rate
 
-RAMP = (0.2, 0.6, 1.0, 1.0)  # shares of the peak rate: a peak of 0.5 gives the published .1 .3 .5 .5
+RAMP = (0.2, 0.6, 1.0, 1.0)  # fractions of the peak rate by depth: a peak of 0.5 gives the published .1 .3 .5 .5
 
 
 def build(
@@ -21,29 +29,29 @@ def build(
 ) -> nn.Module:
     """Stack blocks of conv, BatchNorm, ReLU, channel dropout, max-pool, then of linear, BatchNorm, ReLU, dropout.
 
-    `dropout` is the peak rate; layers get fixed shares of it, first the convolutions and again the linear layers.
+    dropout: the peak rate, see `RAMP`.
     """
-    one_for_each("channels", channels, kernels=kernels, pools=pools)
+    check_same_length("channels", channels, kernels=kernels, pools=pools)
     layers: list[nn.Module] = []
-    width, size = 1, image_size
-    for index, (out, kernel, pool) in enumerate(zip(channels, kernels, pools, strict=True)):
-        size = map_size(size, kernel=kernel, pool=pool, layer=f"convolution {index + 1}")
-        layers.append(Conv2d(width, out, kernel))
-        layers.append(nn.BatchNorm2d(out))
-        # Pooling is first, since channel dropout does not change which pixel is largest.
+    in_channels, size = 1, image_size
+    for index, (out_channels, kernel, pool) in enumerate(zip(channels, kernels, pools, strict=True)):
+        size = conv_output_size(size, kernel=kernel, pool=pool, layer=f"convolution {index + 1}")
+        layers.append(Conv2d(in_channels, out_channels, kernel))
+        layers.append(nn.BatchNorm2d(out_channels))
+        # Pooling is first, since ReLU and channel dropout do not change which pixel is the largest.
         layers.append(MaxPool(pool, relu=True) if pool > 1 else nn.ReLU(inplace=True))
-        layers.append(nn.Dropout2d(dropout * share(index)))
-        width = out
+        layers.append(nn.Dropout2d(dropout_rate(dropout, index)))
+        in_channels = out_channels
     layers.append(nn.Flatten())
-    width *= size**2
+    in_features = in_channels * size**2
     for index, units in enumerate(hidden):
-        layers += [nn.Linear(width, units), nn.BatchNorm1d(units), nn.ReLU(inplace=True)]
-        layers.append(nn.Dropout(dropout * share(index)))
-        width = units
-    layers.append(nn.Linear(width, num_classes))
+        layers += [nn.Linear(in_features, units), nn.BatchNorm1d(units), nn.ReLU(inplace=True)]
+        layers.append(nn.Dropout(dropout_rate(dropout, index)))
+        in_features = units
+    layers.append(nn.Linear(in_features, num_classes))
     return nn.Sequential(*layers)
 
 
-def share(index: int) -> float:
-    """Give the share of the peak rate at a depth counted from 0; layers beyond the ramp get all of it."""
-    return RAMP[min(index, len(RAMP) - 1)]
+def dropout_rate(peak: float, depth: int) -> float:
+    """Compute the dropout rate at a depth, counted from 0; layers beyond `RAMP` have the peak rate."""
+    return peak * RAMP[min(depth, len(RAMP) - 1)]

@@ -1,6 +1,15 @@
-"""Convolutional networks that start from whitened patches and from convolutions that change nothing.
+"""Convolutional networks with a whitening first layer and convolutions that start as the identity.
 
-After the networks of Keller Jordan, arXiv 2404.00498, for smaller and grey images.
+Like the networks of Keller Jordan, arXiv 2404.00498, but for smaller, grey images.
+
+Notable features:
+- the first layer whitens patches of 2x2 pixels; its filters are computed from training images and not trained
+- dirac (identity) initialisation of the other convolutions, which have no bias
+- pooling before BatchNorm and activation
+- GELU instead of ReLU
+- BatchNorm without a trained scale and with a momentum of 0.4
+- a max-pool over the whole map before the head
+- no bias in the head, and logits divided by a fixed temperature
 """
 
 import torch
@@ -10,9 +19,9 @@ from torch.nn.functional import conv2d
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Depth, Layers, Rate
 
-PATCH = 2  # pixels a side of the patches that are whitened
-NOISE = 5e-4  # added to a patch's variances, which are near 0 in directions where only noise is left
-TEMPERATURE = 9.0  # logits are divided by it: features of norm sqrt(channels) would give too steep a start
+PATCH_SIZE = 2  # pixels a side of the whitened patches
+EPSILON = 5e-4  # added to the variances of patches, which are near 0 in directions that contain only noise
+TEMPERATURE = 9.0  # divides the logits: features of norm sqrt(channels) would give too large logits at the start
 
 
 def build(
@@ -23,51 +32,52 @@ def build(
     image_size: int,
     num_classes: int,
 ) -> nn.Module:
-    """Whiten, then stack blocks, a max-pool over what is left of the map, dropout and a linear layer without bias.
+    """Stack the whitening layer, a block for each entry of `channels`, a global max-pool, dropout and the head.
 
-    A block has as many `convolutions`, of 3x3, each with BatchNorm and GELU, and a 2x2 max-pool after the first.
+    A block has `convolutions` convolutions of 3x3, each followed by BatchNorm and GELU, and a 2x2 max-pool after the
+    first convolution.
     """
-    smallest = PATCH - 1 + 2 ** len(channels)
-    if image_size < smallest:
-        raise ValueError(f"{len(channels)} blocks need images of at least {smallest} pixels a side, not {image_size}")
+    min_size = PATCH_SIZE - 1 + 2 ** len(channels)
+    if image_size < min_size:
+        raise ValueError(f"{len(channels)} blocks need images of at least {min_size} pixels a side, not {image_size}")
     layers: list[nn.Module] = [Whitening(), nn.GELU()]
-    width, size = 2 * PATCH**2, image_size - PATCH + 1
-    for out in channels:
-        layers += [Convolution(width, out), MaxPool(2), norm(out), nn.GELU()]
+    in_channels, size = 2 * PATCH_SIZE**2, image_size - PATCH_SIZE + 1
+    for out_channels in channels:
+        layers += [Convolution(in_channels, out_channels), MaxPool(2), batch_norm(out_channels), nn.GELU()]
         for _ in range(convolutions - 1):
-            layers += [Convolution(out, out), norm(out), nn.GELU()]
-        width, size = out, size // 2
-    layers += [MaxPool(size), nn.Flatten(), nn.Dropout(dropout), Head(width, num_classes)]
-    return Whitened(*layers)
+            layers += [Convolution(out_channels, out_channels), batch_norm(out_channels), nn.GELU()]
+        in_channels, size = out_channels, size // 2
+    layers += [MaxPool(size), nn.Flatten(), nn.Dropout(dropout), Head(in_channels, num_classes)]
+    return WhitenedCNN(*layers)
 
 
-class Whitened(nn.Sequential):
-    """A stack whose first layer is set from images."""
+class WhitenedCNN(nn.Sequential):
+    """Layers of which the first is initialised from images; see `InitFromData`."""
 
-    def look_at(self, images: Tensor) -> None:
-        """Set the whitening from images of the training set, N x 1 x H x W as the network gets them."""
+    def init_from_data(self, images: Tensor) -> None:
+        """Compute the whitening filters from training images, N x 1 x H x W, prepared for the network."""
         whitening = self[0]
         assert isinstance(whitening, Whitening)
         whitening.fit(images)
 
 
 class Whitening(nn.Module):
-    """The directions in which small patches vary, each scaled to variance 1, and their negatives; not trained.
+    """Convolution with fixed filters: the directions in which patches vary, scaled to variance 1, and their negatives.
 
-    Maps N x 1 x H x W to N x 8 x (H - 1) x (W - 1).
+    Maps N x 1 x H x W to N x 8 x (H - 1) x (W - 1). Not trained; all filters are 0 before `fit`.
     """
 
     weight: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.zeros(2 * PATCH**2, 1, PATCH, PATCH))
+        self.register_buffer("weight", torch.zeros(2 * PATCH_SIZE**2, 1, PATCH_SIZE, PATCH_SIZE))
 
     def fit(self, images: Tensor) -> None:
         images = images.cpu()  # Apple's MPS has no double
-        patches = images.unfold(2, PATCH, 1).unfold(3, PATCH, 1).reshape(-1, PATCH**2).double()
+        patches = images.unfold(2, PATCH_SIZE, 1).unfold(3, PATCH_SIZE, 1).reshape(-1, PATCH_SIZE**2).double()
         variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (directions / (variances + NOISE).sqrt()).T.flip(0).view(-1, 1, PATCH, PATCH)
+        filters = (directions / (variances + EPSILON).sqrt()).T.flip(0).view(-1, 1, PATCH_SIZE, PATCH_SIZE)
         self.weight.copy_(torch.cat([filters, -filters]))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -75,25 +85,25 @@ class Whitening(nn.Module):
 
 
 class Convolution(nn.Conv2d):
-    """A 3x3 convolution that keeps the map's size and starts as the identity on its first channels."""
+    """3x3 convolution without bias that keeps the size of the maps; at first, the identity on its first channels."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1, bias=False)
-        nn.init.dirac_(self.weight[:inputs])
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, bias=False)
+        nn.init.dirac_(self.weight[:in_channels])
 
 
 class Head(nn.Linear):
-    """A linear layer without bias whose logits are divided by a fixed temperature."""
+    """Linear layer without bias; divides the logits by `TEMPERATURE`."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, bias=False)
+    def __init__(self, in_features: int, num_classes: int) -> None:
+        super().__init__(in_features, num_classes, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         return super().forward(features) / TEMPERATURE
 
 
-def norm(channels: int) -> nn.BatchNorm2d:
-    """Make a BatchNorm that shifts but does not scale, and whose statistics follow the last few batches."""
-    layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Make a BatchNorm layer with a trained shift but no trained scale, and statistics of the last few batches."""
+    layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)  # as in arXiv 2404.00498
     layer.weight.requires_grad_(False)
     return layer

@@ -1,4 +1,4 @@
-"""A picture of one system: how it learned, and the layers it is made of."""
+"""Draw one system: its learning curves and a table of its layers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from fashion.results.figures.style import FAINT, TRAINING, VALIDATION, draw_table, new_figure, short
+from fashion.results.figures.style import GREY, TRAIN_COLOUR, VAL_COLOUR, draw_table, new_figure, shorten
 
-# What torch prints of a layer and what is the same in all: left out of the table.
-USUAL = re.compile(
+# Settings that torch prints for a layer and that are the same in all of them: left out of the table.
+DEFAULT_SETTINGS = re.compile(
     r"(, )?(inplace=(True|False)|stride=\(1, 1\)|start_dim=1, end_dim=-1|bias=(True|False)|approximate='none'"
     r"|relu=False|eps=.*)"
 )
@@ -21,7 +21,7 @@ USUAL = re.compile(
 def draw_system(name: str, history: Sequence[Mapping[str, str]], layers: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw loss and accuracy by epoch, and the table of layers.
 
-    history: a row for each validation, as `train` writes it. layers: as `layer_table` lists them.
+    history: a row for each validation, as `train` writes it. layers: rows of `layer_table`.
     """
     table_height = 0.21 * (len(layers) + 2)
     figure = new_figure(3.1 + table_height)
@@ -33,7 +33,13 @@ def draw_system(name: str, history: Sequence[Mapping[str, str]], layers: Sequenc
     loss.set_title(f"{name}: loss")
     accuracy.set_title("Accuracy")
     rows = [
-        [short(row["layer"]), plain(row["settings"]), shape(row["shape"]), f"{row['parameters']:,}"] for row in layers
+        [
+            shorten(row["layer"]),
+            without_defaults(row["settings"]),
+            format_shape(row["shape"]),
+            f"{row['parameters']:,}",
+        ]
+        for row in layers
     ]
     table = below.subplots()
     total = sum(row["parameters"] for row in layers)
@@ -42,37 +48,38 @@ def draw_system(name: str, history: Sequence[Mapping[str, str]], layers: Sequenc
         ["layer", "settings", "gives", "parameters"],
         [*rows, ["all", "", "", f"{total:,}"]],
         [2, 4, 2, 2],
-        left=2,
+        text_columns=2,
     )
     return figure
 
 
-def draw_curves(axes: Axes, history: Sequence[Mapping[str, str]], what: str) -> None:
-    """Draw what it was on training and on validation images, with the best epoch and where phases begin."""
+def draw_curves(axes: Axes, history: Sequence[Mapping[str, str]], metric: str) -> None:
+    """Draw a metric, `loss` or `accuracy`, on training and validation images; mark the best epoch and new phases."""
     epochs = [int(row["epoch"]) for row in history]
     best = max(history, key=lambda row: float(row["val_accuracy"]))  # the first of equals, as in training
-    for part, colour, label in (("train", TRAINING, "training"), ("val", VALIDATION, "validation")):
-        values = [float(row[f"{part}_{what}"]) for row in history]
+    for part, colour, label in (("train", TRAIN_COLOUR, "training"), ("val", VAL_COLOUR, "validation")):
+        values = [float(row[f"{part}_{metric}"]) for row in history]
         axes.plot(epochs, values, color=colour, marker="o" if len(epochs) < 40 else None, markersize=3, label=label)
-    axes.plot([int(best["epoch"])], [float(best[f"val_{what}"])], "o", color=VALIDATION, markersize=8, fillstyle="none")
-    for row, former in zip(history[1:], history[:-1], strict=True):
-        if row["phase"] != former["phase"]:
-            axes.axvline(int(former["epoch"]) + 0.5, color=FAINT, linewidth=0.8, linestyle="--")
+    best_value = float(best[f"val_{metric}"])
+    axes.plot([int(best["epoch"])], [best_value], "o", color=VAL_COLOUR, markersize=8, fillstyle="none")
+    for row, previous in zip(history[1:], history[:-1], strict=True):
+        if row["phase"] != previous["phase"]:
+            axes.axvline(int(previous["epoch"]) + 0.5, color=GREY, linewidth=0.8, linestyle="--")
     axes.legend(frameon=False, title=f"circle: best epoch, {best['epoch']}", title_fontsize=8, fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.set_ylabel(what)
+    axes.set_ylabel(metric)
     axes.grid(axis="y")
 
 
-def plain(settings: str) -> str:
-    """Leave out of a layer's settings what is usual.
+def without_defaults(settings: str) -> str:
+    """Remove default values from the settings of a layer.
 
-    >>> plain("32, 64, kernel_size=(3, 3), stride=(1, 1)")
+    >>> without_defaults("32, 64, kernel_size=(3, 3), stride=(1, 1)")
     '32, 64, kernel_size=(3, 3)'
     """
-    return short(USUAL.sub("", settings).removeprefix(", "), 48)
+    return shorten(DEFAULT_SETTINGS.sub("", settings).removeprefix(", "), 48)
 
 
-def shape(sizes: Sequence[int]) -> str:
-    return " x ".join(map(str, sizes))
+def format_shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

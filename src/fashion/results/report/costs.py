@@ -1,4 +1,4 @@
-"""What stages took: seconds and, where the runner has measured them, processor seconds and memory."""
+"""Read the costs of stages: seconds and, if abreast measured them, CPU seconds and memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from fashion.files import read_json
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage took.
+    """Time and memory of a stage.
 
-    seconds: by the clock. cpu: processor seconds. memory: bytes of its largest process. The last two may not be known.
+    seconds: elapsed time. cpu: CPU seconds. memory: bytes of the largest process. cpu and memory may be unknown.
     """
 
     seconds: float
@@ -20,23 +20,27 @@ class Cost:
 
 
 def read_costs(path: Path) -> dict[str, Cost]:
-    """Read the costs of stages by their names, from {name: seconds} or from what the runner writes."""
+    """Read the costs of stages by name, from JSON: a number of seconds, or what abreast writes, for each stage."""
     return {
-        name: Cost(took["seconds"], took.get("cpu"), took.get("memory")) if isinstance(took, dict) else Cost(took)
-        for name, took in read_json(path).items()
+        name: Cost(value["seconds"], value.get("cpu"), value.get("memory")) if isinstance(value, dict) else Cost(value)
+        for name, value in read_json(path).items()
     }
 
 
-def by_group(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """Add up the stages of each foreach, train@base and train@wide as train; memory is that of the largest process."""
+def group_costs(costs: Mapping[str, Cost]) -> dict[str, Cost]:
+    """Add up the costs of each foreach stage: train@base and train@wide become train.
+
+    >>> group_costs({"train@base": Cost(2.0), "train@wide": Cost(3.0)})
+    {'train': Cost(seconds=5.0, cpu=None, memory=None)}
+    """
     groups: dict[str, list[Cost]] = {}
     for name, cost in costs.items():
         groups.setdefault(name.partition("@")[0], []).append(cost)
-    return {name: added_up(group) for name, group in groups.items()}
+    return {name: total_cost(group) for name, group in groups.items()}
 
 
-def added_up(costs: list[Cost]) -> Cost:
-    """Add up costs; what is not known of one is not known of all."""
+def total_cost(costs: list[Cost]) -> Cost:
+    """Add up costs; memory is the maximum. If cpu or memory of any stage is unknown, both are None."""
     cpu = [cost.cpu for cost in costs if cost.cpu is not None]
     memory = [cost.memory for cost in costs if cost.memory is not None]
     known = len(cpu) == len(memory) == len(costs)

@@ -1,4 +1,4 @@
-"""report.html: one page that tells the whole story, in one file that needs no network."""
+"""Render report.html: one page with all results, in one file that needs no network."""
 
 import base64
 import io
@@ -13,32 +13,35 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
-from fashion.results.look import colours_of
+from fashion.results.palette import assign_colours
 from fashion.results.report import charts
 from fashion.results.report.costs import Cost
 from fashion.results.report.pipeline import lay_out
 
 FOLDER = Path(__file__).parent
-BUNDLE = "window.vegaEmbed = vegaEmbed;"  # what the page needs of Vega
-PICKED = 4  # systems whose curves are shown at first
+VEGA_SNIPPET = "window.vegaEmbed = vegaEmbed;"  # what the bundle of Vega exposes to page.js
+MAX_PICKED = 4  # systems whose learning curves are shown when the page opens
 
 
 @dataclass(frozen=True)
 class Results:
-    """What the page is made of: files that are in git, so that it can be made again without data and models.
+    """The content of the page. All of it is from files in git: the page can be rendered without data and models.
 
-    table, scores: metrics/variants.json and metrics/final.json. spread: metrics/seeds.json, systems that were trained
-    with several seeds. curves: the rows of plots/learning_curves.csv. costs: what training each system took; any may
-    be missing. stage_costs: what each stage of dvc.yaml took. data: plots/data/counts.json. answers, sheet:
-    plots/final/answers.json and the PNG beside it. pictures: of the data, by their description. stages: of dvc.yaml.
-    settings: of params.yaml.
+    final: name of the final model. families: by system.
+    table: metrics/variants.json. scores: metrics/final.json.
+    seeds: metrics/seeds.json, with the systems that were trained with several seeds.
+    curves: rows of plots/learning_curves.csv.
+    costs: cost of training, by system; systems may be missing. stage_costs: by stage of dvc.yaml.
+    data: plots/data/counts.json. answers: plots/final/answers.json. sheet: bytes of plots/final/answers.png.
+    figures: bytes of PNG and SVG files of the data, by their description.
+    stages: of dvc.yaml. settings: of params.yaml.
     """
 
     final: str
     classes: list[str]
     families: Mapping[str, str]
     table: Mapping[str, Mapping[str, Any]]
-    spread: Mapping[str, Mapping[str, Any]]
+    seeds: Mapping[str, Mapping[str, Any]]
     scores: Mapping[str, Any]
     curves: Sequence[Mapping[str, str]]
     costs: Mapping[str, Cost]
@@ -46,13 +49,16 @@ class Results:
     data: Mapping[str, Any]
     answers: Mapping[str, Any]
     sheet: bytes
-    pictures: Mapping[str, bytes]
+    figures: Mapping[str, bytes]
     stages: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
 
 
 def render(results: Results) -> str:
-    """Write the page. Names are data: all text is escaped, and what scripts read is JSON without `<`."""
+    """Render the page.
+
+    Names of classes and systems are user input: all text is escaped, and scripts get JSON without `<`.
+    """
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {
@@ -60,14 +66,14 @@ def render(results: Results) -> str:
         "number": "{:,}".format,
         "duration": duration,
         "megabytes": megabytes,
-        "chance": chance,
-        "yaml": as_yaml,
+        "chance": p_value,
+        "yaml": to_yaml,
     }
-    colours = colours_of(results.families.values())
+    colours = assign_colours(results.families.values())
     others = [name for name in results.table if name != results.final]
     best = max(others, key=lambda name: results.table[name]["val_accuracy"])
     data = {
-        "charts": specs(results, colours, best),
+        "charts": chart_specs(results, colours, best),
         "cells": results.answers["cells"],
         "columns": results.answers["columns"],
     }
@@ -76,10 +82,10 @@ def render(results: Results) -> str:
         "row": results.table[results.final],
         "best": best,
         "colours": colours,
-        "matrix": matrix(results),
+        "matrix": confusion_rows(results),
         "graph": lay_out(results.stages, results.settings, len(results.table) - 1),
-        "picked": first_picked(results, best),
-        "pictures": {about: data_uri(picture) for about, picture in results.pictures.items()},
+        "picked": initially_picked(results, best),
+        "pictures": {description: data_uri(figure) for description, figure in results.figures.items()},
         "environments": sorted({tuple(row["environment"].items()) for row in results.table.values()}),
         "total_seconds": sum(results.costs[name].seconds for name in results.table if name in results.costs),
         "measured": any(cost.cpu is not None for cost in results.costs.values()),
@@ -87,21 +93,21 @@ def render(results: Results) -> str:
         "data": Markup(script_json(data)),
         "css": Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         "js": Markup((FOLDER / "page.js").read_text(encoding="utf-8")),
-        "vega": Markup(vl_convert.javascript_bundle(snippet=BUNDLE)),
+        "vega": Markup(vl_convert.javascript_bundle(snippet=VEGA_SNIPPET)),
     }
     return environment.get_template("page.html").render(content)
 
 
 def script_json(value: Any) -> str:
-    """Write JSON that can stand in a <script>: nothing in it opens or ends a tag."""
+    """Format a value as JSON for a <script> element; escape `<`, which could end the element."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
-def as_yaml(value: Any) -> str:
-    """Write settings as YAML."""
+def to_yaml(value: Any) -> str:
+    """Format settings as YAML."""
     text = io.StringIO()
     yaml = YAML(typ="safe")
-    yaml.default_flow_style = None  # small lists and mappings on a line
+    yaml.default_flow_style = None  # short lists and mappings on one line
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(value, text)
@@ -120,42 +126,48 @@ def megabytes(memory: int | None) -> str:
     return "" if memory is None else f"{memory / 1e6:,.0f}"
 
 
-def chance(test: Mapping[str, Any] | None) -> str:
-    """Give the p-value of a comparison; nothing where there is none."""
+def p_value(test: Mapping[str, Any] | None) -> str:
+    """Format the p-value of a significance test; empty if there is no test."""
     if test is None:
         return ""
     return "< 0.001" if test["p_value"] < 0.001 else f"{test['p_value']:.3f}"
 
 
-def data_uri(picture: bytes) -> str:
-    """Put a PNG or SVG into an address."""
-    kind = "png" if picture.startswith(b"\x89PNG") else "svg+xml"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+def data_uri(image: bytes) -> str:
+    """Encode a PNG or SVG file as a data URI."""
+    subtype = "png" if image.startswith(b"\x89PNG") else "svg+xml"
+    return f"data:image/{subtype};base64,{base64.b64encode(image).decode('ascii')}"
 
 
-def matrix(results: Results) -> list[dict[str, Any]]:
-    """Give the rows of the confusion matrix: the actual class and, for each predicted one, images and their share."""
+def confusion_rows(results: Results) -> list[dict[str, Any]]:
+    """List the rows of the confusion matrix: the actual class, and number and share of images by predicted class."""
     answers = results.answers
     return [
         {
             "actual": actual,
             "cells": [
-                {"guess": guess, "images": images, "share": images / max(support, 1)}
-                for guess, images in zip(answers["classes"], row, strict=True)
+                {"guess": predicted, "images": images, "share": images / max(support, 1)}
+                for predicted, images in zip(answers["classes"], row, strict=True)
             ],
         }
         for actual, row, support in zip(answers["classes"], answers["counts"], answers["support"], strict=True)
     ]
 
 
-def first_picked(results: Results, best: str) -> list[str]:
-    """Choose the systems whose curves are shown at first: the final, the best other, its and the final's baselines."""
+def initially_picked(results: Results, best: str) -> list[str]:
+    """Choose the systems whose learning curves are shown when the page opens.
+
+    They are the final model, the best other system, and the baselines of both.
+    """
     names = [results.final, best, results.table[best]["baseline"], results.table[results.final]["baseline"]]
-    return list(dict.fromkeys(name for name in names if name))[:PICKED]
+    return list(dict.fromkeys(name for name in names if name))[:MAX_PICKED]
 
 
-def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, Any]:
-    """Give the specification of each chart, by the id of its place in the page."""
+def chart_specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, Any]:
+    """Make the specifications of all charts, by name: `curves` is drawn in the element `chart-curves` of page.html.
+
+    best: the best system apart from the final model.
+    """
     parts = {"train": "training", "val": "validation"}
     curves = [
         {
@@ -163,12 +175,12 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
             "phase": row["phase"],
             "epoch": int(row["epoch"]),
             "part": name,
-            "what": what,
-            "value": round(float(row[f"{part}_{what}"]), 5),
+            "what": metric,
+            "value": round(float(row[f"{part}_{metric}"]), 5),
         }
         for row in results.curves
         for part, name in parts.items()
-        for what in ("loss", "accuracy")
+        for metric in ("loss", "accuracy")
     ]
     systems = [
         {
@@ -183,25 +195,25 @@ def specs(results: Results, colours: Mapping[str, str], best: str) -> dict[str, 
         }
         for name, row in results.table.items()
     ]
-    whens = {"before": "as the network gives them", "after": "at the temperature"}
-    bins = [{"when": name, **row} for when, name in whens.items() for row in results.answers["reliability"][when]]
-    changed = [
+    names = {"before": "as the network gives them", "after": "at the temperature"}
+    bins = [{"when": name, **row} for when, name in names.items() for row in results.answers["reliability"][when]]
+    corrupted = [
         {"image": f"{row['change']} {row['amount']}".strip(), "change": row["change"], "accuracy": row["accuracy"]}
         for row in results.scores["robustness"]
     ]
-    drawn = {
-        "curves": charts.learning_curves(curves, first_picked(results, best)),
+    specs = {
+        "curves": charts.learning_curves(curves, initially_picked(results, best)),
         "parameters": charts.accuracy_against(systems, "parameters", "parameters", colours),
         "calibration": charts.calibration(bins),
-        "robustness": charts.robustness(changed),
+        "robustness": charts.robustness(corrupted),
     }
-    if results.spread:
+    if results.seeds:
         runs = [
             {"system": name, "family": results.families[name], "seed": seed, "test": scores["test_accuracy"]}
-            for name, row in results.spread.items()
+            for name, row in results.seeds.items()
             for seed, scores in row["runs"].items()
         ]
-        drawn["seeds"] = charts.seeds(runs, colours)
+        specs["seeds"] = charts.seeds(runs, colours)
     if results.costs:
-        drawn["minutes"] = charts.accuracy_against(systems, "minutes", "minutes of training", colours)
-    return drawn
+        specs["minutes"] = charts.accuracy_against(systems, "minutes", "minutes of training", colours)
+    return specs

@@ -1,0 +1,86 @@
+"""Choose test images for the report and put them into one small PNG: mistakes, and examples of each pair of classes."""
+
+from typing import Any
+
+import numpy as np
+
+from fashion.results.metrics import apply_temperature, confusion_matrix, mistakes_by_confidence, reliability
+
+COLUMNS = 32  # images in a row of the sprite sheet
+MAX_PER_CELL = 24  # images for a pair of actual and predicted class, highest confidence first
+MAX_MISTAKES = 60  # shown in the report, highest confidence first
+MAX_PIXELS = 1_500_000  # in the sprite sheet, which then takes 200 KB or less in git
+GREY_LEVELS = 16  # in the sprite sheet
+MAX_CLASSES = 30  # in the confusion matrix; of more classes, those with the most errors are shown
+
+
+def most_confused_classes(counts: np.ndarray) -> np.ndarray:
+    """Choose the classes with the most errors, from a confusion matrix; give their indices in ascending order."""
+    errors = counts - np.diag(counts.diagonal())
+    return np.sort(np.argsort(-(errors.sum(0) + errors.sum(1)), kind="stable")[:MAX_CLASSES])
+
+
+def build_gallery(
+    labels: np.ndarray, log_probabilities: np.ndarray, temperature: float, num_classes: int, image_pixels: int
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Compute the confusion matrix and the reliability of predictions, and choose images to show.
+
+    temperature: the temperature that `log_probabilities` were scaled with. image_pixels: pixels of one image.
+    Returns a dict for JSON, and the indices of the chosen images in the order of the sprite sheet. In the dict, `cells`
+    has a list of (position in the sheet, probability) for each "actual predicted" pair of class indices, and `gallery`
+    the mistakes with the highest confidence.
+    """
+    predicted, confidence = log_probabilities.argmax(1), np.exp(log_probabilities.max(1).astype(np.float64))
+    counts = confusion_matrix(labels, predicted, num_classes)
+    shown = most_confused_classes(counts)
+    mistakes = mistakes_by_confidence(labels, log_probabilities)
+    by_confidence = np.argsort(-confidence, kind="stable")
+    correct = by_confidence[(predicted == labels)[by_confidence]]
+    positions: dict[int, int] = {index: position for position, index in enumerate(mistakes[:MAX_MISTAKES].tolist())}
+    cells: dict[str, list[tuple[int, float]]] = {}
+    for index in [*mistakes.tolist(), *correct.tolist()]:
+        cell = cells.setdefault(f"{labels[index]} {predicted[index]}", [])
+        fits = index in positions or (len(positions) + 1) * image_pixels <= MAX_PIXELS
+        if len(cell) < MAX_PER_CELL and fits and labels[index] in shown and predicted[index] in shown:
+            cell.append((positions.setdefault(index, len(positions)), round(float(confidence[index]), 4)))
+    return {
+        "images": len(labels),
+        "mistakes": len(mistakes),
+        "classes": shown.tolist(),
+        "counts": counts[np.ix_(shown, shown)].tolist(),
+        "support": counts.sum(1)[shown].tolist(),
+        "columns": COLUMNS,
+        "cells": {pair: cell for pair, cell in cells.items() if cell},
+        "gallery": [
+            {
+                "number": index,
+                "actual": int(labels[index]),
+                "guess": int(predicted[index]),
+                "sure": confidence[index].item(),
+            }
+            for index in mistakes[:MAX_MISTAKES].tolist()
+        ],
+        "reliability": {
+            "before": reliability_bins(labels, apply_temperature(log_probabilities, 1 / temperature)),
+            "after": reliability_bins(labels, log_probabilities),
+        },
+    }, np.array(list(positions), int)
+
+
+def reliability_bins(labels: np.ndarray, log_probabilities: np.ndarray) -> list[dict[str, float]]:
+    """List confidence, accuracy and number of images of each bin of confidence."""
+    columns = (values.tolist() for values in reliability(labels, log_probabilities))
+    return [
+        {"confidence": confidence, "accuracy": accuracy, "images": round(share * len(labels))}
+        for confidence, accuracy, share in zip(*columns, strict=True)
+    ]
+
+
+def sprite_sheet(images: np.ndarray, *, inverted: bool) -> np.ndarray:
+    """Put uint8 images, N x H x W, into one image of `GREY_LEVELS` grey levels, with `COLUMNS` of them in a row."""
+    count, height, width = images.shape
+    rows = max(1, -(-count // COLUMNS))
+    sheet = np.zeros((rows * COLUMNS, height, width), np.uint8)
+    sheet[:count] = 255 - images if inverted else images
+    sheet = (sheet.astype(np.uint16) * (GREY_LEVELS - 1) + 127) // 255 * 255 // (GREY_LEVELS - 1)
+    return sheet.astype(np.uint8).reshape(rows, COLUMNS, height, width).swapaxes(1, 2).reshape(rows * height, -1)

@@ -1,0 +1,23 @@
+"""The colours of figures and report, and whether images have a dark background."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart too (https://jfly.uni-koeln.de/color).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def assign_colours(names: Iterable[str]) -> dict[str, str]:
+    """Give each distinct name a colour, in order; after the last colour, the first one comes again.
+
+    >>> assign_colours(["cnn", "mlp", "cnn"])
+    {'cnn': '#0072B2', 'mlp': '#D55E00'}
+    """
+    return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(dict.fromkeys(names))}
+
+
+def has_dark_background(images: np.ndarray) -> bool:
+    """Check whether images, N x H x W, have a dark background: these are shown inverted, since the page is white."""
+    border = np.concatenate([images[:, [0, -1]].ravel(), images[:, :, [0, -1]].ravel()])
+    return bool(np.median(border) < 128)

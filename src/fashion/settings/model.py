@@ -1,0 +1,237 @@
+"""Types of the sections `train`, `finetune`, `model` and `variants`: a family, its arguments, inputs and training."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fashion.settings.fields import (
+    Count,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    Rate,
+    Scaling,
+    Side,
+    Strict,
+    Views,
+)
+from fashion.settings.image_size import enlarged_side
+
+Images = Literal["split", "augmented"]
+
+
+class InputSettings(Strict):
+    """How images are prepared for a network.
+
+    size: pixels a side; `auto` takes the content of the images, without their margin. Margin beyond `size` is cropped,
+    and images of another size are resized to it.
+    scaling: `pixels` keeps 0 to 255, `unit` divides by 255, `standard` gives the training images mean 0 and standard
+    deviation 1.
+    """
+
+    size: Side | Literal["auto"]
+    scaling: Scaling
+
+    def side(self, content_side: int) -> int:
+        """Give the side of the network's input, in pixels, for images with content of `content_side` pixels a side.
+
+        `auto` enlarges small images to `MIN_SIDE` pixels or more.
+        """
+        return enlarged_side(content_side) if self.size == "auto" else self.size
+
+
+class Corruption(Strict):
+    """Corrupt a random part of the training images, each with one of the given kinds, chosen at random.
+
+    share: fraction of the images. rotation: largest angle, in degrees, to either side. contrast: lowest contrast, as a
+    fraction of the original. noise: largest standard deviation of Gaussian noise, in grey levels of 255. The strength
+    is drawn for each image, as in TrivialAugment (arXiv 2103.10158). A share of 0 is the same as no corruption.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)]
+    rotation: Annotated[float, Field(gt=0, le=180)] | None = None
+    contrast: Annotated[float, Field(ge=0, lt=1)] | None = None
+    noise: Annotated[float, Field(gt=0, le=255)] | None = None
+
+    @model_validator(mode="after")
+    def check_not_empty(self) -> Self:
+        if self.rotation is None and self.contrast is None and self.noise is None:
+            raise ValueError("give at least one of rotation, contrast, noise")
+        return self
+
+
+class Augmentation(Strict):
+    """Random changes to each image of a batch.
+
+    shift: largest shift, in pixels, in each direction. flip: mirror left to right in every second epoch. cutout: side
+    of a black square, in pixels; 0 for none. corruption: see `Corruption`.
+    """
+
+    shift: NonNegativeInt = 0
+    flip: bool = False
+    cutout: NonNegativeInt = 0
+    corruption: Corruption | None = None
+
+
+class Pruning(Strict):
+    """Skip easy examples, as in InfoBatch (Qin et al., arXiv 2303.04947).
+
+    In each epoch except the first and the last ones, a random fraction `drop` of the easy examples is skipped; easy are
+    the fraction `easy` of all examples with the lowest loss when last seen. The easy examples that remain get a larger
+    weight, which keeps the sum of the gradients of an epoch.
+    full: fraction of the epochs, at the end, that use all examples.
+    """
+
+    easy: Fraction
+    drop: Fraction
+    full: Fraction
+
+
+class Phase(Strict):
+    """A phase of a training: optimiser, learning-rate schedule, augmentation and stopping rule.
+
+    schedule: factor of lr by batch: `constant`; `linear`, from lr to 0; `triangle`, from 0.23 lr
+    up to lr, then down to 0.07 lr.
+    bias_rate: factor of lr for biases, those of BatchNorm included; their weight decay is divided by it.
+    average: number of batches after which the weights are set to their running mean; 0 for never.
+    max_epochs: number of epochs, unless `train.max_epochs` or `finetune.max_epochs` replaces it.
+    validate_every: epochs between validations; the last epoch always ends with one.
+    patience: validations without a better accuracy after which the phase ends; null for no early stopping.
+    """
+
+    optimizer: Literal["adam", "sgd"]
+    lr: PositiveFloat
+    schedule: Literal["constant", "linear", "triangle"] = "constant"
+    momentum: Rate = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegativeFloat = 0.0
+    bias_rate: PositiveFloat = 1.0
+    label_smoothing: Rate = 0.0
+    average: NonNegativeInt = 0
+    augmentation: Augmentation | None = None
+    pruning: Pruning | None = None
+    max_epochs: Count
+    validate_every: Count = 1
+    patience: Count | None = None
+
+
+class System(Strict):
+    """A model family with its arguments, and all settings of its training.
+
+    images: the images under `data/` to train on, `split` or `augmented`.
+    phases: by name, in order; each starts from the best weights of those before.
+    """
+
+    family: str
+    arguments: dict[str, Any]
+    images: Images
+    input: InputSettings
+    batch_size: Count
+    phases: Annotated[dict[str, Phase], Field(min_length=1)]
+
+
+class TrainSettings(Strict):
+    """Settings shared by all trainings of a section.
+
+    max_epochs: number of epochs of each phase, in place of the phase's own; null keeps that.
+    threads: CPU threads. They are part of the result, since 1 and 2 threads round differently.
+    """
+
+    max_epochs: Count | None
+    threads: Annotated[Count, Field(le=1024)]
+    precision: Literal["auto", "bf16", "fp32"]
+    seed: NonNegativeInt
+
+
+class ComparisonColumns(Strict):
+    """Columns of the comparison that have no effect on the training.
+
+    baseline: the variant to compare with; both are drawn in one group. reported: the published accuracy.
+    """
+
+    baseline: str | None = None
+    reported: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class Variant(System, ComparisonColumns):
+    """An entry of `variants`."""
+
+
+class Size(Strict):
+    """A size of the final model: arguments of the family, and the number of epochs by phase."""
+
+    arguments: dict[str, Any]
+    max_epochs: dict[str, Count]
+
+
+REFERENCE_IMAGES = 20_000  # the recipe is made for this many training images or more
+REFERENCE_SIDE = 28  # and for images of this many pixels a side
+FULL_EPOCHS_SIDE = 32  # pixels a side; for larger images, whose epochs take longer, the number of epochs is reduced
+MIN_BATCH_SIZE = 32  # BatchNorm needs enough images for its statistics
+
+
+class FinalModel(System, ComparisonColumns):
+    """The section `model`.
+
+    dropout: peak dropout rate, passed to the family beside its arguments. size: which of `sizes` to train.
+    mirror: whether an image mirrored left to right has the same class, as with clothes, but not with letters. Replaces
+    `flip` in the augmentation of all phases.
+    corruption: see `Corruption`; replaces that of all phases; null keeps theirs.
+    views: number of views of each image in prediction: `three` adds two shifted by a pixel; `six` also their mirror
+    images, if `mirror` is true.
+    """
+
+    dropout: Rate
+    size: str
+    sizes: dict[str, Size]
+    mirror: bool = False
+    corruption: Corruption | None = None
+    views: Views = "one"
+
+    def at_size(self, size: str) -> Self:
+        """Give the model with the arguments and numbers of epochs of a size."""
+        arguments = {**self.arguments, **self.sizes[size].arguments, "dropout": self.dropout}
+        phases = dict(self.phases)
+        for name, epochs in self.sizes[size].max_epochs.items():
+            phases[name] = phases[name].model_copy(update={"max_epochs": epochs})
+        shared: dict[str, Any] = {"flip": self.mirror}
+        if self.corruption is not None:
+            shared["corruption"] = self.corruption
+        for name, phase in phases.items():
+            augmentation = (phase.augmentation or Augmentation()).model_copy(update=shared)
+            phases[name] = phase.model_copy(update={"augmentation": augmentation})
+        return self.model_copy(update={"arguments": arguments, "phases": phases})
+
+    def for_images(self, num_images: int, side: int) -> Self:
+        """Adapt the recipe to fewer training images than `REFERENCE_IMAGES` and to other sides than `REFERENCE_SIDE`.
+
+        docs/your_own_data.md gives the reasons. With fewer images, the batch size is divided and the number of epochs
+        multiplied by the square root of the ratio, which keeps the number of steps; learning rates are multiplied by
+        the square root of the ratio of the batch sizes; pruning is off; and only the last epoch of a phase is
+        validated, since the best of many validations on few images is mostly luck. Images larger than
+        `FULL_EPOCHS_SIDE` get fewer epochs. Shifts and cutouts keep their proportion to the image.
+        """
+        ratio = max(REFERENCE_IMAGES / num_images, 1.0)
+        batch_size = max(round(self.batch_size / ratio**0.5), min(MIN_BATCH_SIZE, self.batch_size))
+        epochs_factor = ratio**0.5 * min(FULL_EPOCHS_SIDE / side, 1.0)
+
+        def adapted(phase: Phase) -> Phase:
+            augmentation, epochs = phase.augmentation, max(round(phase.max_epochs * epochs_factor), 1)
+            if augmentation is not None:
+                shift, cutout = (
+                    round(pixels * side / REFERENCE_SIDE) for pixels in (augmentation.shift, augmentation.cutout)
+                )
+                augmentation = augmentation.model_copy(update={"shift": shift, "cutout": cutout})
+            changes = {"max_epochs": epochs, "augmentation": augmentation}
+            if ratio > 1:
+                lr = phase.lr * (batch_size / self.batch_size) ** 0.5
+                changes |= {"lr": lr, "pruning": None, "validate_every": epochs}
+            return phase.model_copy(update=changes)
+
+        phases = {name: adapted(phase) for name, phase in self.phases.items()}
+        return self.model_copy(update={"batch_size": batch_size, "phases": phases})
+
+    def allowed_views(self) -> Views:
+        """Give the views to predict with: mirrored ones only if `mirror` is true."""
+        return "three" if self.views == "six" and not self.mirror else self.views

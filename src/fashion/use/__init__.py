@@ -1,1 +1,0 @@
-"""A trained model in people's hands: images from anywhere, answers, other formats. Needs the model file alone."""

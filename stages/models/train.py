@@ -1,0 +1,73 @@
+"""Train a system, and write models/NAME.safetensors and data/histories/NAME.csv.
+
+python -m stages.models.train base      a variant
+python -m stages.models.train final     the final model, phase by phase
+python -m stages.models.train base-1    with seed 1 in place of that in params.yaml, under data/seeds/
+"""
+
+from pathlib import Path
+
+from fashion.classifier.model_file import save
+from fashion.errors import InputError
+from fashion.files import read_array, read_json, write_rows
+from fashion.params import Params
+from fashion.settings.fields import FINAL, Views
+from fashion.settings.model import System, TrainSettings
+from fashion.settings.parsing import suggest
+from fashion.training.checkpoint import Checkpoint
+from fashion.training.progress import TrainingProgress
+from fashion.training.train import LabelledImages, TrainingData, train_classifier
+from stages import paths
+from stages.entry import run_stage
+
+
+def main(params: Params, run: str) -> None:
+    name, seed = paths.split_run(run)
+    if name == FINAL:
+        images = read_array(paths.images(paths.DATA / params.model.images, "train"))
+        content_side = read_json(paths.ABOUT)["content"]
+        system: System = params.model.at_size(params.model.size).for_images(len(images), content_side)
+        settings, views, key = params.finetune, params.model.allowed_views(), "model"
+    elif name in params.variants:
+        system, settings, views, key = params.variants[name], params.train, "one", f"variants.{name}"
+    else:
+        raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
+    if seed is not None:
+        settings = settings.model_copy(update={"seed": seed})
+    train(run, system, settings, views, key)
+
+
+def train(run: str, system: System, settings: TrainSettings, views: Views, key: str) -> None:
+    """Read the images, train, and write model and history. key: of the system in params.yaml, for error messages."""
+    about, folder = read_json(paths.ABOUT), paths.DATA / system.images
+    data = TrainingData(
+        train=read_part(folder, "train"),
+        validation=read_part(folder, "validation"),
+        classes=about["classes"],
+        content_side=about["content"],
+        enlarge=about["enlarge"],
+    )
+    progress = TrainingProgress(run)
+    checkpoint = Checkpoint(paths.checkpoint(run), progress.log)
+    try:
+        classifier, history = train_classifier(
+            system, settings, data, views=views, callbacks=[progress], checkpoint=checkpoint
+        )
+    except ValueError as error:
+        raise InputError(f"params.yaml: {key}: {error}") from None
+    except KeyboardInterrupt:
+        if checkpoint.resumable:
+            progress.log(f"the next run goes on from {checkpoint.path}")
+        raise
+    save(classifier, paths.model(run))
+    write_rows(paths.history(run), history)
+    checkpoint.remove()
+    progress.finish(max(row["val_accuracy"] for row in history))
+
+
+def read_part(folder: Path, part: str) -> LabelledImages:
+    return LabelledImages(read_array(paths.images(folder, part)), read_array(paths.labels(folder, part)))
+
+
+if __name__ == "__main__":
+    run_stage(main)

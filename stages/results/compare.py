@@ -1,0 +1,64 @@
+"""Compare all systems: metrics/variants.json, metrics/final.json and the tables of the plots.
+
+python -m stages.results.compare
+"""
+
+import numpy as np
+import pandas as pd
+
+from fashion.files import read_array, read_json, write_json, write_text
+from fashion.params import Params
+from fashion.results.comparison import (
+    accuracies_table,
+    escape_class_names,
+    learning_curves,
+    roc_curves,
+    variants_table,
+)
+from fashion.settings.fields import FINAL
+from fashion.settings.model import FinalModel, Variant
+from stages import paths
+from stages.entry import run_stage
+
+
+def main(params: Params) -> None:
+    systems: dict[str, Variant | FinalModel] = {**params.variants, FINAL: params.model}
+    remove_stale(set(systems))
+    scores = {name: read_json(paths.scores(name)) for name in systems}
+    listed = {name: {"baseline": system.baseline, "reported": system.reported} for name, system in systems.items()}
+    labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
+    correct = {name: read_array(paths.log_probabilities(name)).argmax(1) == labels for name in systems}
+    table = variants_table(scores, listed, correct, final=FINAL)
+    write_json(paths.METRICS / "variants.json", table)
+    write_json(paths.METRICS / "final.json", scores[FINAL])
+    write_table("learning_curves", learning_curves({name: pd.read_csv(paths.history(name)) for name in systems}))
+    write_table("accuracies", accuracies_table(table))
+
+    log_probabilities = read_array(paths.log_probabilities(FINAL))
+    classes = escape_class_names(list(scores[FINAL]["per_class"]))
+    actual, predicted = np.array(classes)[labels], np.array(classes)[log_probabilities.argmax(1)]
+    write_table("confusion", pd.DataFrame({"actual": actual, "predicted": predicted}))
+    write_table("roc", roc_curves(labels, np.asarray(log_probabilities), classes).round(5))
+    best = max(params.variants, key=lambda name: table[name]["val_accuracy"])
+    for name in (best, FINAL):
+        row = table[name]
+        print(f"{name}: validation {row['val_accuracy']:.4f}, test {row['test_accuracy']:.4f}", flush=True)
+
+
+def remove_stale(names: set[str]) -> None:
+    """Remove the files of variants that are no longer in params.yaml.
+
+    `compare` depends on the whole folders, which must be the same on every machine.
+    """
+    for folder in (paths.EVALUATED, paths.HISTORIES):
+        for path in folder.iterdir():
+            if path.stem not in names:
+                path.unlink()
+
+
+def write_table(name: str, table: pd.DataFrame) -> None:
+    write_text(paths.PLOTS / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,58 @@
+"""Write report.html, one page with all results, from files that are in git.
+
+python -m stages.results.report
+"""
+
+import csv
+from pathlib import Path
+
+from fashion.files import read_json, write_text
+from fashion.params import Params
+from fashion.results.report.costs import group_costs, read_costs
+from fashion.results.report.page import Results, render
+from fashion.settings.fields import FINAL
+from fashion.settings.parsing import load_yaml
+from stages import paths
+from stages.entry import PARAMS, run_stage
+
+FIGURES = {  # of plots/data that the report shows, with their descriptions
+    "samples.png": "Training images drawn by chance, each with the name of its class",
+    "classes.svg": "Images of each class in the training, validation and test parts, as a table and bars",
+    "pixels.svg": "Figures of the training pixels, the share of black ones and a histogram of all others",
+    "augmentation.png": "The four copies of training images: original, flip, zoom, flipped zoom",
+}
+
+
+def main(params: Params) -> None:
+    page = render(read_results(params, Path()))
+    write_text(paths.REPORT, page)
+    print(f"report: {paths.REPORT}, {len(page.encode()) / 1e6:.1f} MB", flush=True)
+
+
+def read_results(params: Params, root: Path) -> Results:
+    """Read the content of the page from the folder of a project."""
+    with (root / paths.PLOTS / "learning_curves.csv").open(encoding="utf-8") as file:
+        curves = list(csv.DictReader(file))
+    costs, scores = read_costs(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
+    stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
+    return Results(
+        final=FINAL,
+        classes=list(scores["per_class"]),
+        families={name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family},
+        table=read_json(root / paths.METRICS / "variants.json"),
+        seeds=read_json(root / paths.SEEDS_RESULTS),
+        scores=scores,
+        curves=curves,
+        costs={name: costs[stage] for name, stage in stages.items() if stage in costs},
+        stage_costs=group_costs(costs),
+        data=read_json(root / paths.PLOTS / "data/counts.json"),
+        answers=read_json(root / paths.PLOTS / "final/answers.json"),
+        sheet=(root / paths.PLOTS / "final/answers.png").read_bytes(),
+        figures={text: (root / paths.PLOTS / "data" / name).read_bytes() for name, text in FIGURES.items()},
+        stages=load_yaml(root / "dvc.yaml")["stages"],
+        settings=load_yaml(root / PARAMS),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,174 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from damaging import flip_a_bit
+from fashion.classifier.classifier import Classifier
+from fashion.classifier.model_file import load, save
+from fashion.classifier.prediction import predict_logits
+from fashion.classifier.preparation import Frame, Preparation
+from fashion.errors import InputError
+from fashion.networks.building import factory
+from fashion.settings.fields import Views
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    arguments = {"channels": [4, 8], "kernels": [3, 3], "conv_norm": ["before", "after"], "hidden": [16]}
+    torch.manual_seed(0)
+    return Classifier(
+        model=factory.build_network("cnn", arguments, image_size=28, num_classes=10),
+        family="cnn",
+        arguments=arguments,
+        preparation=Preparation(size=28, mean=72.9, std=90.0),
+        frame=Frame(side=28, content_side=28, enlarge=False),
+        classes=[f"class {number}" for number in range(10)],
+        environment={"torch": "2", "precision": "fp32"},
+    )
+
+
+def test_a_saved_model_predicts_the_same_without_any_settings(
+    classifier: Classifier, images: np.ndarray, tmp_path: Path
+) -> None:
+    save(classifier, tmp_path / "model.safetensors")
+    loaded = load(tmp_path / "model.safetensors")
+    cpu = torch.device("cpu")
+    torch.testing.assert_close(loaded.log_probabilities(images, cpu), classifier.log_probabilities(images, cpu))
+    assert loaded.classes == classifier.classes
+    assert loaded.preparation == classifier.preparation
+    assert loaded.num_parameters() == classifier.num_parameters()
+
+
+@pytest.mark.parametrize("views", ["one", "six"])
+def test_a_saved_model_predicts_with_its_views(
+    views: Views, classifier: Classifier, images: np.ndarray, tmp_path: Path
+) -> None:
+    classifier.views = views
+    save(classifier, tmp_path / "model.safetensors")
+    logits = predict_logits(classifier.model, classifier.preparation, torch.tensor(images), views=views)
+    log_probabilities = load(tmp_path / "model.safetensors").log_probabilities(images, torch.device("cpu"))
+    torch.testing.assert_close(log_probabilities, logits.log_softmax(1))
+
+
+def test_a_model_that_is_saved_again_has_the_same_bytes(classifier: Classifier, tmp_path: Path) -> None:
+    save(classifier, tmp_path / "first")
+    save(load(tmp_path / "first"), tmp_path / "second")
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])
+def test_a_file_of_another_format_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a model of this project"):
+        load(path)
+
+
+def test_a_model_with_other_layers_than_its_family_builds_is_refused_with_the_way_out(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    classifier.model.append(torch.nn.Linear(10, 10))
+    save(classifier, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="damaged, or made by another version .*; `make repro` makes it again"):
+        load(tmp_path / "model.safetensors")
+
+
+def change_description(path: Path, change: Callable[[dict], object]) -> None:
+    """Change the description of the weights in a model file."""
+    with safe_open(path, framework="pt") as file:
+        description = json.loads(file.metadata()["fashion"])
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    change(description)
+    save_file(weights, path, metadata={"fashion": json.dumps(description)})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (
+            lambda d: d["arguments"].update(hidden=[10_000_000, 10_000_000]),
+            "the names of the weights do not fit the description",
+        ),
+        (
+            lambda d: d["arguments"].update(channels=[4, 10_000_000]),
+            "3.weight: its shape or dtype does not fit the description",
+        ),
+        (lambda d: d["arguments"].update(hidden=[1] * 100_000), "hidden: List should have at most 100 items"),
+        (lambda d: d["arguments"].update(paddings=[2**32 - 1, 0]), "the network cannot be built"),
+        (lambda d: d["arguments"].update(conv_norm=[]), "the network cannot be built: arguments.conv_norm: 0 entries"),
+        (
+            lambda d: d["preparation"].update(size=10**7),
+            "preparation.size: Input should be less than or equal to 1024",
+        ),
+        (lambda d: d["preparation"].update(size=29), "preparation needs more pixels than the frame has"),
+        (lambda d: d["preparation"].update(mean=float("nan")), "preparation.mean: Input should be a finite number"),
+        (lambda d: d["preparation"].update(std=0.0), "preparation.std: Input should be greater than 0"),
+        (lambda d: d["frame"].update(side=10**7), "frame.side: Input should be less than or equal to 1024"),
+        (lambda d: d["frame"].update(side=20), "content of 28 pixels does not fit a side of 20"),
+        (lambda d: d["environment"].pop("precision"), "the precision of the training must be bf16 or fp32"),
+        (lambda d: d["environment"].update(cpu="\x1b[31m"), "environment.cpu: a name is 1 to 255 characters"),
+        (lambda d: d.update(classes=["a"] * 10), "classes: a name occurs twice"),
+        (lambda d: d["classes"].__setitem__(0, "=cmd()"), "classes.0: a spreadsheet would take this name"),
+        (lambda d: d["classes"].__setitem__(0, "\x1b[31m"), "classes.0: a name is 1 to 255 characters"),
+        (lambda d: d.update(family="../../cnn"), "description.family: unknown family"),
+        (lambda d: d.update(temperature=float("inf")), "temperature: Input should be a finite number"),
+    ],
+)
+def test_a_description_that_does_not_fit_its_weights_is_refused(
+    classifier: Classifier, change: Callable[[dict], object], complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save(classifier, path)
+    change_description(path, change)
+    with pytest.raises(InputError, match=complaint) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: damaged, or made by another version")
+
+
+def test_every_flipped_bit_is_detected(classifier: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save(classifier, path)
+    size = path.stat().st_size
+    for position in [*range(0, 1000, 7), *range(1000, size, size // 100), size - 1]:  # the header, then weights
+        flip_a_bit(path, position)
+        with pytest.raises(InputError, match="damaged|not a model of this project"):
+            load(path)
+        flip_a_bit(path, position)
+    load(path)
+
+
+def test_weights_of_another_type_are_refused(classifier: Classifier, tmp_path: Path) -> None:
+    save(classifier, tmp_path / "model.safetensors")
+    content = (tmp_path / "model.safetensors").read_bytes().replace(b'"F32"', b'"I32"')
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="its shape or dtype does not fit the description"):
+        load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, "\x1b[31m"])
+def test_a_description_that_is_no_valid_json_is_refused(text: str, tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors", metadata={"fashion": text})
+    with pytest.raises(InputError, match="not a model of this project"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_a_pickle_is_not_unpickled(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="not a model of this project"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_a_missing_model_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`dvc repro` trains it"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_images_smaller_than_the_models_are_refused(classifier: Classifier, images: np.ndarray) -> None:
+    with pytest.raises(InputError, match="images of 20 pixels a side are too small for a model of 28"):
+        classifier.log_probabilities(images[:, :20, :20], torch.device("cpu"))

@@ -1,0 +1,115 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from fashion.training.train import LabelledImages, TrainingData, train_classifier
+from small import fit, make_settings, make_system
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_training_learns_from_real_images(data: TrainingData, precision: str) -> None:
+    _, history = fit(data, make_system(), make_settings(precision=precision, max_epochs=8))
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert max(row["val_accuracy"] for row in history) > 0.5
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_settings_give_the_same_bits(data: TrainingData, precision: str, threads: int) -> None:
+    settings = make_settings(precision=precision, threads=threads)
+    (first, first_rows), (second, second_rows) = (fit(data, make_system(), settings) for _ in range(2))
+    assert first_rows == second_rows
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_another_seed_gives_other_weights(data: TrainingData) -> None:
+    first, second = (fit(data, make_system(), make_settings(seed=seed))[0] for seed in (0, 1))
+    assert not torch.equal(first["0.weight"], second["0.weight"])
+
+
+def test_the_model_has_the_weights_of_its_best_epoch(data: TrainingData) -> None:
+    unsteady = make_system(phases={"sgd": {"optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "max_epochs": 8}})
+    classifier, history = train_classifier(unsteady, make_settings(), data)
+    best = max(row["val_accuracy"] for row in history)
+    predicted = classifier.log_probabilities(data.validation.images, torch.device("cpu")).argmax(1).numpy()
+    assert np.mean(predicted == data.validation.labels) == pytest.approx(best)
+
+
+def test_a_diverging_training_is_refused_with_its_learning_rate(data: TrainingData) -> None:
+    phases = {"sgd": {"optimizer": "sgd", "lr": 1e30, "max_epochs": 2}}
+    with pytest.raises(ValueError, match=r"phases.sgd.lr: with 1e\+30 the loss is not finite; take a lower rate"):
+        fit(data, make_system(phases=phases), make_settings())
+
+
+def test_max_epochs_of_the_settings_replaces_that_of_every_phase(data: TrainingData) -> None:
+    phase = {"optimizer": "adam", "lr": 0.01, "max_epochs": 9}
+    _, history = fit(data, make_system(phases={"a": phase, "b": phase}), make_settings(max_epochs=1))
+    assert [row["phase"] for row in history] == ["a", "b"]
+
+
+def test_all_settings_of_a_phase_together_give_the_same_bits(data: TrainingData) -> None:
+    phase = {
+        **{"optimizer": "sgd", "lr": 0.05, "schedule": "triangle", "momentum": 0.9, "nesterov": True, "max_epochs": 8},
+        **{"bias_rate": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "average": 3},
+        "augmentation": {"shift": 2, "flip": True, "cutout": 6},
+        "pruning": {"easy": 0.8, "drop": 0.5, "full": 0.125},
+    }
+    system = make_system(phases={"a": phase})
+    (first, first_rows), (second, second_rows) = (fit(data, system, make_settings()) for _ in range(2))
+    assert first_rows == second_rows
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert first_rows[-1]["val_loss"] < first_rows[0]["val_loss"]
+
+
+ALL_SETTINGS = {
+    **{"optimizer": "sgd", "lr": 0.05, "schedule": "triangle", "momentum": 0.9, "max_epochs": 3},
+    **{"bias_rate": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "average": 3},
+    "augmentation": {"shift": 2, "flip": True, "cutout": 6},
+    "pruning": {"easy": 0.8, "drop": 0.5, "full": 0.125},
+}
+REPLACEMENTS = {"optimizer": "adam", "nesterov": True}  # of settings that cannot be left out, or are off by default
+
+
+@pytest.mark.parametrize("key", [*sorted({*ALL_SETTINGS} - {"lr", "max_epochs"}), "nesterov"])
+def test_each_setting_of_a_phase_changes_the_weights(key: str, data: TrainingData) -> None:
+    changed = {name: value for name, value in ALL_SETTINGS.items() if name != key}
+    changed |= {key: REPLACEMENTS[key]} if key in REPLACEMENTS else {}
+    (first, _), (second, _) = (
+        fit(data, make_system(phases={"a": phase}), make_settings()) for phase in (ALL_SETTINGS, changed)
+    )
+    assert not torch.equal(first["0.weight"], second["0.weight"])
+
+
+def test_weight_decay_of_adam_makes_weights_smaller(data: TrainingData) -> None:
+    adam = {"optimizer": "adam", "lr": 0.01, "max_epochs": 2}
+    (plain, _), (decayed, _) = (
+        fit(data, make_system(phases={"adam": phase}), make_settings())
+        for phase in (adam, {**adam, "weight_decay": 0.1})
+    )
+    assert decayed["0.weight"].norm() < plain["0.weight"].norm()
+
+
+def test_a_network_that_is_initialised_from_data_gets_the_training_images(data: TrainingData) -> None:
+    system = make_system(family="whitened_cnn", arguments={"channels": [8]}, input={"size": 28, "scaling": "standard"})
+    classifier, _ = train_classifier(system, make_settings(max_epochs=1), data)
+    model = classifier.model
+    assert isinstance(model, torch.nn.Sequential)
+    whitened = model[0](classifier.preparation(torch.tensor(data.train.images)))[:, :4].transpose(0, 1).flatten(1)
+    variances = (whitened @ whitened.T / whitened.shape[1]).diagonal()
+    assert variances.tolist() == pytest.approx([1] * 4, abs=0.05)
+
+
+def test_small_images_in_a_wide_margin_fill_an_input_of_size_auto(data: TrainingData) -> None:
+    system = make_system(family="mlp", arguments={"hidden": []}, input={"size": "auto", "scaling": "unit"})
+    data = dataclasses.replace(data, content_side=8)
+    classifier, _ = train_classifier(system, make_settings(max_epochs=1), data)
+    assert (classifier.preparation.size, classifier.preparation.content_side) == (24, 8)
+
+
+def test_one_training_image_is_refused(data: TrainingData) -> None:
+    single = LabelledImages(data.train.images[:1], data.train.labels[:1])
+    with pytest.raises(ValueError, match="at least 2 training images are needed, not 1"):
+        fit(dataclasses.replace(data, train=single), make_system(), make_settings())

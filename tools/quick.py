@@ -1,0 +1,75 @@
+"""Prepare quick/: a short run of all systems on few images, for few epochs. The results in git stay as they are.
+
+python -m tools.quick
+
+quick/ has its own settings and results; code and raw images are links to the project's. `make quick` then runs all
+stages in it by `abreast rehearse`, without DVC's cache and lock: with them, starting DVC, Python and torch for each of
+67 short stages took longer than most of the stages.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from fashion.files import write_json, write_text
+from fashion.params import Params
+from fashion.results.report.costs import read_costs
+from stages import paths
+from stages.entry import PARAMS, run_stage
+
+FOLDER = Path("quick")
+MEASURED = Path(".dvc/tmp/abreast/durations.json")  # in quick/; the runner writes it as stages end
+CONFIG = "[core]\n    no_scm = true\n    analytics = false\n"
+LINKED = (".dvcignore", "dvc.yaml", "pyproject.toml", "src", "stages", str(paths.RAW))
+IMAGES = 2000  # of each part
+EPOCHS_FACTOR = 0.2  # of the epochs of each phase, at least one
+BATCH_SIZE = 64  # of the variants, for enough steps; the final model adapts its own
+SIZE = "small"  # of the final model, if it has this size
+VIEWS = "one"  # of each image; six take six times as long to score
+DURATION_FACTOR = 0.1  # of a stage's duration on all images: an estimate for the first run
+
+
+def main(params: Params) -> None:
+    for name in LINKED:
+        link(FOLDER / name, Path("..", name))
+    link(FOLDER / paths.DURATIONS, MEASURED)  # the report then shows the durations of this run
+    if not (FOLDER / MEASURED).exists():
+        costs = read_costs(paths.DURATIONS)
+        estimates = {stage: round(DURATION_FACTOR * cost.seconds, 1) for stage, cost in costs.items()}
+        write_json(FOLDER / MEASURED, estimates)
+    write_text(FOLDER / ".dvc/config", CONFIG)
+    write_text(FOLDER / paths.SEEDS_RESULTS, "{}\n")  # one seed only
+    yaml = YAML()
+    settings = yaml.load(PARAMS)
+    shorten(settings)
+    yaml.dump(settings, FOLDER / PARAMS)
+    print(f"{FOLDER}/: {len(params.variants) + 1} systems, at most {IMAGES:,} images of each part", flush=True)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make a symbolic link to `target`, given relative to the folder quick/."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(Path(*[".."] * (len(path.parts) - 2), target))
+
+
+def shorten(settings: dict[str, Any]) -> None:
+    """Reduce images, epochs and batch sizes; keep layers and learning rates."""
+    settings["split"]["at_most"] = IMAGES
+    model = settings["model"]
+    model["views"] = VIEWS
+    if SIZE in model["sizes"]:
+        model["size"] = SIZE
+    for variant in settings["variants"].values():
+        variant["batch_size"] = min(variant["batch_size"], BATCH_SIZE)
+    for system in [*settings["variants"].values(), model]:
+        for phase in system["phases"].values():
+            phase["max_epochs"] = math.ceil(EPOCHS_FACTOR * phase["max_epochs"])
+    for size in model["sizes"].values():
+        size["max_epochs"] = {phase: math.ceil(EPOCHS_FACTOR * epochs) for phase, epochs in size["max_epochs"].items()}
+
+
+if __name__ == "__main__":
+    run_stage(main)
