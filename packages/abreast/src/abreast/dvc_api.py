@@ -78,6 +78,7 @@ QUICKLY = 0.03  # seconds in which DVC asks six times for its lock; by itself it
 TELL_AFTER = 2.0  # seconds of waiting for another process after which the user is told
 PAUSE = 0.5  # seconds between two looks whether files are free
 HOLDER = re.compile(r"\(PID (\d+)\): (.*)")  # in what DVC says of files that are busy
+FSYNC = os.environ.get("ABREAST_FSYNC") != "0"  # 0 is for tests
 STOPPED = "stopped before its command began"
 HEAD = "schema: '2.0'\nstages:\n"  # of a lock
 LINES = re.compile(r"(?:  \S.*\n(?:    .*\n|\n)*)*")  # of its entries
@@ -302,15 +303,29 @@ def in_order(items: Sequence[Any], order: Sequence[Any]) -> list[Any]:
     return [next(known) if item in rank else item for item in items]
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file beside its place, then rename it into it."""
+def write_whole(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> None:
+    """Replace a file: write a temporary one beside it, fsync it, rename it, and fsync the folder.
+
+    The path has the old content or the new one, also after a loss of power. durable: whether to fsync.
+    """
     place = Path(os.path.realpath(path))
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    durable = durable and FSYNC
     try:
-        part.write_bytes(content)
-        if place.exists():
-            shutil.copymode(place, part)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            if place.exists():
+                shutil.copymode(place, part)
+            if durable:
+                os.fsync(file.fileno())
         part.replace(place)
+        if durable:
+            folder = os.open(place.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     finally:
         part.unlink(missing_ok=True)
 
@@ -330,7 +345,7 @@ def edit_rwlock(folder: str, fs: Any, hardlink: bool) -> Iterator[dict[str, Any]
             notes = {}
         notes = {"read": defaultdict(list, notes.get("read", {})), "write": defaultdict(dict, notes.get("write", {}))}
         yield notes
-        write_whole(path, json.dumps(notes).encode())
+        write_whole(path, json.dumps(notes).encode(), durable=False)  # no process outlives a loss of power
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
     # DVC's settings of pytest hold, but for `addopts`, which needs a plugin that measures coverage.
     options = ["-o", "addopts=", "-q", "--disable-warnings", "-p", "no:cacheprovider", "-p", "reproduce_by_abreast"]
     # Not on the command line: `dvc` looks there for its own flags -q and -v, even when a test calls it.
-    environment = {"PATH": path, "PYTHONPATH": str(HERE), "PYTEST_ADDOPTS": shlex.join([*options, *arguments, *TESTS])}
+    pytest_options = shlex.join([*options, *arguments, *TESTS])
+    environment = {"PATH": path, "PYTHONPATH": str(HERE), "PYTEST_ADDOPTS": pytest_options, "ABREAST_FSYNC": "0"}
     return subprocess.run([sys.executable, "-m", "pytest"], cwd=folder, env=os.environ | environment).returncode
 
 

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from abreast.dvc_api import CollectCacheError, DvcException, Repo, get_index, newest_run, run_folder, stage_of_run
+from abreast.dvc_api import (
+    CollectCacheError,
+    DvcException,
+    Repo,
+    get_index,
+    newest_run,
+    run_folder,
+    stage_of_run,
+    write_whole,
+)
 from abreast.errors import AbreastError
 
 SECRET = re.compile("password|passphrase|secret|token|key|credential|connection_string|sas")
@@ -195,9 +204,7 @@ class Exchange:
         """Write a file of the run cache."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.{os.getpid()}.part")
-        part.write_bytes(content)
-        part.replace(file)
+        write_whole(file, content)
 
     def send_entry(self, path: str, content: bytes) -> None:
         """Put a file of the run cache into the remote, all of it or nothing. Its outputs are to be there before."""
