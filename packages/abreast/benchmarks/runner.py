@@ -1,11 +1,11 @@
-"""Measure what a stage costs in `dvc repro` and in `abreast repro`, on projects of stages that do nothing.
+"""Measure the overhead of a stage in `dvc repro` and `abreast repro`, on projects of stages that do nothing.
 
-  python benchmarks/runner.py                                     all of it: a quarter of an hour, most of it with Dask
-  python benchmarks/runner.py --stages 3 --rounds 1 --no-write    a short try
+  python benchmarks/runner.py                                     takes a quarter of an hour, most of it with Dask
+  python benchmarks/runner.py --stages 3 --rounds 1 --no-write    a short test
 
-In each round every command runs once, on a fresh copy of the project, and then again with nothing to do. Writes the
-medians into benchmarks/runner.json and the table into README.md. Needs git; with the extra `dask` it measures a worker
-of a Dask cluster, too.
+In each round, each command runs on a fresh copy of the project, and then again with nothing to do. The medians are
+written to benchmarks/runner.json, the table to README.md. Needs git; with the extra `dask`, a worker of a Dask cluster
+is measured, too.
 """
 
 import argparse
@@ -27,14 +27,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).with_suffix(".json")
 ROUNDS = {12: 5, 200: 3}  # by number of stages; `dvc repro` takes 40 s for 200
 PYTHON = [sys.executable, "-m"]
-BASE = "dvc repro"  # which the others are compared with
+BASELINE = "dvc repro"
 ON_WORKER = "abreast repro -j 1 --scheduler"
 COMMANDS = {
-    BASE: [*PYTHON, "dvc", "repro", "--quiet"],
+    BASELINE: [*PYTHON, "dvc", "repro", "--quiet"],
     "abreast repro -j 1": [*PYTHON, "abreast", "repro", "-j", "1"],
     "abreast repro -j 2": [*PYTHON, "abreast", "repro", "-j", "2"],
     ON_WORKER: [*PYTHON, "abreast", "repro", "-j", "1"],
@@ -48,9 +48,9 @@ CONFIG = """\
 ['remote "folder"']
     url = ../../remote
 """
-MANY = 50  # stages, beyond which the worker, which takes minutes, has one round
-LONG = 10  # expected seconds from which a stage goes to a worker
-STARTING = 60  # seconds for a worker to start in
+MANY = 50  # stages; with more, the worker, which takes minutes, has one round
+LONG = 10  # expected seconds from which a stage runs on a worker
+START_TIMEOUT = 60  # seconds, of a worker
 
 
 def main() -> None:
@@ -72,11 +72,11 @@ def main() -> None:
         print(text)
         return
     RESULTS.write_text(json.dumps(medians, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+    README.write_text(with_table(README.read_text(encoding="utf-8"), text), encoding="utf-8")
 
 
 def measure(place: Path, stages: int, rounds: int, scheduler: str | None) -> dict[str, Any]:
-    """Run all commands on a project of so many stages, in turns; give the median seconds of each."""
+    """Run all commands in turn on a project with this number of stages; return the median seconds of each."""
     original = make(place / f"of_{stages}_stages", stages)
     commands = {name: [*command] for name, command in COMMANDS.items() if scheduler or name != ON_WORKER}
     if scheduler:
@@ -89,7 +89,9 @@ def measure(place: Path, stages: int, rounds: int, scheduler: str | None) -> dic
         for name, command in commands.items():
             if name == ON_WORKER and stages > MANY and number > 1:
                 continue
-            copy = shutil.copytree(original, place / f"{stages}_{number}")  # a worker knows a remote by its place
+            copy = shutil.copytree(
+                original, place / f"{stages}_{number}"
+            )  # a worker has one cache for each path of a remote
             took[name].append(seconds(command, copy / "project"))
             verify(copy / "project", stages, on_worker=name == ON_WORKER)
             idle[name].append(seconds(command, copy / "project"))
@@ -106,9 +108,9 @@ def measure(place: Path, stages: int, rounds: int, scheduler: str | None) -> dic
     return {"rounds": rounds, "seconds": medians}
 
 
-def table(medians_json: dict[str, Any]) -> str:
-    """Write the content of runner.json as Markdown: a row for each command, four columns for each number of stages."""
-    machine, projects = medians_json["machine"], medians_json["projects"]
+def table(results: dict[str, Any]) -> str:
+    """Format the content of runner.json as Markdown: a row per command, four columns per number of stages."""
+    machine, projects = results["machine"], results["projects"]
     head, align = ["command"], ["---"]
     for stages in projects:
         head += [f"{stages} stages", "a stage", "nothing to do", "ratio"]
@@ -119,7 +121,7 @@ def table(medians_json: dict[str, Any]) -> str:
         row = [f"`{name}`"]
         for stages, project in projects.items():
             took, nothing = project["seconds"][name]["all"], project["seconds"][name]["nothing"]
-            each, ratio = (took - nothing) / int(stages), took / project["seconds"][BASE]["all"]
+            each, ratio = (took - nothing) / int(stages), took / project["seconds"][BASELINE]["all"]
             row += [f"{took:.1f} s", f"{each:.2f} s", f"{nothing:.1f} s", f"{ratio:.2f}"]
         rows.append(row)
     counts = [(project["rounds"], stages) for stages, project in projects.items()]
@@ -136,17 +138,17 @@ def table(medians_json: dict[str, Any]) -> str:
 
 
 def with_table(page: str, text: str) -> str:
-    """Put a table between its marks in a page."""
+    """Replace the table between its marks in a page."""
     begin, end = "<!-- runner: written by benchmarks/runner.py -->\n", "<!-- end of runner -->"
     before, _, rest = page.partition(begin)
     _, mark, after = rest.partition(end)
     if not mark:
-        sys.exit(f"error: {PAGE}: no marks of the table: {begin.strip()}, {end}")
+        sys.exit(f"error: {README}: no marks of the table: {begin.strip()}, {end}")
     return f"{before}{begin}{text}{end}{after}"
 
 
 def machine() -> dict[str, Any]:
-    """Describe what the times were measured on."""
+    """Describe the machine and the versions of the measurement."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": processor(),
@@ -158,13 +160,13 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    information = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.M) if information.is_file() else None
-    return named[1] if named else platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.M) if cpuinfo.is_file() else None
+    return model[1] if model else platform.processor() or platform.machine()
 
 
 def make(folder: Path, stages: int) -> Path:
-    """Make a project of stages that copy a file, with a commit, in a folder that will have its DVC remote, too."""
+    """Make a project of stages that copy a file, with a commit; its DVC remote will be in the same folder."""
     project = folder / "project"
     project.mkdir(parents=True)
     lines = "".join(STAGE.format(name=f"s{number}") for number in range(stages))
@@ -180,18 +182,20 @@ def make(folder: Path, stages: int) -> Path:
 
 
 def seconds(command: list[str], project: Path) -> float:
-    """Run a command in a project; give the seconds that it took."""
+    """Run a command in a project, and return the seconds."""
     environment = {**os.environ, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(project.parent / "site_cache")}
     start = time.monotonic()
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
-    took = time.monotonic() - start
-    if done.returncode:
-        sys.exit(f"error: {' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
-    return took
+    completed = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    elapsed = time.monotonic() - start
+    if completed.returncode:
+        sys.exit(
+            f"error: {' '.join(command)}: exit status {completed.returncode}\n{completed.stdout}{completed.stderr}"
+        )
+    return elapsed
 
 
 def verify(project: Path, stages: int, *, on_worker: bool) -> None:
-    """Exit with an error unless all stages ran, and on the worker if they were to."""
+    """Exit with an error unless all stages ran, and on the worker if `on_worker`."""
     if len(list(project.glob("s*.txt"))) != stages:
         sys.exit("error: not all stages ran")
     if on_worker:
@@ -202,7 +206,7 @@ def verify(project: Path, stages: int, *, on_worker: bool) -> None:
 
 @contextmanager
 def dask_worker(place: Path) -> Iterator[str | None]:
-    """Start a Dask scheduler and a worker of one core; give the scheduler's address, or None where there is no Dask."""
+    """Start a Dask scheduler and a worker with one core; yield the scheduler's address, or None without Dask."""
     if importlib.util.find_spec("distributed") is None:
         print(f'left out, since Dask is not installed (pip install "abreast[dask]"): {ON_WORKER}', flush=True)
         yield None
@@ -221,8 +225,8 @@ def dask_worker(place: Path) -> Iterator[str | None]:
     try:
         started = time.monotonic()
         while "Registered to:" not in log.read_text(encoding="utf-8", errors="replace"):
-            if time.monotonic() - started > STARTING:
-                sys.exit(f"error: no Dask worker after {STARTING} s:\n{log.read_text(encoding='utf-8')}")
+            if time.monotonic() - started > START_TIMEOUT:
+                sys.exit(f"error: no Dask worker after {START_TIMEOUT} s:\n{log.read_text(encoding='utf-8')}")
             time.sleep(0.1)
         yield json.loads(file.read_text(encoding="utf-8"))["address"]
     finally:

@@ -1,8 +1,8 @@
-"""Draw what a terminal shows during `abreast repro`, as docs/live.svg.
+"""Draw docs/live.svg: a terminal during `abreast repro`.
 
   python docs/picture.py
 
-The run is made up: its stages, their times and the last lines of their logs stand here. The view is the real one.
+Stages, times and log lines are constants of this file. The view is that of abreast.
 """
 
 import io
@@ -16,7 +16,7 @@ from rich.console import Console
 from abreast.run.live import View
 from abreast.run.schedule import Schedule, Task
 
-PICTURE = Path(__file__).with_name("live.svg")
+SVG = Path(__file__).with_name("live.svg")
 MODELS = {"linear": 12, "forest": 48, "boosting": 75, "network": 96}  # seconds of each training
 DONE: dict[str, float] = {"prepare": 21, "train@linear": 12, "evaluate@linear": 3}
 RUNNING: dict[str, tuple[float, str]] = {  # seconds so far, and the last line of the log
@@ -24,9 +24,9 @@ RUNNING: dict[str, tuple[float, str]] = {  # seconds so far, and the last line o
     "train@boosting": (41, "boosting: 310 of 600 trees, loss 0.387"),
     "train@forest": (29, "forest: 240 of 400 trees"),
 }
-BEGUN = 62  # seconds ago
+ELAPSED = 62  # seconds since the start of the run
 WIDTH = 84  # characters
-WEB_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # a picture in a page loads nothing from elsewhere
+WEB_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # a picture in a web page must not load fonts
 
 
 def main() -> None:
@@ -36,29 +36,29 @@ def main() -> None:
         for name, (_, line) in RUNNING.items():
             logs[name].write_text(f"{line}\n", encoding="utf-8")
         console.print("[bold green]$[/] abreast repro -j 4", highlight=False)
-        say_what_is_done(logs, console)
+        print_finished(logs, console)
         view = View(schedule(done=DONE, running=RUNNING), logs, console)
-        view.started = time.monotonic() - BEGUN
+        view.started = time.monotonic() - ELAPSED
         console.print(view.table())
-    PICTURE.write_text(WEB_FONTS.sub("", console.export_svg(title="", unique_id="live")), encoding="utf-8")
+    SVG.write_text(WEB_FONTS.sub("", console.export_svg(title="", unique_id="live")), encoding="utf-8")
 
 
 def schedule(done: dict[str, float] | None = None, running: dict[str, tuple[float, str]] | None = None) -> Schedule:
-    """Give the schedule of the run at a moment."""
+    """Return the schedule of the run with these tasks done and running."""
     training = [Task(f"train@{name}", frozenset({"prepare"}), seconds) for name, seconds in MODELS.items()]
     evaluating = [Task(f"evaluate@{name}", frozenset({f"train@{name}"}), 3) for name in MODELS]
     report = Task("report", frozenset(task.name for task in evaluating), 2)
     tasks = [Task("prepare", frozenset(), 20), *training, *evaluating, report]
-    since = {name: time.monotonic() - seconds for name, (seconds, _) in (running or {}).items()}
-    return Schedule({task.name: task for task in tasks}, {"cores": 4}, running=since, done=dict(done or {}))
+    started = {name: time.monotonic() - seconds for name, (seconds, _) in (running or {}).items()}
+    return Schedule({task.name: task for task in tasks}, {"cores": 4}, running=started, done=dict(done or {}))
 
 
-def say_what_is_done(logs: dict[str, Path], console: Console) -> None:
-    """Print the lines that stand above the table, as they were at the end of each stage."""
+def print_finished(logs: dict[str, Path], console: Console) -> None:
+    """Print the lines above the table, one for each finished stage."""
     done: dict[str, float] = {}
     for name, seconds in DONE.items():
         done[name] = seconds
-        View(schedule(done=done), logs, console).look("done", name)
+        View(schedule(done=done), logs, console).on_event("done", name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small DVC projects, and runs of them by `abreast`."""
+"""Make small DVC projects and run them; used by all tests."""
 
 import os
 import re
@@ -18,7 +18,7 @@ ENVIRONMENT = {
     **os.environ,
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,  # no setting of the user's decides
+    "GIT_CONFIG_GLOBAL": os.devnull,  # no settings of the user
     "GIT_AUTHOR_NAME": "test",
     "GIT_AUTHOR_EMAIL": "test@example.org",
     "GIT_COMMITTER_NAME": "test",
@@ -44,19 +44,19 @@ FAILING = {
 
 
 def run(folder: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
-    """Run a command in a project; give what it printed, and require its exit status if one is named."""
-    done = subprocess.run(
+    """Run a command in a project, check its exit status unless `status` is None, and return its output."""
+    completed = subprocess.run(
         command, cwd=folder, env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=600
     )
-    output = done.stdout + done.stderr
-    assert status is None or done.returncode == status, output
+    output = completed.stdout + completed.stderr
+    assert status is None or completed.returncode == status, output
     return output
 
 
 def make(folder: Path, files: dict[str, str]) -> Path:
     """Make a DVC project with these files, join.py and in.txt."""
-    by_dvc_init = {".dvc/config": "", ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n"}
-    for name, text in {**by_dvc_init, "join.py": JOIN, "in.txt": "in\n", **files}.items():
+    dvc_files = {".dvc/config": "", ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n"}
+    for name, text in {**dvc_files, "join.py": JOIN, "in.txt": "in\n", **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(textwrap.dedent(text))
     run(folder, "git", "init", "--quiet")
@@ -64,18 +64,18 @@ def make(folder: Path, files: dict[str, str]) -> Path:
 
 
 def results(folder: Path) -> dict[str, list[bytes]]:
-    """Give the lines of all files but those of git, DVC and the runner's own."""
+    """Return the lines of all files except those in .git and .dvc, by path."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    own = (".git/", ".dvc/")
+    excluded = (".git/", ".dvc/")
     lines = {str(path.relative_to(folder)): path.read_bytes().splitlines(keepends=True) for path in files}
-    return {place: text for place, text in lines.items() if not place.startswith(own)}
+    return {place: text for place, text in lines.items() if not place.startswith(excluded)}
 
 
 def abreast(folder: Path, *arguments: str, command: str = "repro", status: int = 0) -> str:
     return run(folder, "abreast", command, *arguments, status=status)
 
 
-def beside_dvc(
+def compare_with_dvc(
     folder: Path,
     files: dict[str, str],
     *arguments: str,
@@ -83,17 +83,17 @@ def beside_dvc(
     environment: dict[str, str] | None = None,
     before: Callable[[Path], object] = lambda _: None,
 ) -> Path:
-    """Run a project by `dvc repro` in plain/ and by `abreast repro` in ours/; require the same bytes, and give ours/.
+    """Run a project by `dvc repro` and by `abreast repro`, and require the same files; return the folder of abreast.
 
-    before: changes the project before it is run.
+    before: changes the project before both runs.
     """
-    plain = make(folder / "plain", files)
-    before(plain)
-    ours = shutil.copytree(plain, folder / "ours", symlinks=True)
-    run(plain, "dvc", "repro")
-    run(ours, *command, "repro", *arguments, environment=environment)
-    assert results(ours) == results(plain)
-    return ours
+    by_dvc = make(folder / "by_dvc", files)
+    before(by_dvc)
+    by_abreast = shutil.copytree(by_dvc, folder / "by_abreast", symlinks=True)
+    run(by_dvc, "dvc", "repro")
+    run(by_abreast, *command, "repro", *arguments, environment=environment)
+    assert results(by_abreast) == results(by_dvc)
+    return by_abreast
 
 
 def entries(folder: Path) -> list[str]:
@@ -103,17 +103,17 @@ def entries(folder: Path) -> list[str]:
 
 
 def stages_run(output: str) -> set[str]:
-    """Name the stages that DVC says it ran."""
+    """Return the stages that DVC ran, from its output."""
     return set(re.findall(r"Running stage '(.+)'", output))
 
 
 def ran(output: str) -> set[str]:
-    """Name the stages that `abreast` says it ran."""
+    """Return the stages that abreast ran, from its output."""
     return set(re.findall(r"^(.+): done in ", output, re.MULTILINE))
 
 
 def slow(seconds: float, count: int, **more: str) -> dict[str, str]:
-    """Write a project of so many stages that wait and then write; `more` adds to those that it names."""
+    """Return the files of a project of `count` stages that sleep and then write; `more` extends the stages it names."""
     wait = f"import sys, time\ntime.sleep({seconds})\nopen(sys.argv[1], 'w').write('x')\n"
     lines = [
         f"  {name}: {{cmd: python wait.py {name}.txt, deps: [in.txt], outs: [{name}.txt]{more.get(name, '')}}}\n"
@@ -129,7 +129,7 @@ def start(
     output: Path = Path(os.devnull),
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen:
-    """Start a run in a project; a file gets what it prints."""
+    """Start a run in a project; its output goes to a file."""
     line = ["abreast", command, *arguments]
     with output.open("w") as file:
         return subprocess.Popen(line, cwd=folder, env=ENVIRONMENT | (environment or {}), stdout=file, stderr=file)
@@ -140,7 +140,7 @@ def at_work(folder: Path) -> list[int]:
 
 
 def wait_for(condition, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
+        assert time.monotonic() < deadline, f"not true after {seconds} s"
         time.sleep(0.1)

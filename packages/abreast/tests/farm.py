@@ -1,4 +1,4 @@
-"""A Dask scheduler and its workers, in processes of their own, and a DVC remote that they share."""
+"""Start a Dask scheduler and workers for tests."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PROTOCOL = {"tls": ["--protocol", "tls"], "tcp": []}
 
 @dataclass
 class Farm:
-    """folder: of its files. protocol: tcp, or tls with `environment` to say with which certificates."""
+    """A scheduler and its workers. folder: of their files. protocol: tcp or tls, with certificates in `environment`."""
 
     folder: Path
     protocol: str = "tcp"
@@ -64,7 +64,7 @@ class Farm:
         on: Sequence[str] = (),
         host: str = "127.0.0.1",
     ) -> subprocess.Popen:
-        """Start a worker of one core, and wait until it is there. place: of its files; on: what starts it elsewhere."""
+        """Start a worker with one core, and wait for it. place: its folder. on: a command that starts it elsewhere."""
         where = place or self.folder / name
         options = ("--host", host, "--nthreads", "1", "--no-dashboard", "--local-directory", str(where), *options)
         process = self.start(
@@ -77,12 +77,12 @@ class Farm:
         return process
 
     def running(self) -> list[int]:
-        """Give the processes that work in folders of workers: stages, and what brings them what they need."""
-        there = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"]]
-        return [each.pid for each in there if f"{self.folder}{os.sep}" in each.info["cwd"]]
+        """Return the ids of processes in the folders of workers, such as stages."""
+        processes = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"]]
+        return [process.pid for process in processes if f"{self.folder}{os.sep}" in process.info["cwd"]]
 
     def kill(self, nanny: subprocess.Popen, *, for_good: bool = True) -> None:
-        """Kill a worker, as a machine that is switched off; else its nanny starts it again."""
+        """Kill a worker and its nanny; without `for_good` only the worker, which its nanny starts again."""
         children = psutil.Process(nanny.pid).children(recursive=False)
         if for_good:
             nanny.kill()
@@ -93,15 +93,15 @@ class Farm:
 
 @contextmanager
 def farm(folder: Path, workers: int = 2, **more) -> Iterator[Farm]:
-    """Start a scheduler and so many workers, and end them."""
-    there = Farm(folder, **more)
+    """Start a scheduler and workers, and kill them at the end."""
+    cluster = Farm(folder, **more)
     try:
-        there.scheduler()
+        cluster.scheduler()
         for number in range(workers):
-            there.worker(f"worker{number}")
-        yield there
+            cluster.worker(f"worker{number}")
+        yield cluster
     finally:
-        for process in reversed(there.processes):
+        for process in reversed(cluster.processes):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

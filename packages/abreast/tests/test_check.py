@@ -1,4 +1,4 @@
-"""`abreast check` on fresh clones of small projects, without data or cache: what changed is named, and nothing else."""
+"""`abreast check` in fresh clones of small projects without data and cache: it names all changes, and no others."""
 
 import io
 import json
@@ -35,7 +35,7 @@ PIPELINE = {
     "other.json": '{"seed": 1}',
     "data/notes.txt": "by hand\n",
 }
-OF_EVERY_KIND = {
+ALL_KINDS = {
     "dvc.yaml": """
         stages:
           each:
@@ -76,12 +76,12 @@ def origins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("origins")
     origins = {
         "pipeline": make(folder / "pipeline", PIPELINE),
-        "kinds": make(folder / "kinds", OF_EVERY_KIND),
+        "all_kinds": make(folder / "all_kinds", ALL_KINDS),
     }
-    run(origins["kinds"], "dvc", "add", "raw.csv")
+    run(origins["all_kinds"], "dvc", "add", "raw.csv")
     for origin in origins.values():
         run(origin, "dvc", "repro", "--all-pipelines")
-    run(origins["kinds"], "dvc", "freeze", "kept")
+    run(origins["all_kinds"], "dvc", "freeze", "kept")
     for origin in origins.values():
         run(origin, "git", "add", "--all")
         run(origin, "git", "commit", "--quiet", "--message=Run")
@@ -95,21 +95,21 @@ def pipeline(origins: dict[str, Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kinds(origins: dict[str, Path], tmp_path: Path) -> Path:
-    run(tmp_path, "git", "clone", "--quiet", str(origins["kinds"]), "clone")
+def all_kinds(origins: dict[str, Path], tmp_path: Path) -> Path:
+    run(tmp_path, "git", "clone", "--quiet", str(origins["all_kinds"]), "clone")
     return tmp_path / "clone"
 
 
 def check(folder: Path, *arguments: str, status: int = 1) -> list[str]:
-    """Give what `abreast check` prints in a folder."""
+    """Return the lines that `abreast check` prints in a folder."""
     printed = io.StringIO()
     with chdir(folder), redirect_stdout(printed):
-        assert command.check(command.parser().parse_args(["check", *arguments])) == status, printed.getvalue()
+        assert command.check(command.make_parser().parse_args(["check", *arguments])) == status, printed.getvalue()
     return printed.getvalue().splitlines()
 
 
-def refused(folder: Path, *arguments: str) -> str:
-    """Give the line that says a fault of the project."""
+def error_line(folder: Path, *arguments: str) -> str:
+    """Return the one line of an error."""
     (line,) = run(folder, "abreast", "check", *arguments, status=2).splitlines()
     return line
 
@@ -127,7 +127,7 @@ def edit_lock(folder: Path, change, file: str = "dvc.lock") -> None:
     yaml.dump(content, folder / file)
 
 
-def test_a_fresh_clone_without_data_is_fresh_and_is_left_as_it_was(pipeline: Path) -> None:
+def test_a_clone_without_data_is_fresh_and_not_changed(pipeline: Path) -> None:
     def listed() -> dict[Path, bytes]:
         tmp = pipeline / ".dvc/tmp"  # DVC's own notes
         files = [path for path in pipeline.rglob("*") if path.is_file() and tmp not in path.parents]
@@ -135,18 +135,18 @@ def test_a_fresh_clone_without_data_is_fresh_and_is_left_as_it_was(pipeline: Pat
 
     assert not (pipeline / "data/a.txt").exists()
     before = listed()
-    assert check(pipeline, status=0) == ["Fresh: 5 stages of dvc.yaml are as the lock says."]
+    assert check(pipeline, status=0) == ["Fresh: 5 stages of dvc.yaml match the lock."]
     assert listed() == before
 
 
-def test_a_project_that_has_its_data_is_fresh_too(origins: dict[str, Path]) -> None:
+def test_a_project_with_its_data_is_fresh(origins: dict[str, Path]) -> None:
     for origin in origins.values():
         assert check(origin, status=0)[0].startswith("Fresh: ")
 
 
-def test_every_kind_of_stage_and_every_dvc_yaml_is_looked_at(kinds: Path) -> None:
-    """Foreach and matrix, wdir, frozen, always_changed, without outputs, files .dvc, parameters of other files."""
-    assert check(kinds, status=0) == ["Fresh: 12 stages of dvc.yaml, raw.csv.dvc, seeds/dvc.yaml are as the lock says."]
+def test_all_kinds_of_stages_and_all_dvc_yaml_files_are_checked(all_kinds: Path) -> None:
+    """Foreach and matrix, wdir, frozen, always_changed, without outputs, .dvc files, parameters in other files."""
+    assert check(all_kinds, status=0) == ["Fresh: 12 stages of dvc.yaml, raw.csv.dvc, seeds/dvc.yaml match the lock."]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_every_kind_of_stage_and_every_dvc_yaml_is_looked_at(kinds: Path) -> Non
         ("params.yaml", "0.1", "0.2", ["train: parameter params.yaml:lr: 0.1 in the lock, now 0.2"]),
         ("params.yaml", "5]", "7]", ["train: parameter params.yaml:net.kernels: [3, 5] in the lock, now [3, 7]"]),
         ("params.yaml", "width: 3", "depth: 3", None),
-        ("params.yaml", "lr: 0.1\n", "", ["train: parameter params.yaml:lr: gone"]),
+        ("params.yaml", "lr: 0.1\n", "", ["train: parameter params.yaml:lr: removed"]),
         ("other.json", "1", "2", ["train: parameter other.json:seed: 1 in the lock, now 2"]),
         (
             "dvc.yaml",
@@ -177,47 +177,52 @@ def test_every_kind_of_stage_and_every_dvc_yaml_is_looked_at(kinds: Path) -> Non
             "score.json",
             "in",
             "on",
-            ["score: output score.json: not as the stage wrote it: edited by hand"],
+            ["score: output score.json: not what the stage wrote: edited by hand"],
         ),
     ],
 )
-def test_what_changed_is_named(file: str, old: str, new: str, said: list[str] | None, pipeline: Path) -> None:
+def test_each_change_is_named(file: str, old: str, new: str, said: list[str] | None, pipeline: Path) -> None:
     replace(pipeline / file, old, new)
     expected = (
         said
         or {
-            "width: 3": ["train: parameter params.yaml:net.width: gone", "train: parameter params.yaml:net.depth: new"],
-            "deps: [data/a.txt, join.py]": ["train: dependency join.py: in the lock, and no more in dvc.yaml"],
-            "params: [lr, net,": ["train: parameter params.yaml:lr: in the lock, and no more in dvc.yaml"],
+            "width: 3": [
+                "train: parameter params.yaml:net.width: removed",
+                "train: parameter params.yaml:net.depth: new",
+            ],
+            "deps: [data/a.txt, join.py]": ["train: dependency join.py: in the lock, but no longer in dvc.yaml"],
+            "params: [lr, net,": ["train: parameter params.yaml:lr: in the lock, but no longer in dvc.yaml"],
         }[old]
     )
     lines = [line for line in check(pipeline)[:-1] if "waits for" not in line]
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
 
-def test_what_is_stale_only_through_others_waits_for_them(pipeline: Path) -> None:
+def test_a_stage_that_depends_on_stale_stages_waits_for_them(pipeline: Path) -> None:
     replace(pipeline / "params.yaml", "0.1", "0.2")
     replace(pipeline / "score.json", "in", "on")
     lines = check(pipeline)
     assert "report: waits for score" in lines
     assert not [line for line in lines if line.startswith(("prep", "gather"))]
-    assert lines[-1].startswith("2 stages are stale, and 1 waits for them: run `abreast repro`; commit what is written")
+    assert lines[-1].startswith(
+        "2 stages are stale, and 1 waits for them: run `abreast repro`; then commit the results"
+    )
 
 
-def test_what_waits_names_the_first_cause_and_not_what_waits_itself(pipeline: Path) -> None:
+def test_a_waiting_stage_names_the_stale_stage_and_not_other_waiting_stages(pipeline: Path) -> None:
     replace(pipeline / "in.txt", "in", "out")
     waiting = {line for line in check(pipeline) if "waits for" in line}
     assert {f"{name}: waits for prep" for name in ("train", "score", "report", "gather")} <= waiting
 
 
 @pytest.mark.parametrize(("path", "owner"), [("join.py", "train: dependency"), ("score.json", "score: output")])
-def test_a_file_that_git_had_and_is_gone_is_missing(path: str, owner: str, pipeline: Path) -> None:
+def test_a_deleted_file_of_git_is_missing(path: str, owner: str, pipeline: Path) -> None:
     (pipeline / path).unlink()
     assert f"{owner} {path}: missing" in check(pipeline)
 
 
-def test_data_that_git_ignores_need_not_be_there(pipeline: Path) -> None:
-    """As a file that somebody puts there by hand."""
+def test_data_that_git_ignores_may_be_missing(pipeline: Path) -> None:
+    """Such as a file that users copy there by hand."""
     replace(pipeline / "dvc.yaml", "deps: [in.txt]", "deps: [raw/in.txt]")
     edit_lock(pipeline, lambda stages: stages["prep"]["deps"][0].update(path="raw/in.txt"))
     assert "prep: dependency raw/in.txt: missing" in check(pipeline)
@@ -226,35 +231,35 @@ def test_data_that_git_ignores_need_not_be_there(pipeline: Path) -> None:
     assert check(pipeline, status=0)
 
 
-def test_an_entry_that_is_missing_and_one_of_no_stage_are_named(pipeline: Path) -> None:
+def test_a_missing_entry_and_an_entry_without_a_stage_are_named(pipeline: Path) -> None:
     edit_lock(pipeline, lambda stages: stages.update(old=stages.pop("score")))
     lines = check(pipeline)
-    assert "score: entry: not in dvc.lock: it never ran, or what it wrote there was not kept" in lines
-    assert "dvc.lock:old: an entry of what is no stage any more" in lines
-    assert lines[-1].endswith("Delete from the lock what is no stage any more.")
+    assert "score: entry: not in dvc.lock: the stage never ran, or its entry was lost" in lines
+    assert "dvc.lock:old: an entry without a stage" in lines
+    assert lines[-1].endswith("Delete the entries without a stage from the lock.")
 
 
-def test_an_entry_of_no_stage_is_stale_by_itself(pipeline: Path) -> None:
+def test_an_entry_without_a_stage_is_stale(pipeline: Path) -> None:
     edit_lock(pipeline, lambda stages: stages.update(old=stages["score"]))
     assert check(pipeline) == [
-        "dvc.lock:old: an entry of what is no stage any more",
-        "Delete from the lock what is no stage any more.",
+        "dvc.lock:old: an entry without a stage",
+        "Delete the entries without a stage from the lock.",
     ]
 
 
-def test_checksums_of_data_must_agree_between_stages_although_no_data_are_there(pipeline: Path) -> None:
-    """DVC compares those of files, and not those of folders."""
+def test_checksums_must_agree_between_stages_without_data(pipeline: Path) -> None:
+    """DVC compares the checksums of files, not those of folders."""
 
     def forge(stages: dict) -> None:
         stages["prep"]["outs"][0]["md5"] = "0" * 32
 
     edit_lock(pipeline, forge)
     lines = check(pipeline)
-    assert "train: dependency data/a.txt: not what prep wrote last, as the lock says" in lines
+    assert "train: dependency data/a.txt: not what prep wrote, according to the lock" in lines
     assert "gather: dependency data: changed" in lines
 
 
-def test_sizes_must_agree_too_and_the_last_line_says_how_to_run_what_dvc_takes_for_fresh(pipeline: Path) -> None:
+def test_sizes_must_agree_and_the_verdict_forces_stages_that_dvc_takes_as_fresh(pipeline: Path) -> None:
     def forge(stages: dict) -> None:
         stages["train"]["deps"][0]["size"] = 1
         stages["score"]["outs"][0]["size"] = 2
@@ -262,13 +267,13 @@ def test_sizes_must_agree_too_and_the_last_line_says_how_to_run_what_dvc_takes_f
     edit_lock(pipeline, forge)
     assert stages_run(run(pipeline, "dvc", "repro", "--dry", "--allow-missing", "report")) == set()
     lines = check(pipeline)
-    assert "train: dependency data/a.txt: 1 bytes in the lock, and has 9" in lines
-    assert "score: output score.json: 2 bytes in the lock, and has 30" in lines
-    assert "stale: run `dvc repro --force --single-item train score report`, where DVC" in lines[-1]
+    assert "train: dependency data/a.txt: 1 bytes in the lock, now 9" in lines
+    assert "score: output score.json: 2 bytes in the lock, now 30" in lines
+    assert "stale: run `dvc repro --force --single-item train score report`, since DVC" in lines[-1]
 
 
-def test_every_checksum_of_a_lock_is_compared_with_something(kinds: Path) -> None:
-    """Those of outputs that nothing depends on, and that git does not have, only a run can tell."""
+def test_every_checksum_of_a_dependency_is_compared(all_kinds: Path) -> None:
+    """Except checksums of outputs that no stage depends on and that git does not have: only a run can compare these."""
     forged = []
 
     def forge(stages: dict) -> None:
@@ -277,43 +282,45 @@ def test_every_checksum_of_a_lock_is_compared_with_something(kinds: Path) -> Non
                 dep["md5"] = "0" * 32
                 forged.append((name, dep["path"]))
 
-    edit_lock(kinds, forge)
-    edit_lock(kinds, forge, "seeds/dvc.lock")
-    said = {tuple(match) for line in check(kinds) for match in re.findall(r"^(?:.*:)?(\S+): dependency (\S+):", line)}
-    assert said == {(name, path) for name, path in forged if name != "kept"}, "it is frozen"
+    edit_lock(all_kinds, forge)
+    edit_lock(all_kinds, forge, "seeds/dvc.lock")
+    named = {
+        tuple(match) for line in check(all_kinds) for match in re.findall(r"^(?:.*:)?(\S+): dependency (\S+):", line)
+    }
+    assert named == {(name, path) for name, path in forged if name != "kept"}, "it is frozen"
 
 
-def test_a_frozen_stage_may_have_other_dependencies_and_what_needs_it_does_not_wait(kinds: Path) -> None:
-    replace(kinds / "in.txt", "in", "out")
-    lines = check(kinds)
+def test_a_frozen_stage_may_have_changed_dependencies(all_kinds: Path) -> None:
+    replace(all_kinds / "in.txt", "in", "out")
+    lines = check(all_kinds)
     assert [line for line in lines if line.startswith(("kept", "after"))] == []
     assert "each@a: dependency in.txt: changed" in lines
     assert "cross@b-2: waits for each@b" in lines
     assert "seeds/dvc.yaml:seed: waits for each@a" in lines
 
 
-def test_a_file_dvc_of_other_data_is_a_change_of_what_depends_on_it(kinds: Path) -> None:
-    text = (kinds / "raw.csv.dvc").read_text()
-    (kinds / "raw.csv.dvc").write_text(re.sub("md5: [0-9a-f]{32}", f"md5: {'f' * 32}", text))
-    assert check(kinds)[0] == "after: dependency raw.csv: not what raw.csv.dvc wrote last, as the lock says"
+def test_a_changed_dvc_file_is_a_change_of_the_stage_that_depends_on_it(all_kinds: Path) -> None:
+    text = (all_kinds / "raw.csv.dvc").read_text()
+    (all_kinds / "raw.csv.dvc").write_text(re.sub("md5: [0-9a-f]{32}", f"md5: {'f' * 32}", text))
+    assert check(all_kinds)[0] == "after: dependency raw.csv: not what raw.csv.dvc wrote, according to the lock"
 
 
-def test_parameters_of_other_files_and_folders_are_compared(kinds: Path) -> None:
-    replace(kinds / "letters.py", "(1, 2)", "(1, 3)")
-    replace(kinds / "seeds/params.yaml", "3", "4")
-    lines = check(kinds)
+def test_parameters_of_other_files_and_folders_are_compared(all_kinds: Path) -> None:
+    replace(all_kinds / "letters.py", "(1, 2)", "(1, 3)")
+    replace(all_kinds / "seeds/params.yaml", "3", "4")
+    lines = check(all_kinds)
     assert "each@a: parameter letters.py:a: [1, 2] in the lock, now [1, 3]" in lines
     assert "seeds/dvc.yaml:seed: parameter seeds/params.yaml:count: 3 in the lock, now 4" in lines
 
 
-def test_targets_are_looked_at_with_what_they_need_from_any_folder(kinds: Path) -> None:
-    replace(kinds / "letters.py", "b = 2", "b = 3")
-    fresh = ["Fresh: 2 stages of dvc.yaml, seeds/dvc.yaml are as the lock says."]
-    assert check(kinds / "seeds", "dvc.yaml", status=0) == fresh
-    assert check(kinds, "cross")[0] == "each@b: parameter letters.py:b: 2 in the lock, now 3"
+def test_targets_are_checked_with_their_dependencies_from_any_folder(all_kinds: Path) -> None:
+    replace(all_kinds / "letters.py", "b = 2", "b = 3")
+    fresh = ["Fresh: 2 stages of dvc.yaml, seeds/dvc.yaml match the lock."]
+    assert check(all_kinds / "seeds", "dvc.yaml", status=0) == fresh
+    assert check(all_kinds, "cross")[0] == "each@b: parameter letters.py:b: 2 in the lock, now 3"
 
 
-def test_machines_get_it_as_json(pipeline: Path) -> None:
+def test_json_has_each_change(pipeline: Path) -> None:
     replace(pipeline / "params.yaml", "0.1", "0.2")
     found = json.loads("\n".join(check(pipeline, "--json")))
     assert found["fresh"] is False
@@ -332,17 +339,17 @@ def test_machines_get_it_as_json(pipeline: Path) -> None:
     assert found["waits"]["report"] == ["train"]
 
 
-def test_data_that_are_there_and_were_edited_are_named(origins: dict[str, Path], tmp_path: Path) -> None:
+def test_edited_data_is_named(origins: dict[str, Path], tmp_path: Path) -> None:
     folder = shutil.copytree(origins["pipeline"], tmp_path / "copy")
     (folder / "model.txt").unlink()
     (folder / "model.txt").write_text("better\n")
     lines = check(folder)
-    assert lines[0].startswith("train: output model.txt: not as the stage wrote it")
+    assert lines[0].startswith("train: output model.txt: not what the stage wrote")
     assert lines[1] == "score: waits for train"
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({"dvc.yaml": "stages: {a: {cmd: [}"}, r"error: .*dvc.yaml.*"),
         ({"dvc.lock": "stages: ["}, r"error: .*dvc.lock.*"),
@@ -350,22 +357,22 @@ def test_data_that_are_there_and_were_edited_are_named(origins: dict[str, Path],
         ({"dvc.yaml": ""}, r"error: no stages: there is neither a dvc.yaml nor a .dvc file"),
     ],
 )
-def test_a_fault_of_the_project_is_one_line(files: dict[str, str], said: str, pipeline: Path) -> None:
+def test_an_error_in_the_project_is_one_line(files: dict[str, str], message: str, pipeline: Path) -> None:
     for name, text in files.items():
         (pipeline / name).write_text(text)
-    assert re.fullmatch(said, refused(pipeline))
+    assert re.fullmatch(message, error_line(pipeline))
 
 
-def test_a_target_that_is_none_and_a_folder_without_project_are_refused(pipeline: Path, tmp_path: Path) -> None:
+def test_an_unknown_target_and_a_folder_without_project_are_refused(pipeline: Path, tmp_path: Path) -> None:
     for place, target in ((pipeline, ["trian"]), (tmp_path, [])):
-        assert refused(place, *target).startswith("error: ")
+        assert error_line(place, *target).startswith("error: ")
 
 
-def test_the_examples_of_ci_and_of_a_hook_are_commands_that_there_are() -> None:
+def test_the_examples_for_ci_and_a_hook_in_the_readme_are_valid_commands() -> None:
     page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n((?:check|repos):.*?)```", page, re.DOTALL)
     job, hooks = (YAML(typ="safe").load(block) for block in blocks)
     for line in (job["check"]["script"][-1], hooks["repos"][0]["hooks"][0]["entry"]):
         name, *arguments = line.split()
         assert name == "abreast"
-        assert command.parser().parse_args(arguments).command == "check"
+        assert command.make_parser().parse_args(arguments).command == "check"

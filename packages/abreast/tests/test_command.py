@@ -1,4 +1,4 @@
-"""`abreast repro` beside `dvc repro`, on small projects: the same bytes in every lock and every result."""
+"""`abreast repro` and `dvc repro` on small projects: the same bytes in dvc.lock and all outputs."""
 
 import re
 import shutil
@@ -115,18 +115,18 @@ PROJECTS = {
 
 
 @pytest.mark.parametrize("feature", PROJECTS)
-def test_it_agrees_with_dvc_repro_to_the_byte_at_first_and_after_a_change(feature: str, tmp_path: Path) -> None:
-    plain = make(tmp_path / "plain", PROJECTS[feature])
-    ours = shutil.copytree(plain, tmp_path / "ours")
+def test_all_files_are_those_of_dvc_repro_in_a_first_run_and_after_a_change(feature: str, tmp_path: Path) -> None:
+    by_dvc = make(tmp_path / "by_dvc", PROJECTS[feature])
+    by_abreast = shutil.copytree(by_dvc, tmp_path / "by_abreast")
     for content in ("in\n", "changed\n"):
-        for folder in (plain, ours):
+        for folder in (by_dvc, by_abreast):
             (folder / "in.txt").write_text(content)
-        run(plain, "dvc", "repro")
-        abreast(ours, "-j", "4")
-        assert results(ours) == results(plain)
+        run(by_dvc, "dvc", "repro")
+        abreast(by_abreast, "-j", "4")
+        assert results(by_abreast) == results(by_dvc)
 
 
-def test_it_agrees_with_dvc_repro_on_dvc_files(tmp_path: Path) -> None:
+def test_all_files_are_those_of_dvc_repro_with_dvc_files(tmp_path: Path) -> None:
     files = {
         "data.txt": "data\n",
         "dvc.yaml": """
@@ -135,30 +135,30 @@ def test_it_agrees_with_dvc_repro_on_dvc_files(tmp_path: Path) -> None:
               a: {cmd: python join.py data.txt a.txt, deps: [data.txt], outs: [a.txt]}
             """,
     }
-    plain = make(tmp_path / "plain", files)
-    run(plain, "dvc", "add", "--quiet", "data.txt")
-    ours = shutil.copytree(plain, tmp_path / "ours")
-    for folder in (plain, ours):
+    by_dvc = make(tmp_path / "by_dvc", files)
+    run(by_dvc, "dvc", "add", "--quiet", "data.txt")
+    by_abreast = shutil.copytree(by_dvc, tmp_path / "by_abreast")
+    for folder in (by_dvc, by_abreast):
         (folder / "data.txt").unlink()
         (folder / "data.txt").write_text("other data\n")
-    run(plain, "dvc", "repro")
-    abreast(ours, "-j", "4")
-    assert results(ours) == results(plain)
+    run(by_dvc, "dvc", "repro")
+    abreast(by_abreast, "-j", "4")
+    assert results(by_abreast) == results(by_dvc)
 
 
-def test_a_stage_that_fills_two_cores_runs_alone_on_two(tmp_path: Path) -> None:
+def test_a_stage_of_two_cores_runs_alone_on_two_cores(tmp_path: Path) -> None:
     folder = make(tmp_path, slow(1.0, 3, s1=", meta: {cores: 2}"))
     output = abreast(folder, "-j", "2")
     lines = [line for line in output.splitlines() if re.match(r"s\d: (started|done)", line)]
     assert [line.split(";")[0].split(" in ")[0] for line in lines[:2]] == ["s1: started", "s1: done"]
 
 
-def test_cores_that_are_no_number_are_refused_in_a_line(tmp_path: Path) -> None:
+def test_cores_that_are_not_a_number_are_an_error_of_one_line(tmp_path: Path) -> None:
     folder = make(tmp_path, slow(0, 2, s1=", meta: {cores: two}"))
-    assert abreast(folder, status=2) == "error: dvc.yaml: s1: meta.cores: 'two' is not a whole number from 1\n"
+    assert abreast(folder, status=2) == "error: dvc.yaml: s1: meta.cores: 'two' is not an integer of at least 1\n"
 
 
-def test_a_project_is_run_from_its_targets_up_down_by_force_or_not_at_all(tmp_path: Path) -> None:
+def test_targets_downstream_force_and_dry_select_the_stages(tmp_path: Path) -> None:
     files = {
         "dvc.yaml": """
             stages:
@@ -182,59 +182,59 @@ def test_a_project_is_run_from_its_targets_up_down_by_force_or_not_at_all(tmp_pa
     assert "error: Stage 'd' not found inside 'dvc.yaml' file" in abreast(folder, "d", status=2)
 
 
-def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
+def test_a_folder_outside_of_a_project_is_an_error_of_one_line(tmp_path: Path) -> None:
     output = abreast(tmp_path, status=2)
     assert output.startswith("error: you are not inside of a DVC repository")
     assert len(output.splitlines()) == 1
 
 
-def test_notes_of_dvc_that_are_damaged_are_named_in_a_line(tmp_path: Path) -> None:
-    project, notes = make(tmp_path / "project", FAILING), tmp_path / "notes"
-    there = {"DVC_SITE_CACHE_DIR": str(notes)}
-    run(project, "dvc", "status", status=None, environment=there)
-    for database in notes.glob("repo/*/*/cache.db"):
+def test_a_damaged_database_of_dvc_is_an_error_of_one_line(tmp_path: Path) -> None:
+    project, site_cache = make(tmp_path / "project", FAILING), tmp_path / "site_cache"
+    environment = {"DVC_SITE_CACHE_DIR": str(site_cache)}
+    run(project, "dvc", "status", status=None, environment=environment)
+    for database in site_cache.glob("repo/*/*/cache.db"):
         database.write_bytes(b"no database" * 1000)
-    said = run(project, "abreast", "repro", status=2, environment=there)
-    assert said == (
-        "error: DVC's notes of files cannot be read (file is not a database); "
-        f"try again, or delete {notes}, which loses nothing\n"
+    output = run(project, "abreast", "repro", status=2, environment=environment)
+    assert output == (
+        "error: DVC's database of file states cannot be read (file is not a database); "
+        f"try again, or delete {site_cache}; DVC builds it again\n"
     )
-    shutil.rmtree(notes)
-    assert "bad failed" in run(project, "abreast", "repro", status=1, environment=there)
+    shutil.rmtree(site_cache)
+    assert "bad failed" in run(project, "abreast", "repro", status=1, environment=environment)
 
 
-def test_a_failing_stage_stops_what_needs_it_alone(tmp_path: Path) -> None:
+def test_a_failed_stage_stops_only_its_dependents(tmp_path: Path) -> None:
     folder = make(tmp_path, FAILING)
     output = abreast(folder, status=1)
     assert f"bad failed. The end of {LOGS}/bad.log:" in output
     assert "  it broke" in output
-    assert "1 stage done, 1 failed, 1 not run since they need those" in output
+    assert "1 stage done, 1 failed, 1 not run because they depend on failed ones" in output
     assert entries(folder) == ["good"]
 
 
 INTERRUPTED = """
 import os, signal
 from dvc.stage import PipelineStage
-from abreast.plan.stages import Selection, plan
+from abreast.plan.stages import Selection, make_plan
 
-looked = []
+checked = []
 
 def changed(stage, **_):
     os.kill(os.getpid(), signal.SIGINT)
-    looked.append(stage.name)
+    checked.append(stage.name)
     return True
 
 PipelineStage.changed = changed
 try:
-    plan(Selection())
+    make_plan(Selection())
 except KeyboardInterrupt:
-    print(len(looked), "looked at")
+    print(len(checked), "checked")
 """
 
 
-def test_ctrl_c_waits_until_dvc_has_looked_at_a_stage(tmp_path: Path) -> None:
-    """Interrupted while it notes which files it reads, DVC would leave notes that no later run can read."""
-    assert run(make(tmp_path, slow(0, 2)), "python", "-c", INTERRUPTED) == "1 looked at\n"
+def test_ctrl_c_waits_until_dvc_has_checked_a_stage(tmp_path: Path) -> None:
+    """Interrupted while it writes the rwlock, DVC would leave a file that no later run can read."""
+    assert run(make(tmp_path, slow(0, 2)), "python", "-c", INTERRUPTED) == "1 checked\n"
 
 
 STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (signal.SIGKILL, -9)}
@@ -242,39 +242,40 @@ STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (si
 
 @pytest.mark.parametrize("stop", STOPS)
 def test_stopped_at_any_moment_it_leaves_no_process_and_loses_no_entry(stop: str, tmp_path: Path) -> None:
-    """Fourteen stages that end within moments of each other, so that DVC writes its lock most of the time."""
+    """Fourteen short stages: DVC writes its lock most of the time."""
     number, status = STOPS[stop]
     folder = make(tmp_path, slow(0.1, 14))
     before: list[str] = []
-    for begun in (4, 9):
+    for started in (4, 9):
         with start(folder, "-j", "3") as process:
-            wait_for(lambda begun=begun: len(list(folder.glob(f"{LOGS}/s*.log"))) >= begun)
+            wait_for(lambda started=started: len(list(folder.glob(f"{LOGS}/s*.log"))) >= started)
             process.send_signal(number)
             assert process.wait(90) == status
         wait_for(lambda: not at_work(folder))
-        there = entries(folder)
+        lock_entries = entries(folder)
         finished = {log.stem for log in folder.glob(f"{LOGS}/s*.log") if "Updating lock file" in log.read_text()}
-        assert finished | set(before) <= set(there)
-        assert there[: len(before)] == before
-        before = there
+        assert finished | set(before) <= set(lock_entries)
+        assert lock_entries[: len(before)] == before
+        before = lock_entries
     abreast(folder, "-j", "3")
     assert len(entries(folder)) == 14
     assert run(folder, "dvc", "status") == "Data and pipelines are up to date.\n"
 
 
-def test_a_second_run_in_the_same_project_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_a_second_run_in_the_same_project_is_an_error_of_one_line(tmp_path: Path) -> None:
     folder = make(tmp_path, slow(1, 3))
     with start(folder, "-j", "1") as process:
         wait_for(lambda: list(folder.glob(f"{LOGS}/*.log")))
         refused = abreast(folder, status=2)
         assert re.fullmatch(
-            rf"error: another run is at work here \(process {process.pid}\); wait for its end, or stop it\n", refused
+            rf"error: another run is active in this project \(process {process.pid}\); wait for it, or stop it\n",
+            refused,
         )
         assert process.wait(60) == 0
     assert len(entries(folder)) == 3
 
 
-def test_a_stage_waits_for_a_dvc_repro_that_is_at_work_on_it(tmp_path: Path) -> None:
+def test_a_stage_waits_for_a_dvc_repro_that_runs_it(tmp_path: Path) -> None:
     folder = make(tmp_path, slow(4, 2))
     with start(folder, "-j", "1") as process:
         wait_for(lambda: list(folder.glob(f"{LOGS}/*.log")))
@@ -286,7 +287,7 @@ def test_a_stage_waits_for_a_dvc_repro_that_is_at_work_on_it(tmp_path: Path) -> 
     assert "didn't change" in (folder / f"{LOGS}/{other}.log").read_text()
 
 
-def test_a_stage_that_does_not_heed_ctrl_c_is_killed_and_a_second_one_breaks_nothing_off(tmp_path: Path) -> None:
+def test_a_command_that_ignores_ctrl_c_is_killed_and_a_second_ctrl_c_changes_nothing(tmp_path: Path) -> None:
     stubborn = """
         import signal, time
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""`abreast repro --verify` on a project whose disk ages."""
+"""`abreast repro --verify` on projects with damaged files."""
 
 import errno
 import os
@@ -43,47 +43,45 @@ def in_cache(folder: Path, stage: str) -> Path:
 
 
 @pytest.mark.parametrize(("damaged", "out"), [("parts/a.txt", "parts/a.txt"), ("many/b/c.txt", "many")])
-def test_a_flipped_bit_that_dvc_does_not_see_is_found_set_aside_and_mended(
-    damaged: str, out: str, folder: Path
-) -> None:
+def test_a_flipped_bit_is_found_and_the_stage_runs_again(damaged: str, out: str, folder: Path) -> None:
     before = results(folder)
     flip_a_bit(folder / damaged)
     assert run(folder, "dvc", "status") == "Data and pipelines are up to date.\n"
-    said = abreast(folder, "--verify")
-    assert f"{out}: damaged on the disk; set aside in .dvc/tmp/abreast/damaged, to be made anew\n" in said
+    output = abreast(folder, "--verify")
+    assert f"{out}: damaged on disk; moved to .dvc/tmp/abreast/damaged; its stage runs again\n" in output
     assert (folder / ".dvc/tmp/abreast/damaged" / out).exists()
     assert results(folder) == before
     assert abreast(folder, "--verify") == "Everything is up to date.\n"
 
 
-def test_what_came_damaged_out_of_the_cache_is_made_anew_in_both_places(folder: Path) -> None:
+def test_an_output_from_a_damaged_cache_file_is_made_again_in_both_places(folder: Path) -> None:
     before, cached = results(folder), in_cache(folder, "one")
     sound = cached.read_bytes()
     flip_a_bit(cached)
     (folder / "one.txt").unlink()
     run(folder, "dvc", "checkout", "--quiet")
-    assert "one.txt: damaged on the disk" in abreast(folder, "--verify")
+    assert "one.txt: damaged on disk" in abreast(folder, "--verify")
     assert results(folder) == before
     assert cached.read_bytes() == sound
 
 
-def test_what_was_edited_is_left_to_dvc_which_sees_it(folder: Path) -> None:
+def test_an_edited_output_is_not_moved(folder: Path) -> None:
     with (folder / "one.txt").open("a") as file:
         file.write("by hand\n")
-    said = abreast(folder, "--verify")
-    assert "damaged" not in said
-    assert "one" in ran(said)
+    output = abreast(folder, "--verify")
+    assert "damaged" not in output
+    assert "one" in ran(output)
 
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
 @pytest.mark.parametrize(
     ("fault", "found"),
-    [(errno.EIO, "parts/a.txt"), (errno.EACCES, "parts/a.txt: Permission denied; mend that, and run again")],
+    [(errno.EIO, "parts/a.txt"), (errno.EACCES, "parts/a.txt: Permission denied; fix this and run again")],
 )
-def test_what_the_disk_cannot_read_is_damaged_and_what_we_may_not_is_said(
+def test_an_unreadable_output_is_damaged_and_a_forbidden_one_is_an_error(
     fault: int, found: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a fault in place of a disk that has one."""
+    """The error of a damaged disk is simulated."""
 
     def read(*_: object, **__: object) -> None:
         raise OSError(fault, os.strerror(fault), "parts/a.txt")
@@ -92,23 +90,23 @@ def test_what_the_disk_cannot_read_is_damaged_and_what_we_may_not_is_said(
     with chdir(folder), Repo() as repo, repo.lock:
         outs = repo.stage.load_one(name="part").outs
         try:
-            said = str(damage.set_aside(outs)[0])
+            output = str(damage.set_aside(outs)[0])
         except AbreastError as error:
-            said = str(error)
-    assert said == found
+            output = str(error)
+    assert output == found
     assert (folder / "parts/a.txt").exists() == (fault != errno.EIO)
 
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
-@pytest.mark.parametrize("step", ["clear_cache", "remove"])
-def test_broken_off_while_it_sets_aside_it_does_so_again(
+@pytest.mark.parametrize("step", ["remove_damaged_cache_files", "remove"])
+def test_an_interrupted_move_of_a_damaged_output_is_repeated(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else DVC would take the damaged file out of its cache again."""
+    """Else DVC would restore the damaged file from its cache."""
     real = getattr(damage, step)
 
     def interrupt(what: object) -> None:
-        if what == folder / "one.txt" or step == "clear_cache":
+        if what == folder / "one.txt" or step == "remove_damaged_cache_files":
             raise KeyboardInterrupt
         real(what)
 
@@ -121,20 +119,20 @@ def test_broken_off_while_it_sets_aside_it_does_so_again(
         assert damage.set_aside(outs) == [Path("one.txt")]
 
 
-def test_a_dry_run_sets_nothing_aside(folder: Path) -> None:
+def test_a_dry_run_moves_no_damaged_output(folder: Path) -> None:
     flip_a_bit(folder / "one.txt")
     assert abreast(folder, "--verify", "--dry") == "Everything is up to date.\n"
     assert not (folder / ".dvc/tmp/abreast/damaged").exists()
 
 
-def test_a_frozen_stage_which_dvc_cannot_make_anew_keeps_its_output(folder: Path) -> None:
+def test_the_damaged_output_of_a_frozen_stage_is_not_moved(folder: Path) -> None:
     run(folder, "dvc", "freeze", "one")
     flip_a_bit(folder / "one.txt")
     abreast(folder, "--verify")
     assert (folder / "one.txt").exists()
 
 
-def test_what_is_damaged_is_made_anew_although_missing_data_are_allowed(folder: Path) -> None:
+def test_a_damaged_output_is_made_again_with_allow_missing(folder: Path) -> None:
     before = results(folder)
     flip_a_bit(folder / "one.txt")
     assert "one.txt: damaged" in abreast(folder, "--verify", "--allow-missing")

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from abreast import dvc_api
+from abreast.dvc_api import atomic
+from abreast.dvc_api.lock_file import set_entry
+from abreast.dvc_api.reproduce import Reproducer
 
 ENTRY = {"cmd": "true", "outs": [{"path": "b.txt", "hash": "md5", "md5": "0" * 32, "size": 1}]}
 CALLS_OF_A_WRITE = ["open dvc.lock", "write", "fsync file", "rename", "open folder", "fsync folder"]
@@ -57,7 +59,7 @@ def failing(number: int) -> Iterator[list[str]]:
         real_replace(*places)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dvc_api, "FSYNC", True)
+        patch.setattr(atomic, "FSYNC", True)
         patch.setattr(io, "open", io_open)
         patch.setattr(os, "open", os_open)
         patch.setattr(os, "fsync", fsync)
@@ -66,8 +68,8 @@ def failing(number: int) -> Iterator[list[str]]:
 
 
 def add_entry(lock: Path) -> None:
-    process: Any = SimpleNamespace(name="b", orders={})
-    with dvc_api.Process.modify_yaml(process, str(lock)) as data:
+    reproducer: Any = SimpleNamespace(name="b", entry_order={})
+    with Reproducer.modify_yaml(reproducer, str(lock)) as data:
         data.setdefault("stages", {})["b"] = ENTRY
 
 
@@ -82,18 +84,18 @@ def test_a_write_that_fails_leaves_the_old_lock_or_the_new_one_and_no_temporary_
     number: int, tmp_path: Path
 ) -> None:
     lock = tmp_path / "dvc.lock"
-    old = dvc_api.with_entry("", "a", ENTRY, [])
+    old = set_entry("", "a", ENTRY, [])
     lock.write_text(old)
     with failing(number) as calls, pytest.raises(OSError, match="No space left"):
         add_entry(lock)
     assert calls[: number + 1] == CALLS_OF_A_WRITE[: number + 1]
     renamed = "rename" in calls[:number]
-    assert lock.read_text() == (dvc_api.with_entry(old, "b", ENTRY, []) if renamed else old)
+    assert lock.read_text() == (set_entry(old, "b", ENTRY, []) if renamed else old)
     assert [path.name for path in tmp_path.iterdir()] == ["dvc.lock"]
 
 
-def test_fsync_can_be_switched_off_for_tests(tmp_path: Path) -> None:
+def test_fsync_can_be_turned_off(tmp_path: Path) -> None:
     with failing(99) as calls, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dvc_api, "FSYNC", False)
+        patch.setattr(atomic, "FSYNC", False)
         add_entry(tmp_path / "dvc.lock")
     assert calls == ["open dvc.lock", "write", "rename"]

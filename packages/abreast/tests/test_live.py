@@ -9,13 +9,11 @@ from abreast.run.schedule import Schedule, Task
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(8, "8 s"), (65.4, "1:05 min"), (7390, "2:03:10 h")])
-def test_times_are_written_as_people_say_them(seconds: float, text: str) -> None:
+def test_durations_are_formatted(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_terminal_shows_what_runs_how_far_it_is_and_what_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_shows_running_stages_and_the_remaining_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abreast.run.live.time.monotonic", lambda: 1000.0)
     log = tmp_path / "train@base.log"
     log.write_text("base adam epoch 2: 40%, 9 s left in it\n\n")
@@ -27,10 +25,10 @@ def test_a_terminal_shows_what_runs_how_far_it_is_and_what_is_left(
     assert " ".join(whole.split()) == "all 0 s 0 of 1, about 25 s left"
 
 
-def test_a_log_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
+def test_a_missing_log_has_no_last_line(tmp_path: Path) -> None:
     assert last_line(tmp_path / "none.log") == ""
 
 
-def test_what_moves_the_cursor_is_left_out_of_a_log_s_last_line(tmp_path: Path) -> None:
+def test_terminal_codes_are_removed_from_the_last_line_of_a_log(tmp_path: Path) -> None:
     (tmp_path / "bars.log").write_text("\x1b[A\x1b[2Jepoch 3\x1b[0m\n")
     assert last_line(tmp_path / "bars.log") == "epoch 3"

@@ -51,27 +51,27 @@ def test_a_table_has_a_row_for_each_stage_and_one_for_all(project: Path) -> None
     assert rows[1] == ["stage", "start", "wall", "processor", "memory", "outcome"]
 
 
-def test_a_picture_has_a_bar_for_each_stage(project: Path, tmp_path: Path) -> None:
+def test_the_timeline_has_a_bar_for_each_stage(project: Path, tmp_path: Path) -> None:
     run(project, "abreast", "log", "--svg", str(tmp_path / "run.svg"))
     drawing = ET.fromstring((tmp_path / "run.svg").read_text())
     titles = [title.text or "" for title in drawing.iter("{http://www.w3.org/2000/svg}title")]
     assert {text.split(":")[0] for text in titles[1:]} == {"busy", "waits", "bad"}
 
 
-def test_a_run_further_back_can_be_shown_and_one_that_is_not_kept_is_refused(project: Path) -> None:
+def test_a_former_run_can_be_shown_and_one_that_is_not_kept_is_refused(project: Path) -> None:
     abreast(project, "busy", "--force")
     assert {record["stage"] for record in json.loads(run(project, "abreast", "log", "--json"))} == {"busy"}
     assert "waits" in run(project, "abreast", "log", "--back", "1")
     refused = run(project, "abreast", "log", "--back", "2", status=2)
-    assert refused == "error: no run to show; 2 are kept: `abreast repro` makes one\n"
+    assert refused == "error: no run to show; 2 are kept; `abreast repro` starts one\n"
 
 
-def test_before_any_run_it_says_so_in_a_line(tmp_path: Path) -> None:
+def test_a_project_without_a_run_is_an_error_of_one_line(tmp_path: Path) -> None:
     make(tmp_path, FAILING)
-    assert run(tmp_path, "abreast", "log", status=2) == "error: no run to show: `abreast repro` makes one\n"
+    assert run(tmp_path, "abreast", "log", status=2) == "error: no run to show; `abreast repro` starts one\n"
 
 
-def test_a_stage_that_came_out_of_the_run_cache_keeps_the_duration_of_its_run(tmp_path: Path) -> None:
+def test_a_stage_from_the_run_cache_keeps_the_duration_of_its_run(tmp_path: Path) -> None:
     make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: sleep 1 && cp in.txt a.txt, deps: [in.txt], outs: [a.txt]}}"})
     abreast(tmp_path)
     (tmp_path / "a.txt").unlink()
@@ -82,11 +82,11 @@ def test_a_stage_that_came_out_of_the_run_cache_keeps_the_duration_of_its_run(tm
     assert json.loads((tmp_path / DURATIONS).read_text())["a"]["seconds"] >= 1
 
 
-def test_only_the_last_runs_are_kept_and_half_a_line_is_left_out(tmp_path: Path) -> None:
+def test_only_the_last_runs_are_kept_and_an_incomplete_line_is_skipped(tmp_path: Path) -> None:
     (tmp_path / history.FOLDER).mkdir(parents=True)
     for number in range(history.RUNS + 5):
-        history.add(tmp_path, history.Record(number, "a", number, 1, 1, 1, "done"))
+        history.append(tmp_path, history.Record(number, "a", number, 1, 1, 1, "done"))
     with (tmp_path / history.FILE).open("a") as file:
         file.write('{"run": 3')
-    history.shorten(tmp_path)
+    history.drop_old_runs(tmp_path)
     assert [record.run for record in history.read(tmp_path)] == list(range(5, history.RUNS + 5))

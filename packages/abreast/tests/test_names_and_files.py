@@ -1,4 +1,4 @@
-"""`abreast repro` beside `dvc repro` where files and names of the user's are unusual: none disturbs the runner."""
+"""`abreast repro` and `dvc repro` with unusual names and files of the user: none affects abreast."""
 
 import http.server
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dvc_project import LOGS, abreast, beside_dvc, entries, make, ran, run
+from dvc_project import LOGS, abreast, compare_with_dvc, entries, make, ran, run
 
 WAYS = {
     "abreast": (["abreast"], {}),
@@ -21,19 +21,19 @@ WAYS = {
     "without forks": (["abreast"], {"ABREAST_FORK": "0"}),
 }
 MODULES = ["abreast", "copy", "dvc", "json", "logging", "psutil", "queue", "rich", "select", "signal", "types"]
-BEFORE_OURS = ["abreast", "types"]  # what Python itself looks for in the current folder before it runs `-m abreast`
+IMPORTED_BEFORE_ABREAST = ["abreast", "types"]  # Python imports these before it runs `-m abreast`
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_module_of_the_user_s_is_never_imported(way: str, tmp_path: Path) -> None:
+def test_modules_of_the_user_are_not_imported(way: str, tmp_path: Path) -> None:
     command, environment = WAYS[way]
-    names = [name for name in MODULES if way != "python -m abreast" or name not in BEFORE_OURS]
+    names = [name for name in MODULES if way != "python -m abreast" or name not in IMPORTED_BEFORE_ABREAST]
     modules = {f"{name}.py": "raise SystemExit('imported')\n" for name in names}
     stages = "stages: {a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}}"
-    beside_dvc(tmp_path, {**modules, "dvc.yaml": stages}, command=command, environment=environment)
+    compare_with_dvc(tmp_path, {**modules, "dvc.yaml": stages}, command=command, environment=environment)
 
 
-def test_a_rehearsal_that_preloads_modules_imports_none_of_the_user_s_either(tmp_path: Path) -> None:
+def test_a_rehearsal_that_preloads_modules_imports_none_of_the_user(tmp_path: Path) -> None:
     modules = {f"{name}.py": "raise SystemExit('imported')\n" for name in ["colorsys", *MODULES]}
     stages = "stages: {a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}}"
     preload = {"pyproject.toml": 'tool.abreast.preload = ["colorsys"]'}
@@ -60,15 +60,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         thread.join()
 
 
-def test_a_stage_that_depends_on_an_address_runs_again_only_when_that_changed(
-    served: tuple[str, Path], tmp_path: Path
-) -> None:
-    address, there = served
-    (there / "f.txt").write_text("one")
-    stages = f'stages: {{get: {{cmd: echo ran >> ran.txt, deps: ["{address}/f.txt"]}}}}'
-    folder = beside_dvc(tmp_path, {"dvc.yaml": stages})
+def test_a_stage_that_depends_on_a_url_runs_again_only_after_a_change(served: tuple[str, Path], tmp_path: Path) -> None:
+    url, served_folder = served
+    (served_folder / "f.txt").write_text("one")
+    stages = f'stages: {{get: {{cmd: echo ran >> ran.txt, deps: ["{url}/f.txt"]}}}}'
+    folder = compare_with_dvc(tmp_path, {"dvc.yaml": stages})
     assert abreast(folder) == "Everything is up to date.\n"
-    (there / "f.txt").write_text("another")
+    (served_folder / "f.txt").write_text("another")
     assert ran(abreast(folder)) == {"get"}
     assert (folder / "ran.txt").read_text() == "ran\n" * 2
 
@@ -82,14 +80,14 @@ LOGS_OF_THE_USER = {
 
 
 @pytest.mark.parametrize("case", LOGS_OF_THE_USER)
-def test_a_folder_logs_of_the_user_s_has_what_dvc_repro_leaves_there(case: str, tmp_path: Path) -> None:
-    there = {} if "an output" in case else {"logs/earlier.log": "earlier\n"}
-    beside_dvc(tmp_path, {**there, "dvc.yaml": f"stages: {{a: {LOGS_OF_THE_USER[case]}}}"})
+def test_a_folder_named_logs_has_the_files_of_dvc_repro(case: str, tmp_path: Path) -> None:
+    existing = {} if "an output" in case else {"logs/earlier.log": "earlier\n"}
+    compare_with_dvc(tmp_path, {**existing, "dvc.yaml": f"stages: {{a: {LOGS_OF_THE_USER[case]}}}"})
 
 
 @pytest.mark.parametrize("within", [".", "a/folder"])
-def test_git_s_index_has_the_same_files_as_after_dvc_repro_with_autostage(within: str, tmp_path: Path) -> None:
-    """The stage that DVC runs first ends last, so that its entry and its line of .gitignore are written last."""
+def test_the_git_index_is_that_of_dvc_repro_with_autostage(within: str, tmp_path: Path) -> None:
+    """The stage that DVC runs first ends last: its lock entry and its line of .gitignore are written last."""
     files = {
         ".dvc/config": "[core]\n    autostage = true\n",
         "dvc.yaml": """
@@ -98,20 +96,20 @@ def test_git_s_index_has_the_same_files_as_after_dvc_repro_with_autostage(within
               a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}
             """,
     }
-    plain = make(tmp_path / "plain" / within, files)
+    by_dvc = make(tmp_path / "by_dvc" / within, files)
     if within != ".":
-        shutil.move(plain / ".git", tmp_path / "plain")
-    ours = shutil.copytree(tmp_path / "plain", tmp_path / "ours") / within
-    run(plain, "dvc", "repro")
-    abreast(ours, "-j", "2")
-    assert run(ours, "git", "ls-files", "--stage") == run(plain, "git", "ls-files", "--stage")
-    staged = run(ours, "git", "status", "--porcelain", ".")
+        shutil.move(by_dvc / ".git", tmp_path / "by_dvc")
+    by_abreast = shutil.copytree(tmp_path / "by_dvc", tmp_path / "by_abreast") / within
+    run(by_dvc, "dvc", "repro")
+    abreast(by_abreast, "-j", "2")
+    assert run(by_abreast, "git", "ls-files", "--stage") == run(by_dvc, "git", "ls-files", "--stage")
+    staged = run(by_abreast, "git", "status", "--porcelain", ".")
     assert re.search("^A  .*dvc.lock$", staged, re.MULTILINE)
-    assert staged == run(plain, "git", "status", "--porcelain", ".")
+    assert staged == run(by_dvc, "git", "status", "--porcelain", ".")
 
 
 @pytest.mark.parametrize("command", ["repro", "rehearse"])
-def test_a_stage_gets_the_python_that_the_user_has_first_in_path(command: str, tmp_path: Path) -> None:
+def test_a_stage_uses_the_first_python_in_path(command: str, tmp_path: Path) -> None:
     fake = tmp_path / "fake/python"
     fake.parent.mkdir()
     fake.write_text('#!/bin/sh\necho "$PATH" > a.txt\n')
@@ -123,7 +121,7 @@ def test_a_stage_gets_the_python_that_the_user_has_first_in_path(command: str, t
     assert (folder / "a.txt").read_text() == f"{path}\n"
 
 
-WRITTEN_MEANWHILE = {
+WRITTEN_BY_A_STAGE = {
     "in a command": """
         vars: [gen.yaml]
         stages:
@@ -151,11 +149,11 @@ WRITTEN_MEANWHILE = {
 }
 
 
-@pytest.mark.parametrize("where", WRITTEN_MEANWHILE)
-def test_a_value_that_a_stage_writes_is_taken_as_dvc_repro_takes_it(where: str, tmp_path: Path) -> None:
-    stages = WRITTEN_MEANWHILE[where]
+@pytest.mark.parametrize("where", WRITTEN_BY_A_STAGE)
+def test_a_value_that_a_stage_writes_is_used_as_by_dvc_repro(where: str, tmp_path: Path) -> None:
+    stages = WRITTEN_BY_A_STAGE[where]
     files = [file for file in ("p/gen.yaml", "gen.yaml", "params.yaml") if file in stages]
-    beside_dvc(tmp_path, {files[0]: "lr: 1\nnames: {x: 1, y: 2}\n", "dvc.yaml": stages})
+    compare_with_dvc(tmp_path, {files[0]: "lr: 1\nnames: {x: 1, y: 2}\n", "dvc.yaml": stages})
 
 
 LONG = "v" * 130
@@ -174,12 +172,12 @@ def test_each_stage_has_a_log_of_its_own_inside_the_project(names: str, command:
     folder = make(tmp_path / "project", {"dvc.yaml": json.dumps({"stages": stages}, ensure_ascii=False)})
     abreast(folder, command=command)
     logs = [log.read_text().splitlines() for log in (folder / LOGS).iterdir()]
-    said = [[line for line in log if line.startswith("I am ")] for log in logs]
-    assert sorted(said) == sorted([f"I am {name}"] for name in NAMES[names])
+    lines = [[line for line in log if line.startswith("I am ")] for log in logs]
+    assert sorted(lines) == sorted([f"I am {name}"] for name in NAMES[names])
     assert {log.parent for log in tmp_path.rglob("*.log")} == {folder / LOGS}
 
 
-def test_stages_of_long_names_leave_what_dvc_repro_leaves(tmp_path: Path) -> None:
+def test_stages_with_long_names_leave_the_files_of_dvc_repro(tmp_path: Path) -> None:
     stages = f"""
         stages:
           s:
@@ -187,12 +185,12 @@ def test_stages_of_long_names_leave_what_dvc_repro_leaves(tmp_path: Path) -> Non
             cmd: echo '${{item.one}} ${{item.two}}'
             deps: [in.txt]
         """
-    folder = beside_dvc(tmp_path, {"dvc.yaml": stages})
+    folder = compare_with_dvc(tmp_path, {"dvc.yaml": stages})
     assert len(entries(folder)) == 4
 
 
 @pytest.mark.parametrize("command", ["repro", "rehearse"])
-def test_a_stage_that_failed_is_shown_with_its_own_log(command: str, tmp_path: Path) -> None:
+def test_a_failed_stage_is_shown_with_its_own_log(command: str, tmp_path: Path) -> None:
     stages = """
         stages:
           one: {foreach: ["m:1"], do: {cmd: echo this is one, deps: [in.txt]}}
@@ -212,8 +210,8 @@ IGNORED = {
 
 
 @pytest.mark.parametrize("form", IGNORED)
-def test_a_gitignore_keeps_its_bytes(form: str, tmp_path: Path) -> None:
-    """It lies in a folder that one stage depends on, and two others add to it."""
+def test_gitignore_keeps_its_bytes(form: str, tmp_path: Path) -> None:
+    """One stage depends on its folder, and two others add lines to it."""
     stages = """
         stages:
           all: {cmd: cat d/*.txt > all.txt, deps: [d], outs: [all.txt]}
@@ -221,19 +219,21 @@ def test_a_gitignore_keeps_its_bytes(form: str, tmp_path: Path) -> None:
           b: {cmd: cat in.txt > d/b.txt, deps: [in.txt], outs: [d/b.txt]}
         """
     made = {"d/kept.txt": "kept\n", "dvc.yaml": stages}
-    ours = beside_dvc(tmp_path, made, before=lambda folder: (folder / "d/.gitignore").write_bytes(IGNORED[form]))
-    there = (ours / "d/.gitignore").read_bytes()
-    assert there.startswith(IGNORED[form])
-    assert there == (tmp_path / "plain/d/.gitignore").read_bytes()
+    by_abreast = compare_with_dvc(
+        tmp_path, made, before=lambda folder: (folder / "d/.gitignore").write_bytes(IGNORED[form])
+    )
+    content = (by_abreast / "d/.gitignore").read_bytes()
+    assert content.startswith(IGNORED[form])
+    assert content == (tmp_path / "by_dvc/d/.gitignore").read_bytes()
 
 
-SAID = ["x.py:100: fault", "p/dvc.yaml:train: [bold]no[/bold] [/red]"]
+PRINTED = ["x.py:100: fault", "p/dvc.yaml:train: [bold]no[/bold] [/red]"]
 
 
-def test_names_and_lines_of_logs_are_printed_as_they_are(tmp_path: Path) -> None:
-    lines = "; ".join(f"echo '{line}'" for line in SAID)
+def test_stage_names_and_log_lines_are_printed_unchanged(tmp_path: Path) -> None:
+    lines = "; ".join(f"echo '{line}'" for line in PRINTED)
     folder = make(tmp_path, {"p/dvc.yaml": json.dumps({"stages": {"train": {"cmd": f"{lines}; false"}}})})
     output = abreast(folder, "p/dvc.yaml", status=1)
     assert "p/dvc.yaml:train: started\n" in output
-    assert all(f"  {line}\n" in output for line in SAID)
+    assert all(f"  {line}\n" in output for line in PRINTED)
     assert " p/dvc.yaml:train " in run(folder, "abreast", "log")

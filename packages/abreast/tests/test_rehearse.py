@@ -1,4 +1,4 @@
-"""`abreast rehearse`, on small projects: what `dvc repro` writes, without its lock and cache."""
+"""`abreast rehearse` on small projects: the outputs of `dvc repro`, without its lock and cache."""
 
 import json
 import shutil
@@ -51,17 +51,17 @@ MANY = {
 }
 
 
-def test_it_writes_what_dvc_repro_writes_but_no_lock(tmp_path: Path) -> None:
-    plain = make(tmp_path / "plain", MANY)
-    ours = shutil.copytree(plain, tmp_path / "ours")
-    run(plain, "dvc", "repro")
-    rehearse(ours, "-j", "4")
-    by_dvc = {name: text for name, text in results(plain).items() if not name.endswith((".lock", ".gitignore"))}
-    assert results(ours) == by_dvc
-    assert not (ours / ".dvc/cache").exists()
+def test_a_rehearsal_writes_the_outputs_of_dvc_repro_and_no_lock(tmp_path: Path) -> None:
+    by_dvc = make(tmp_path / "by_dvc", MANY)
+    by_abreast = shutil.copytree(by_dvc, tmp_path / "by_abreast")
+    run(by_dvc, "dvc", "repro")
+    rehearse(by_abreast, "-j", "4")
+    expected = {name: text for name, text in results(by_dvc).items() if not name.endswith((".lock", ".gitignore"))}
+    assert results(by_abreast) == expected
+    assert not (by_abreast / ".dvc/cache").exists()
 
 
-TOLD = """
+ABOUT_SCRIPT = """
 import os, pathlib, sys
 import beside
 print(os.environ["DVC_STAGE"], *sys.argv, pathlib.Path.cwd().name, "colorsys" in sys.modules, __name__, flush=True)
@@ -69,27 +69,27 @@ sys.exit(sys.stdin.read() or None)
 """
 
 
-def test_a_script_finds_what_python_would_give_it_and_slow_imports_behind_it(tmp_path: Path) -> None:
+def test_a_script_sees_what_python_would_show_and_preloaded_modules(tmp_path: Path) -> None:
     files = {
-        "dvc.yaml": "stages: {told: {cmd: python scripts/told.py a=1 b}}",
-        "scripts/told.py": TOLD,
+        "dvc.yaml": "stages: {about: {cmd: python scripts/about.py a=1 b}}",
+        "scripts/about.py": ABOUT_SCRIPT,
         "scripts/beside.py": "",
         "pyproject.toml": 'tool.abreast.preload = ["colorsys", "not_there"]',
     }
     folder = make(tmp_path / "project", files)
     rehearse(folder)
-    assert (folder / LOGS / "told.log").read_text().splitlines()[2:] == [
-        "told scripts/told.py a=1 b project True __main__"
+    assert (folder / LOGS / "about.log").read_text().splitlines()[2:] == [
+        "about scripts/about.py a=1 b project True __main__"
     ]
 
 
-def test_a_module_that_prints_or_fails_when_it_is_imported_disturbs_nothing(tmp_path: Path) -> None:
+def test_preloaded_modules_may_print_or_fail(tmp_path: Path) -> None:
     preloaded = '[tool.abreast]\npreload = ["this", "fails"]\n'
     make(tmp_path, {**slow(0, 1), "pyproject.toml": preloaded, "fails.py": "raise RuntimeError\n"})
     assert "s0: done" in rehearse(tmp_path)
 
 
-def test_a_script_finds_the_abreast_that_lies_beside_it(tmp_path: Path) -> None:
+def test_a_script_imports_a_package_abreast_in_its_folder(tmp_path: Path) -> None:
     script = "import abreast.mine\nopen('out.txt', 'w').close()\n"
     stages = "stages: {a: {cmd: python mine/script.py, outs: [out.txt]}}\n"
     beside = {"mine/abreast/__init__.py": "", "mine/abreast/mine.py": ""}
@@ -97,27 +97,29 @@ def test_a_script_finds_the_abreast_that_lies_beside_it(tmp_path: Path) -> None:
     rehearse(tmp_path)
 
 
-def test_a_stage_that_leaves_out_an_output_has_failed(tmp_path: Path) -> None:
+def test_a_stage_that_does_not_write_an_output_fails(tmp_path: Path) -> None:
     make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: 'true', outs: [out.txt]}}\n"})
-    assert "error: out.txt was not written, which is an output of a" in rehearse(tmp_path, status=1)
+    assert "error: a did not write its output out.txt" in rehearse(tmp_path, status=1)
 
 
-@pytest.mark.parametrize("said", ["tool.abreast.preload = 'torch'", "tool.abreast.preload = [1]", "tool."])
-def test_a_bad_list_of_modules_is_refused_in_a_line(tmp_path: Path, said: str) -> None:
-    output = rehearse(make(tmp_path, {**slow(0, 1), "pyproject.toml": said}), status=2)
+@pytest.mark.parametrize("settings", ["tool.abreast.preload = 'torch'", "tool.abreast.preload = [1]", "tool."])
+def test_an_invalid_list_of_modules_is_an_error_of_one_line(tmp_path: Path, settings: str) -> None:
+    output = rehearse(make(tmp_path, {**slow(0, 1), "pyproject.toml": settings}), status=2)
     assert output.startswith(f"error: {tmp_path}/pyproject.toml: ")
     assert len(output.splitlines()) == 1
 
 
-def test_a_failing_stage_stops_what_needs_it_alone(tmp_path: Path) -> None:
+def test_a_failed_stage_stops_only_its_dependents(tmp_path: Path) -> None:
     folder = make(tmp_path, FAILING)
     output = rehearse(folder, status=1)
     assert f"bad failed. The end of {LOGS}/bad.log:" in output
-    assert "1 stage done, 1 failed, 1 not run since they need those. Mend it and run again.\n" in output
+    assert (
+        "1 stage done, 1 failed, 1 not run because they depend on failed ones. Fix the cause and run again.\n" in output
+    )
     assert (folder / "good.txt").exists()
 
 
-def test_a_stage_that_fills_two_cores_runs_alone_and_finds_the_durations_of_those_before(tmp_path: Path) -> None:
+def test_a_stage_of_two_cores_runs_alone_and_durations_are_written_at_once(tmp_path: Path) -> None:
     last = f"last: {{cmd: cp {DURATIONS} seen.json, deps: [s0.txt, s1.txt], outs: [seen.json], meta: {{cores: 2}}}}"
     project = slow(0.5, 2, s1=", meta: {cores: 2}")
     folder = make(tmp_path, {**project, "dvc.yaml": f"{project['dvc.yaml']}  {last}\n"})
@@ -130,58 +132,60 @@ def test_a_stage_that_fills_two_cores_runs_alone_and_finds_the_durations_of_thos
     assert json.loads((folder / "seen.json").read_text()).keys() == {"s0", "s1"}
 
 
-TIDYING = """
+CLEANS_UP = """
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-pathlib.Path("begun").touch()
+pathlib.Path("started").touch()
 try:
     time.sleep(100)
 except KeyboardInterrupt:
     time.sleep(0.5)
-    pathlib.Path("tidied").touch()
+    pathlib.Path("cleaned_up").touch()
 """
-DEAF = """
+IGNORES_CTRL_C = """
 import pathlib, signal, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-pathlib.Path("begun").touch()
+pathlib.Path("started").touch()
 time.sleep(100)
 """
 STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (signal.SIGKILL, -9)}
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_stopped_it_lets_a_stage_tidy_up_and_leaves_no_process(stop: str, tmp_path: Path) -> None:
+def test_a_stopped_rehearsal_lets_a_stage_clean_up_and_leaves_no_process(stop: str, tmp_path: Path) -> None:
     number, status = STOPS[stop]
-    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}, b: {cmd: sleep 100; true}}", "a.py": TIDYING})
+    folder = make(
+        tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}, b: {cmd: sleep 100; true}}", "a.py": CLEANS_UP}
+    )
     with start(folder, "-j", "2", command="rehearse") as process:
-        wait_for((folder / "begun").exists)
+        wait_for((folder / "started").exists)
         process.send_signal(number)
         assert process.wait(20) == status
     wait_for(lambda: not at_work(folder), 20)
-    assert (folder / "tidied").exists()
+    assert (folder / "cleaned_up").exists()
 
 
-def test_a_stage_that_does_not_end_is_killed_after_its_grace(tmp_path: Path) -> None:
-    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}}", "a.py": DEAF})
+def test_a_command_that_does_not_end_is_killed_after_the_grace_time(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}}", "a.py": IGNORES_CTRL_C})
     with start(folder, "--grace", "1", command="rehearse") as process:
-        wait_for((folder / "begun").exists)
+        wait_for((folder / "started").exists)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     assert not at_work(folder)
 
 
-def test_nothing_outlives_the_process_that_forks_when_something_kills_it(tmp_path: Path) -> None:
-    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}}", "a.py": DEAF})
+def test_no_process_is_left_after_the_server_is_killed(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: python a.py}}", "a.py": IGNORES_CTRL_C})
     with start(folder, "--grace", "1", command="rehearse") as process:
-        wait_for((folder / "begun").exists)
+        wait_for((folder / "started").exists)
         psutil.Process(process.pid).children()[0].kill()
         assert process.wait(20) != 0
     wait_for(lambda: not at_work(folder), 20)
 
 
-def test_outside_of_a_dvc_project_it_says_so_in_a_line(tmp_path: Path) -> None:
+def test_a_folder_outside_of_a_project_is_an_error_of_one_line(tmp_path: Path) -> None:
     assert rehearse(tmp_path, status=2).startswith("error: you are not inside of a DVC repository")
 
 
-def test_a_project_without_stages_is_refused_in_a_line(tmp_path: Path) -> None:
-    assert rehearse(make(tmp_path, {}), status=2) == "error: no stages with a command: there is nothing to rehearse\n"
+def test_a_project_without_stages_is_an_error_of_one_line(tmp_path: Path) -> None:
+    assert rehearse(make(tmp_path, {}), status=2) == "error: no stages with a command: there is nothing to run\n"

@@ -1,4 +1,4 @@
-"""What of a machine's cores, memory and GPUs `abreast` fills, as `meta` of the stages says, and how often it tries."""
+"""Cores, memory, GPUs, mutexes and retries of stages, as `meta` in dvc.yaml sets them."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import loky
 import pytest
 
 from abreast.errors import AbreastError
-from abreast.plan.resources import Resources, capacity, cpus
+from abreast.plan.resources import Resources, capacity, count_cores
 from dvc_project import ENVIRONMENT, LOGS, abreast, entries, make, ran, run
 
 MEETING = """
@@ -22,29 +22,29 @@ me.write_text("together" if other.exists() else "alone")
 
 
 def meeting(folder: Path, a: str = "{}", b: str = "{}") -> Path:
-    """Make a project of two stages that wait for each other for a moment, with their `meta`."""
+    """Make a project of two stages with this `meta` that wait three seconds for each other."""
     stage = "  {0}: {{cmd: python meeting.py {0}.txt {1}.txt, outs: [{0}.txt], meta: {2}}}\n"
     stages = stage.format("a", "b", a) + stage.format("b", "a", b)
     return make(folder, {"meeting.py": MEETING, "dvc.yaml": f"stages:\n{stages}"})
 
 
-def together(folder: Path) -> bool:
+def ran_in_parallel(folder: Path) -> bool:
     return {"alone"}.isdisjoint((folder / f"{name}.txt").read_text() for name in "ab")
 
 
-def test_without_jobs_it_fills_the_cores_that_a_quota_leaves(tmp_path: Path) -> None:
-    """LOKY_MAX_CPU_COUNT stands for a container's quota: loky counts both, and nobody else heeds the first."""
+def test_without_jobs_the_cores_of_a_quota_are_used(tmp_path: Path) -> None:
+    """LOKY_MAX_CPU_COUNT simulates a container's quota: loky respects both, and other libraries ignore the variable."""
     folder = meeting(tmp_path)
     run(folder, "abreast", "repro", environment={"LOKY_MAX_CPU_COUNT": "1"})
-    assert not together(folder)
+    assert not ran_in_parallel(folder)
     abreast(folder, "--force", "-j", "2")
-    assert together(folder)
+    assert ran_in_parallel(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="has no affinity")
-def test_without_jobs_it_fills_the_cores_that_affinity_leaves() -> None:
+def test_without_jobs_the_cores_of_the_affinity_are_used() -> None:
     allowed = os.sched_getaffinity(0)
-    assert capacity(None, [])["cores"] == cpus() == loky.cpu_count()
+    assert capacity(None, [])["cores"] == count_cores() == loky.cpu_count()
     os.sched_setaffinity(0, {min(allowed)})
     try:
         assert capacity(None, [])["cores"] == 1
@@ -53,11 +53,11 @@ def test_without_jobs_it_fills_the_cores_that_affinity_leaves() -> None:
     assert capacity(7, [])["cores"] == 7
 
 
-MUCH = "{memory: 9000 TB}"
+TOO_MUCH = "{memory: 9000 TB}"
 PAIRS = {
     "of little memory": ("{memory: 1 MB}", "{memory: 1 MiB}", True),
-    "of more memory than there is": (MUCH, MUCH, False),
-    "of which one asks for memory": (MUCH, "{}", True),
+    "of more memory than there is": (TOO_MUCH, TOO_MUCH, False),
+    "of which one asks for memory": (TOO_MUCH, "{}", True),
     "of a GPU each of two": ("{gpu: 1}", "{gpu: 1}", True),
     "of two GPUs": ("{gpu: 2}", "{gpu: 1}", False),
     "of one mutex": ("{mutex: [base]}", "{mutex: base}", False),
@@ -67,36 +67,36 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_two_stages_run_at_once_where_there_is_enough_for_both(pair: str, tmp_path: Path) -> None:
+def test_two_stages_run_in_parallel_if_resources_suffice(pair: str, tmp_path: Path) -> None:
     tool = tmp_path / "bin/nvidia-smi"
     tool.parent.mkdir()
     tool.write_text("#!/bin/sh\necho GPU 0\necho GPU 1\n")
     tool.chmod(0o755)
-    one, other, at_once = PAIRS[pair]
+    one, other, parallel = PAIRS[pair]
     folder = meeting(tmp_path / "project", one, other)
     path = f"{tool.parent}{os.pathsep}{ENVIRONMENT['PATH']}"
-    said = run(folder, "abreast", "repro", "-j", "2", environment={"PATH": path})
-    assert together(folder) == at_once
-    assert ("a: meta.memory: 9000 TB is more than" in said) == (one == MUCH)
+    output = run(folder, "abreast", "repro", "-j", "2", environment={"PATH": path})
+    assert ran_in_parallel(folder) == parallel
+    assert ("a: meta.memory: 9000 TB is more than" in output) == (one == TOO_MUCH)
 
 
-def test_without_nvidia_smi_one_stage_at_a_time_has_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nvidia_smi_there_is_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert capacity(2, [{"gpu": 1}])["gpu"] == 1
 
 
 @pytest.mark.parametrize(
-    ("meta", "said"),
+    ("meta", "message"),
     [
-        ({"cores": 0}, "dvc.yaml: s: meta.cores: 0 is not a whole number from 1"),
-        ({"memory": "8 apples"}, "dvc.yaml: s: meta.memory: '8 apples' is no amount of memory.*"),
-        ({"gpu": True}, "dvc.yaml: s: meta.gpu: True is not a whole number from 0"),
+        ({"cores": 0}, "dvc.yaml: s: meta.cores: 0 is not an integer of at least 1"),
+        ({"memory": "8 apples"}, "dvc.yaml: s: meta.memory: '8 apples' is not an amount of memory.*"),
+        ({"gpu": True}, "dvc.yaml: s: meta.gpu: True is not an integer of at least 0"),
         ({"mutex": {"a": 1}}, "dvc.yaml: s: meta.mutex: {'a': 1} is not a list of names"),
-        ({"retries": -1}, "dvc.yaml: s: meta.retries: -1 is not a whole number from 0"),
+        ({"retries": -1}, "dvc.yaml: s: meta.retries: -1 is not an integer of at least 0"),
     ],
 )
-def test_a_value_that_cannot_be_is_refused_with_its_place(meta: dict[str, object], said: str) -> None:
-    with pytest.raises(AbreastError, match=f"^{said}$"):
+def test_an_invalid_value_in_meta_is_an_error_with_its_place(meta: dict[str, object], message: str) -> None:
+    with pytest.raises(AbreastError, match=f"^{message}$"):
         Resources.read(meta, "dvc.yaml: s")
 
 
@@ -112,18 +112,18 @@ FLAKY = """
 
 
 @pytest.mark.parametrize("command", ["repro", "rehearse"])
-def test_a_stage_that_fails_at_first_is_tried_again_as_often_as_it_says(command: str, tmp_path: Path) -> None:
+def test_a_failed_stage_is_retried(command: str, tmp_path: Path) -> None:
     folder = make(tmp_path, {"dvc.yaml": FLAKY.format(fails=2)})
-    said = abreast(folder, command=command)
-    assert ran(said) == {"flaky", "after"}
-    assert [line.split(";")[0] for line in said.splitlines() if "tried" in line] == [
-        "flaky: failed, and is tried again (1 of 2)",
-        "flaky: failed, and is tried again (2 of 2)",
+    output = abreast(folder, command=command)
+    assert ran(output) == {"flaky", "after"}
+    assert [line.partition("; its log")[0] for line in output.splitlines() if "retry" in line] == [
+        "flaky: failed; retry 1 of 2 starts",
+        "flaky: failed; retry 2 of 2 starts",
     ]
     assert (folder / LOGS / "flaky.log").read_text().count("> echo try") == 3
 
 
-def test_a_stage_that_keeps_failing_has_failed_after_its_tries(tmp_path: Path) -> None:
+def test_a_stage_that_keeps_failing_fails_after_its_retries(tmp_path: Path) -> None:
     folder = make(tmp_path, {"dvc.yaml": FLAKY.format(fails=9)})
     assert "flaky failed. The end of" in abreast(folder, status=1)
     assert (folder / "tries.txt").read_text() == "try\n" * 3

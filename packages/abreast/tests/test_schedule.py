@@ -14,26 +14,26 @@ def schedule(*tasks: Task, cores: int = 2) -> Schedule:
     return Schedule({task.name: task for task in tasks}, {"cores": cores})
 
 
-def test_the_longest_starts_first() -> None:
+def test_the_longest_task_starts_first() -> None:
     assert schedule(task("short", 1), task("long", 9), task("middle", 5)).startable() == ["long", "middle"]
 
 
-def test_what_a_long_chain_hangs_on_comes_before_a_longer_task() -> None:
+def test_a_task_on_the_critical_path_comes_before_a_longer_task() -> None:
     plan = schedule(task("alone", 5), task("first", 1), task("then", 8, "first"), cores=1)
     assert plan.startable() == ["first"]
 
 
-def test_a_task_of_two_cores_comes_before_a_longer_one_of_one_slot() -> None:
+def test_a_task_of_two_cores_comes_before_a_longer_one_of_one_core() -> None:
     assert schedule(task("long", 99), task("wide", 1, cores=2), task("small")).startable() == ["wide"]
 
 
-def test_a_task_of_two_cores_is_not_started_on_one_and_not_overtaken() -> None:
+def test_a_task_of_two_cores_waits_for_both_and_is_not_overtaken() -> None:
     plan = schedule(task("wide", 9, cores=2), task("small", 1), task("other"))
     plan.running["other"] = 0.0
     assert plan.startable() == []
 
 
-def test_a_task_of_more_cores_than_there_are_fills_them_all() -> None:
+def test_a_task_of_more_cores_than_the_capacity_uses_all() -> None:
     plan = schedule(task("wide", 9, cores=8), task("small", 1))
     assert plan.startable() == ["wide"]
 
@@ -45,13 +45,13 @@ def test_everything_that_needs_a_failed_task_is_blocked() -> None:
     assert plan.startable() == ["d"]
 
 
-def test_the_time_left_follows_the_pace_so_far() -> None:
+def test_the_remaining_time_is_scaled_by_the_finished_tasks() -> None:
     plan = schedule(task("a", 100), task("b", 100), task("c", 200), cores=1)
     plan.done["a"] = 200
     assert plan.seconds_left() == pytest.approx(600)
 
 
-def test_all_tasks_run_once_and_after_what_they_need() -> None:
+def test_all_tasks_run_once_and_after_those_that_they_need() -> None:
     plan = schedule(task("a"), task("b", 1, "a"), task("c", 1, "a"), task("d", 1, "b", "c"))
     order, events = [], []
     with ThreadPoolExecutor(2) as pool:
@@ -69,7 +69,7 @@ def test_independent_tasks_run_at_the_same_time() -> None:
     assert set(plan.done) == {"a", "b"}
 
 
-def test_a_failed_task_leaves_the_others_to_their_end() -> None:
+def test_other_tasks_run_after_a_failure() -> None:
     plan = schedule(task("bad"), task("needs_it", 1, "bad"), task("good"))
     with ThreadPoolExecutor(2) as pool:
         run_all(plan, pool, lambda name: 3 * (name == "bad"), lambda *_: None)
@@ -78,7 +78,7 @@ def test_a_failed_task_leaves_the_others_to_their_end() -> None:
     assert plan.blocked == {"needs_it"}
 
 
-def test_a_task_that_finds_too_little_memory_holds_back_those_that_want_memory_alone() -> None:
+def test_a_task_that_waits_for_memory_holds_back_only_tasks_that_need_memory() -> None:
     hungry = {
         name: Task(name, frozenset(), seconds, {"cores": 1, "memory": 6}) for name, seconds in (("a", 9), ("b", 8))
     }
@@ -87,7 +87,7 @@ def test_a_task_that_finds_too_little_memory_holds_back_those_that_want_memory_a
     assert plan.startable() == ["a", "none"]
 
 
-def test_a_task_that_wants_more_than_there_is_gets_all() -> None:
+def test_a_demand_above_the_capacity_counts_as_the_capacity() -> None:
     plan = Schedule({"big": Task("big", frozenset(), 1, {"cores": 9, "memory": 99})}, {"cores": 2, "memory": 8})
     assert plan.startable() == ["big"]
 
@@ -103,13 +103,13 @@ def test_tasks_of_one_mutex_run_one_after_the_other() -> None:
     assert plan.startable() == ["b"]
 
 
-def test_failures_that_are_ignored_block_nothing() -> None:
+def test_ignored_failures_block_no_task() -> None:
     plan = Schedule({each.name: each for each in (task("a"), task("b", 1, "a"))}, {"cores": 1}, ignore_failures=True)
     plan.failed["a"] = 1
     assert plan.blocked == set()
     assert plan.startable() == ["b"]
 
 
-def test_a_chain_of_thousands_is_no_matter_of_recursion() -> None:
+def test_a_chain_of_thousands_of_tasks_needs_no_recursion() -> None:
     tasks = [task("0")] + [task(str(number), 1, str(number - 1)) for number in range(1, 5000)]
-    assert schedule(*reversed(tasks)).urgency["0"] == 5000
+    assert schedule(*reversed(tasks)).critical_path["0"] == 5000

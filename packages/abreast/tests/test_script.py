@@ -1,4 +1,4 @@
-"""Python scripts as forks of a process that has their imports behind it: what Python itself would do."""
+"""Python scripts and modules as forks: the same behaviour as in a process of their own."""
 
 import subprocess
 from pathlib import Path
@@ -8,53 +8,58 @@ import pytest
 from dvc_project import ENVIRONMENT, LOGS, abreast, make
 
 PRELOADED = 'tool.abreast.preload = ["colorsys", "numpy.random"]'
-TELLS = """
+PRINTS_START = """
 import random, sys
 import numpy
-print("forked" if "colorsys" in sys.modules else "anew", random.random(), numpy.random.rand(), flush=True)
+print("forked" if "colorsys" in sys.modules else "new", random.random(), numpy.random.rand(), flush=True)
 open(sys.argv[1], "w").close()
 """
 
 
 def logs(folder: Path, *names: str) -> list[list[str]]:
-    """Give the words of the last line of each stage's log that begins with how it was started."""
+    """Return the words of the line of each log that begins with how the script was started: forked or new."""
     lines = [(folder / LOGS / f"{name}.log").read_text().splitlines() for name in names]
-    return [next(line for line in each if line.startswith(("forked", "anew"))).split() for each in lines]
+    return [next(line for line in each if line.startswith(("forked", "new"))).split() for each in lines]
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> Path:
-    """Two stages that run one after the other in one process of DVC."""
+    """Two stages that run one after the other in one DVC process."""
     stages = """
         stages:
-          a: {cmd: python tells.py a.txt, deps: [tells.py], outs: [a.txt]}
-          b: {cmd: python tells.py b.txt, deps: [a.txt], outs: [b.txt]}
+          a: {cmd: python prints.py a.txt, deps: [prints.py], outs: [a.txt]}
+          b: {cmd: python prints.py b.txt, deps: [a.txt], outs: [b.txt]}
         """
-    return make(tmp_path, {"dvc.yaml": stages, "tells.py": TELLS, "pyproject.toml": PRELOADED})
+    return make(tmp_path, {"dvc.yaml": stages, "prints.py": PRINTS_START, "pyproject.toml": PRELOADED})
 
 
-def test_stages_of_repro_are_forks_that_draw_numbers_of_their_own(two: Path) -> None:
+def test_stages_are_forks_with_different_random_numbers(two: Path) -> None:
     abreast(two)
-    (how_a, *drawn_a), (how_b, *drawn_b) = logs(two, "a", "b")
-    assert how_a == how_b == "forked"
-    assert not {*drawn_a} & {*drawn_b}
+    (start_a, *numbers_a), (start_b, *numbers_b) = logs(two, "a", "b")
+    assert start_a == start_b == "forked"
+    assert not {*numbers_a} & {*numbers_b}
 
 
 @pytest.mark.parametrize("beside", ["json.py", "numpy/__init__.py"])
-def test_a_script_beside_a_file_with_the_name_of_a_loaded_module_runs_anew(beside: str, tmp_path: Path) -> None:
-    """Python would import the file beside it."""
-    stages = "stages: {a: {cmd: python scripts/tells.py a.txt, outs: [a.txt]}}"
+def test_a_script_beside_a_file_named_like_a_loaded_module_is_not_forked(beside: str, tmp_path: Path) -> None:
+    """Python would import the file in its folder."""
+    stages = "stages: {a: {cmd: python scripts/prints.py a.txt, outs: [a.txt]}}"
     numpy = "class random: rand = lambda: 0.5\n"
-    files = {"dvc.yaml": stages, "scripts/tells.py": TELLS, f"scripts/{beside}": numpy, "pyproject.toml": PRELOADED}
+    files = {
+        "dvc.yaml": stages,
+        "scripts/prints.py": PRINTS_START,
+        f"scripts/{beside}": numpy,
+        "pyproject.toml": PRELOADED,
+    }
     folder = make(tmp_path, files)
     abreast(folder)
-    ((how, _, drawn),) = logs(folder, "a")
-    assert how == "anew"
-    assert (drawn == "0.5") == beside.startswith("numpy")
+    ((start, _, number),) = logs(folder, "a")
+    assert start == "new"
+    assert (number == "0.5") == beside.startswith("numpy")
 
 
-def test_a_script_may_import_another_abreast_from_a_folder_that_it_names(tmp_path: Path) -> None:
-    script = "import sys; sys.path.insert(0, 'other'); import abreast.mine\n" + TELLS
+def test_a_script_may_import_another_abreast_from_its_path(tmp_path: Path) -> None:
+    script = "import sys; sys.path.insert(0, 'other'); import abreast.mine\n" + PRINTS_START
     stages = "stages: {a: {cmd: python script.py a.txt, outs: [a.txt]}}"
     other = {"other/abreast/__init__.py": "", "other/abreast/mine.py": ""}
     folder = make(tmp_path, {"dvc.yaml": stages, "script.py": script, "pyproject.toml": PRELOADED, **other})
@@ -68,7 +73,7 @@ print("forked", dvc.lock.DEFAULT_TIMEOUT, dvc.stage.run._run.__module__)
 """
 
 
-def test_a_script_that_uses_dvc_gets_it_as_it_is(tmp_path: Path) -> None:
+def test_a_script_that_uses_dvc_gets_its_original_functions(tmp_path: Path) -> None:
     stages = "stages: {a: {cmd: python script.py}}"
     folder = make(tmp_path, {"dvc.yaml": stages, "script.py": USES_DVC, "pyproject.toml": PRELOADED})
     abreast(folder)
@@ -76,13 +81,13 @@ def test_a_script_that_uses_dvc_gets_it_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["python -u tells.py a.txt", "X=1 python tells.py a.txt", "python tells.py 'a.txt'"]
+    "command", ["python -u prints.py a.txt", "X=1 python prints.py a.txt", "python prints.py 'a.txt'"]
 )
-def test_a_command_that_is_for_a_shell_gets_one(command: str, tmp_path: Path) -> None:
+def test_a_command_that_needs_a_shell_is_not_forked(command: str, tmp_path: Path) -> None:
     stages = f'stages: {{a: {{cmd: "{command}", outs: [a.txt]}}}}'
-    folder = make(tmp_path, {"dvc.yaml": stages, "tells.py": TELLS, "pyproject.toml": PRELOADED})
+    folder = make(tmp_path, {"dvc.yaml": stages, "prints.py": PRINTS_START, "pyproject.toml": PRELOADED})
     abreast(folder)
-    assert logs(folder, "a")[0][0] == "anew"
+    assert logs(folder, "a")[0][0] == "new"
 
 
 ENDS = {
@@ -95,7 +100,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_script_ends_with_the_status_and_the_words_of_python(end: str, tmp_path: Path) -> None:
+def test_a_script_ends_with_the_status_and_message_of_python(end: str, tmp_path: Path) -> None:
     words, status = ENDS[end]
     stages = "stages: {a: {cmd: python ends.py}}"
     folder = make(tmp_path, {"dvc.yaml": stages, "ends.py": f"import sys\n{end}\n", "pyproject.toml": PRELOADED})
@@ -139,15 +144,15 @@ def check_module(folder: Path, module: str, files: dict[str, str]) -> None:
     command = f"python -m {module} a=1 --b x/y"
     file = {"dvc.yaml": f"stages: {{a: {{cmd: {command}}}}}", "pyproject.toml": PRELOADED}
     make(folder, {**file, **files})
-    plain = subprocess.run(command.split(), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
-    abreast(folder, command="rehearse", status=1 if plain.returncode else 0)
-    failed = f"ERROR: failed to run: {command}, exited with {plain.returncode}\n" if plain.returncode else ""
+    python = subprocess.run(command.split(), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    abreast(folder, command="rehearse", status=1 if python.returncode else 0)
+    failed = f"ERROR: failed to run: {command}, exited with {python.returncode}\n" if python.returncode else ""
     log = (folder / LOGS / "a.log").read_text()
-    assert log == f"Running stage 'a':\n> {command}\n{plain.stdout}{plain.stderr}{failed}"
+    assert log == f"Running stage 'a':\n> {command}\n{python.stdout}{python.stderr}{failed}"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_run_by_m_is_a_fork_and_finds_what_python_would_give_it(module: str, tmp_path: Path) -> None:
+def test_a_module_run_with_m_is_a_fork_and_sees_what_python_would_show(module: str, tmp_path: Path) -> None:
     folder = module.replace(".", "/").rpartition("/")[0]
     text = ABOUT_MODULE.format(relative="from . import beside" if folder else "import beside")
     files = {f"{module.replace('.', '/')}.py": text, f"{folder or '.'}/beside.py": "", "other/deep/thing.py": ""}
@@ -156,20 +161,23 @@ def test_a_module_run_by_m_is_a_fork_and_finds_what_python_would_give_it(module:
 
 
 @pytest.mark.parametrize("end", MODULE_ENDS)
-def test_a_module_run_by_m_ends_with_the_status_and_the_traceback_of_python(end: str, tmp_path: Path) -> None:
+def test_a_module_run_with_m_ends_with_the_status_and_traceback_of_python(end: str, tmp_path: Path) -> None:
     check_module(tmp_path, "package.module", {"package/module.py": MODULE_ENDS[end], "package/fails.py": "1 / 0"})
 
 
 @pytest.mark.parametrize(
     ("module", "files"),
     [
-        ("package.module", {"package/module.py": TELLS, "json.py": ""}),  # in a folder with the name of a loaded module
-        ("package", {"package/__init__.py": "", "package/__main__.py": TELLS}),
+        (
+            "package.module",
+            {"package/module.py": PRINTS_START, "json.py": ""},
+        ),  # in a folder with the name of a loaded module
+        ("package", {"package/__init__.py": "", "package/__main__.py": PRINTS_START}),
     ],
 )
-def test_a_module_that_is_not_plainly_a_file_beside_no_loaded_module_runs_anew(
+def test_a_package_and_a_module_beside_a_file_named_like_a_loaded_module_are_not_forked(
     module: str, files: dict[str, str], tmp_path: Path
 ) -> None:
     stages = f"stages: {{a: {{cmd: python -m {module} a.txt, outs: [a.txt]}}}}"
     abreast(make(tmp_path, {"dvc.yaml": stages, "pyproject.toml": PRELOADED, **files}))
-    assert logs(tmp_path, "a")[0][0] == "anew"
+    assert logs(tmp_path, "a")[0][0] == "new"

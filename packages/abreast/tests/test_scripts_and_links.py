@@ -1,4 +1,4 @@
-"""`abreast rehearse`: a script that runs as a fork ends as Python ends it, and nothing is written through a link."""
+"""`abreast rehearse`: a forked script ends as in Python, and links into DVC's cache are not written through."""
 
 import hashlib
 import shutil
@@ -65,7 +65,7 @@ SCRIPTS = {
         folder = tempfile.TemporaryDirectory(dir=".", prefix="left-")
         open("out.txt", "w").write("x")
         """,
-    "an object with a last will": """
+    "an object with __del__": """
         import os
         TEXT = b"x"
         class Keeper:
@@ -82,35 +82,35 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_leaves_what_python_leaves(script: str, tmp_path: Path) -> None:
+def test_a_script_leaves_the_files_of_python(script: str, tmp_path: Path) -> None:
     files = {"s.py": SCRIPTS[script], "dvc.yaml": "stages: {s: {cmd: python s.py, outs: [out.txt]}}"}
-    plain = make(tmp_path / "plain", {**FORKED, **files, "beside.py": "file = open('out.txt', 'w')\n"})
-    ours = shutil.copytree(plain, tmp_path / "ours")
-    run(plain, "python", "-B", "s.py")
-    run(ours, "abreast", "rehearse", environment={"PYTHONDONTWRITEBYTECODE": "1"})
-    assert results(ours) == results(plain)
+    by_python = make(tmp_path / "by_python", {**FORKED, **files, "beside.py": "file = open('out.txt', 'w')\n"})
+    by_abreast = shutil.copytree(by_python, tmp_path / "by_abreast")
+    run(by_python, "python", "-B", "s.py")
+    run(by_abreast, "abreast", "rehearse", environment={"PYTHONDONTWRITEBYTECODE": "1"})
+    assert results(by_abreast) == results(by_python)
 
 
 ENDS = {
     "a text": "import sys; sys.exit('for want of data')",
-    "a number": "print('last words'); raise SystemExit(3)",
+    "a number": "print('last output'); raise SystemExit(3)",
     "an error": "def f(): 1 / 0\nf()",
-    "a mistake in writing": "print('never')\n1 +\n",
+    "a syntax error": "print('never')\n1 +\n",
     "a file that cannot be written": "file = open('/dev/full', 'w')\nfile.write('x')\nprint('end')",
     "a thread's error": "import threading; threading.Thread(target=int, args='x', name='t').start()",
     "Ctrl-C": "raise KeyboardInterrupt",
-    "a signal": "import os; print('last words', flush=True); os.kill(os.getpid(), 15)",
+    "a signal": "import os; print('last output', flush=True); os.kill(os.getpid(), 15)",
 }
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_script_s_last_words_and_exit_status_are_python_s(end: str, tmp_path: Path) -> None:
+def test_the_last_output_and_exit_status_of_a_script_are_those_of_python(end: str, tmp_path: Path) -> None:
     folder = make(tmp_path, {**FORKED, "s.py": ENDS[end], "dvc.yaml": "stages: {s: {cmd: python s.py}}"})
-    plain = subprocess.run(["python", "s.py"], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
-    abreast(folder, command="rehearse", status=1 if plain.returncode else 0)
-    failed = f"ERROR: failed to run: python s.py, exited with {plain.returncode}\n" if plain.returncode else ""
+    by_python = subprocess.run(["python", "s.py"], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    abreast(folder, command="rehearse", status=1 if by_python.returncode else 0)
+    failed = f"ERROR: failed to run: python s.py, exited with {by_python.returncode}\n" if by_python.returncode else ""
     log = (folder / LOGS / "s.log").read_text()
-    assert log == f"Running stage 's':\n> python s.py\n{plain.stdout}{plain.stderr}{failed}"
+    assert log == f"Running stage 's':\n> python s.py\n{by_python.stdout}{by_python.stderr}{failed}"
 
 
 LINKED = """
@@ -125,7 +125,7 @@ LINKED = """
 
 
 @pytest.mark.parametrize("link", ["hardlink", "symlink"])
-def test_nothing_is_written_through_a_link_into_dvc_s_cache(link: str, tmp_path: Path) -> None:
+def test_a_rehearsal_does_not_write_through_links_into_the_cache(link: str, tmp_path: Path) -> None:
     script = "import sys; open(sys.argv[1], 'w').write(open('in.txt').read())\n"
     config = f"[cache]\n    type = {link}\n"
     folder = make(tmp_path, {**FORKED, "dvc.yaml": LINKED, "write.py": script, ".dvc/config": config, "in.txt": "1\n"})

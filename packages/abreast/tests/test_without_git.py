@@ -1,4 +1,4 @@
-"""Run stages of a project that is in no git repository."""
+"""A project outside of a git repository."""
 
 import shutil
 from pathlib import Path
@@ -12,12 +12,12 @@ stages:
 """
 
 
-def test_a_project_without_git_gets_what_dvc_makes_of_it(tmp_path: Path) -> None:
-    ours = make(tmp_path / "ours", {"dvc.yaml": STAGES, ".dvc/config": "[core]\n    no_scm = True\n"})
-    shutil.rmtree(ours / ".git")
-    plain = shutil.copytree(ours, tmp_path / "plain")
-    abreast(ours)
-    run(plain, "dvc", "repro")
-    assert results(ours) == results(plain)
-    assert not (ours / ".gitignore").exists()
-    assert "up to date" in abreast(ours)
+def test_a_project_without_git_has_the_files_of_dvc_repro(tmp_path: Path) -> None:
+    by_abreast = make(tmp_path / "by_abreast", {"dvc.yaml": STAGES, ".dvc/config": "[core]\n    no_scm = True\n"})
+    shutil.rmtree(by_abreast / ".git")
+    by_dvc = shutil.copytree(by_abreast, tmp_path / "by_dvc")
+    abreast(by_abreast)
+    run(by_dvc, "dvc", "repro")
+    assert results(by_abreast) == results(by_dvc)
+    assert not (by_abreast / ".gitignore").exists()
+    assert "up to date" in abreast(by_abreast)

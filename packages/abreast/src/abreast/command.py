@@ -1,4 +1,4 @@
-"""The command `abreast`: `abreast repro`, `rehearse`, `check` and `log`."""
+"""The command line: `abreast repro`, `rehearse`, `check` and `log`."""
 
 import argparse
 import os
@@ -15,239 +15,251 @@ from abreast.errors import AbreastError
 if TYPE_CHECKING:
     from abreast.cluster.head import Cluster
 
-DESCRIPTION = "Run the stages of a DVC project side by side, and tell which are stale."
-REPRO = """Run every stage that changed, and what depends on it, as many at a time as there are cores.
+DESCRIPTION = "Run the stages of a DVC project in parallel, and tell which stages are stale."
+REPRO = """Run the stages that changed, and all stages that depend on them, in parallel.
 
-It takes what `dvc repro` takes, and leaves what that leaves, to the byte of dvc.lock. A stage that fails stops only
-what needs it. dvc.yaml says what a stage fills while it runs:
+The flags are those of `dvc repro`, and the files are the same, dvc.lock included. A stage that fails stops only the
+stages that depend on it. A stage uses one core while it runs, unless dvc.yaml says otherwise:
   meta: {cores: 2, memory: 8 GB, gpu: 1, mutex: [database], retries: 2}
-Without that it fills one core. Stages of most cores start first, then those that the longest chain of stages depends
-on, by how long they took before. Logs: .dvc/tmp/abreast/logs; what stages took: `abreast log`.
+Stages with the most cores start first, then those with the longest chain of dependent stages, by their last durations.
+Logs are in .dvc/tmp/abreast/logs. `abreast log` shows the time and memory of each stage.
 
-Exit status: 0, 1 when a stage failed, 2 when the project or the command line is wrong, 130 after Ctrl-C.
+Exit status: 0, 1 if a stage failed, 2 if the project or the command line is wrong, 130 after Ctrl-C.
 """
-REHEARSE = """Run all stages once, whatever changed, with neither DVC's cache nor its lock.
+REHEARSE = """Run all stages once, changed or not, without DVC's cache and lock.
 
-For a first look and for tests, in a folder of its own: outputs are written over where they lie. Order, `meta`, logs and
-what becomes of a stage that fails are those of `abreast repro`.
+Use it to try a pipeline or to test it, in a copy of the project: it overwrites outputs. Order, `meta`, logs and
+failures are as in `abreast repro`.
 
-Exit status: 0, 1 when a stage failed, 2 when the project or the command line is wrong, 130 after Ctrl-C.
+Exit status: 0, 1 if a stage failed, 2 if the project or the command line is wrong, 130 after Ctrl-C.
 """
-CHECK = """Tell whether results follow from what lies beside them, and run nothing; data need not be there.
+CHECK = """Tell whether the results follow from code, parameters and dvc.lock. Runs nothing, and needs no data.
 
-Each stage that is stale is named with what changed: a command, a dependency, a parameter, an output in git, an entry of
-a lock. Those that are stale only through others wait for them. Without TARGET, stages of every dvc.yaml are looked at.
+Each stale stage is listed with what changed: a command, a dependency, a parameter, an output in git, or a lock entry.
+Stages that depend on a stale stage are listed as waiting. Without TARGET, all stages of all dvc.yaml files are checked.
 
-Exit status: 0 when all are fresh, 1 when stages are stale, 2 when the project or the command line is wrong.
+Exit status: 0 if all stages are fresh, 1 if stages are stale, 2 if the project or the command line is wrong.
 """
-LOG = """Show what each stage of the last run took: seconds, processor seconds, memory of its largest process.
+LOG = """Show each stage of the last run: wall time, processor time, and memory of its largest process.
 
-Exit status: 0, 2 when there was no run.
+Exit status: 0, 2 if there was no run.
 """
-FRESH = "Everything is up to date."
+UP_TO_DATE = "Everything is up to date."
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command with arguments, by default those of the command line; give the exit status."""
-    # A shell that starts this in the background has it ignore Ctrl-C, which stages would inherit.
+    """Run the command line, by default that of the process, and return the exit status."""
+    # A shell that starts abreast in the background lets it ignore Ctrl-C, and stages would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    given = parser().parse_args(arguments)
+    args = make_parser().parse_args(arguments)
     try:
-        status = {"repro": repro, "rehearse": rehearse, "check": check, "log": log}[given.command](given)
+        status = {"repro": repro, "rehearse": rehearse, "check": check, "log": log}[args.command](args)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # of `abreast check | head`
+    except BrokenPipeError:  # as in `abreast check | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (AbreastError, OSError) as error:  # such as of a full disk
+    except (AbreastError, OSError) as error:  # such as a full disk
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = " What was done is kept; the next run goes on from there." if given.command == "repro" else ""
+        kept = " Finished stages are kept; the next run continues from there." if args.command == "repro" else ""
         print(f"Interrupted.{kept}", file=sys.stderr)
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(prog="abreast", description=DESCRIPTION)
-    whole.add_argument("--version", action="version", version=f"abreast {version('abreast')}")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="abreast", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"abreast {version('abreast')}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, about: str, description: str) -> argparse.ArgumentParser:
-        layout = argparse.RawDescriptionHelpFormatter
-        return commands.add_parser(name, help=about, description=description, formatter_class=layout)
+    def add_command(name: str, summary: str, description: str) -> argparse.ArgumentParser:
+        formatter = argparse.RawDescriptionHelpFormatter
+        return subparsers.add_parser(name, help=summary, description=description, formatter_class=formatter)
 
-    add_repro(add("repro", "run what changed, side by side", REPRO))
-    add_run(add("rehearse", "run all stages once, with neither cache nor lock", REHEARSE))
-    check = add("check", "tell which stages are stale, and what changed", CHECK)
-    check.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: all)")
-    check.add_argument("--json", action="store_true", help="say it as JSON")
-    log = add("log", "show what each stage of the last run took", LOG)
-    log.add_argument("--back", type=number(0), default=0, metavar="N", help="of the run that was N runs earlier (0)")
-    log.add_argument("--json", action="store_true", help="say it as JSON")
-    log.add_argument("--svg", type=Path, metavar="FILE", help="draw when each stage ran into a file")
-    return whole
+    add_repro_flags(add_command("repro", "run the stages that changed, in parallel", REPRO))
+    add_run_flags(add_command("rehearse", "run all stages once, without DVC's cache and lock", REHEARSE))
+    check_parser = add_command("check", "tell which stages are stale, and what changed", CHECK)
+    check_parser.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: all)")
+    check_parser.add_argument("--json", action="store_true", help="print JSON")
+    log_parser = add_command("log", "show time and memory of each stage in the last run", LOG)
+    log_parser.add_argument("--back", type=integer(0), default=0, metavar="N", help="show the N-th run before the last")
+    log_parser.add_argument("--json", action="store_true", help="print JSON")
+    log_parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a timeline of the stages into a file")
+    return parser
 
 
-def add_repro(repro: argparse.ArgumentParser) -> None:
-    """Add the flags of `dvc repro`, of the same names, and ours."""
-    flags = repro.add_argument_group("as in `dvc repro`")
-    flags.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: dvc.yaml)")
+def add_repro_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `dvc repro`, with the same names, and those that only abreast has."""
+    group = parser.add_argument_group("as in `dvc repro`")
+    group.add_argument("targets", nargs="*", metavar="TARGET", help="stages, groups or files (default: dvc.yaml)")
 
-    def flag(*names: str, **more: str) -> None:
-        flags.add_argument(*names, action="store_true", **more)  # type: ignore[arg-type]
+    def add_flag(*names: str, **options: str) -> None:
+        group.add_argument(*names, action="store_true", **options)  # type: ignore[arg-type]
 
-    flag("-f", "--force", help="run stages that did not change, too")
-    flag("-s", "--single-item", help="run the targets alone; connected ones in the order given")
-    flag("-p", "--pipeline", help="run all stages that are connected with the targets")
-    flag("-P", "--all-pipelines", help="run all stages of all files dvc.yaml")
-    flag("-R", "--recursive", help="a target may be a folder: run the stages in it")
-    flag("--glob", help="a target may be a pattern: train@*")
-    flag("--downstream", help="run the targets and what depends on them")
-    flag("--force-downstream", help="run all that depends on a stage that ran, changed or not")
-    flag("--pull", help="fetch data that are missing")
-    flag("--allow-missing", help="leave out stages of which only data are missing")
-    flag("--dry", help="list what would run, and run nothing")
-    flag("-i", "--interactive", help="ask of each stage whether to run it, all before the first starts")
-    flag("-k", "--keep-going", help="go on with what does not need a stage that failed: so it always is here")
-    flag("--ignore-errors", help="run what needs a stage that failed, too, and end with status 0")
-    flag("--no-commit", help="put no outputs into DVC's cache")
-    flags.add_argument(
-        "--no-run-cache", dest="run_cache", action="store_false", help="run stages that ran with the same inputs before"
+    add_flag("-f", "--force", help="also run stages that did not change")
+    add_flag("-s", "--single-item", help="run only the targets; connected targets run in the given order")
+    add_flag("-p", "--pipeline", help="run all stages that are connected with the targets")
+    add_flag("-P", "--all-pipelines", help="run all stages of all dvc.yaml files")
+    add_flag("-R", "--recursive", help="a target may be a folder: run the stages in it")
+    add_flag("--glob", help="a target may be a pattern, such as train@*")
+    add_flag("--downstream", help="run the targets and the stages that depend on them")
+    add_flag("--force-downstream", help="run all stages that depend on a stage that ran, changed or not")
+    add_flag("--pull", help="fetch missing data")
+    add_flag("--allow-missing", help="skip stages if only their data is missing")
+    add_flag("--dry", help="list the stages that would run, and run nothing")
+    add_flag("-i", "--interactive", help="ask for each stage whether to run it, before the first one starts")
+    add_flag(
+        "-k", "--keep-going", help="after a failure, run the stages that do not depend on it; always so in abreast"
     )
-    add_run(repro)
-    repro.add_argument(
-        "--verify", action="store_true", help="read all outputs first (1 s for 500 MB) and make anew what is damaged"
+    add_flag("--ignore-errors", help="also run stages that depend on a failed one, and exit with status 0")
+    add_flag("--no-commit", help="do not store outputs in DVC's cache")
+    group.add_argument(
+        "--no-run-cache",
+        dest="run_cache",
+        action="store_false",
+        help="run stages even if the run cache has their results",
     )
-    repro.add_argument(
+    add_run_flags(parser)
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="first read all outputs (1 s for 500 MB), and run the stages of damaged ones",
+    )
+    parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="of a Dask scheduler, as tcp://127.0.0.1:8786, whose workers run the longer stages",
+        help="of a Dask scheduler, such as tcp://127.0.0.1:8786; its workers run the long stages",
     )
 
 
-def add_run(runs: argparse.ArgumentParser) -> None:
-    runs.add_argument("-j", "--jobs", type=number(1), metavar="N", help="cores to fill (default: all)")
-    runs.add_argument(
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-j", "--jobs", type=integer(1), metavar="N", help="cores to use (default: all)")
+    parser.add_argument(
         "--grace",
-        type=number(0),
+        type=integer(0),
         default=20,
         metavar="SECONDS",
-        help="what a stopped stage has to tidy up, then it is killed (20)",
+        help="after Ctrl-C, seconds until a command is killed (default: 20)",
     )
-    runs.add_argument(
-        "--durations", type=Path, metavar="FILE", help="seconds of stages, as {name: seconds}, for a first run"
+    parser.add_argument(
+        "--durations",
+        type=Path,
+        metavar="FILE",
+        help="expected seconds of stages for a first run, as {name: seconds} in JSON",
     )
 
 
-def number(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+def integer(minimum: int) -> Callable[[str], int]:
+    """Return a type for argparse: integers from a minimum."""
+
+    def parse(text: str) -> int:
+        if int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"{text} is less than {minimum}")
         return int(text)
 
-    read.__name__ = "whole number"  # as argparse calls it
-    return read
+    parse.__name__ = "integer"  # argparse prints it
+    return parse
 
 
-def check(given: argparse.Namespace) -> int:
-    """Say which stages are stale; give the exit status."""
-    from abreast.check.freshness import check as look  # DVC takes a second to import: not for --help
+def check(args: argparse.Namespace) -> int:
+    """Print which stages are stale, and return the exit status."""
+    from abreast.check import freshness  # DVC takes a second to import: not for --help
 
-    finding = look(given.targets, Path())
-    print(finding.as_json() if given.json else "\n".join([*finding.lines(), finding.verdict()]))
-    return 0 if finding.fresh else 1
+    result = freshness.check(args.targets, Path())
+    print(result.as_json() if args.json else "\n".join([*result.lines(), result.verdict()]))
+    return 0 if result.fresh else 1
 
 
-def log(given: argparse.Namespace) -> int:
-    """Show what the last run took."""
+def log(args: argparse.Namespace) -> int:
+    """Show time and memory of the stages of a run."""
     from rich.console import Console
 
     from abreast.dvc_api import find_root
     from abreast.run import history
-    from abreast.run.timeline import draw
+    from abreast.run.timeline import draw_svg
 
-    records = history.last_run(find_root(), given.back)
-    if given.svg:
+    records = history.records_of_run(find_root(), args.back)
+    if args.svg:
         try:
-            given.svg.write_text(draw(records), encoding="utf-8")
+            args.svg.write_text(draw_svg(records), encoding="utf-8")
         except OSError as error:
-            raise AbreastError(f"{given.svg}: {error.strerror}") from None
-    elif given.json:
+            raise AbreastError(f"{args.svg}: {error.strerror}") from None
+    elif args.json:
         print(history.as_json(records))
     else:
         Console(soft_wrap=True).print(history.table(records))
     return 0
 
 
-def repro(given: argparse.Namespace) -> int:
-    """Run what is to run; give the exit status."""
-    reference = durations(given.durations)
+def repro(args: argparse.Namespace) -> int:
+    """Run the stages that changed, and return the exit status."""
+    durations = read_durations(args.durations)
     from abreast.check.damage import FOLDER
     from abreast.dvc_api import Options
-    from abreast.plan.stages import Selection, plan, to_preload
+    from abreast.plan.stages import Selection, make_plan, to_preload
     from abreast.run.run_lock import run_lock
     from abreast.run.server import Server
 
-    wanted = Selection(**{it.name: getattr(given, it.name) for it in fields(Selection)})
-    if given.dry:
-        stages = plan(wanted.dry()).stages
+    selection = Selection(**{field.name: getattr(args, field.name) for field in fields(Selection)})
+    if args.dry:
+        stages = make_plan(selection.without_side_effects()).stages
         lines = [f"{stage.name}: {stage.command or 'its data changed'}" for stage in stages]
-        print("\n".join(lines or [FRESH]))
+        print("\n".join(lines or [UP_TO_DATE]))
         return 0
-    with run_lock() as root, Server(to_preload(root), given.grace) as server:  # it imports while DVC is asked
-        work = plan(wanted)
-        for path in work.damaged:
-            print(f"{path}: damaged on the disk; set aside in {FOLDER}, to be made anew", file=sys.stderr)
-        if not work.stages:
-            print(FRESH)
+    with run_lock() as root, Server(to_preload(root), args.grace) as server:  # it imports while DVC makes the plan
+        plan = make_plan(selection)
+        for path in plan.damaged:
+            print(f"{path}: damaged on disk; moved to {FOLDER}; its stage runs again", file=sys.stderr)
+        if not plan.stages:
+            print(UP_TO_DATE)
             return 0
-        from abreast.run.runs import Run, Settings  # with rich, which takes as long as a look at some stages
+        from abreast.run.runner import Run, Settings  # imports rich, which takes as long as checking some stages
 
-        allow_missing = given.allow_missing and not work.damaged
-        options = Options(given.force, given.pull, allow_missing, given.no_commit, given.run_cache)
+        allow_missing = args.allow_missing and not plan.damaged
+        options = Options(args.force, args.pull, allow_missing, args.no_commit, args.run_cache)
         settings = Settings(
-            given.jobs,
-            reference,
+            args.jobs,
+            durations,
             options,
-            orders=work.orders,
-            force_downstream=given.force_downstream,
-            ignore_errors=given.ignore_errors,
-            grace=given.grace,
+            entry_order=plan.entry_order,
+            force_downstream=args.force_downstream,
+            ignore_errors=args.ignore_errors,
+            grace=args.grace,
         )
-        cluster = connected(given.scheduler) if given.scheduler else None
-        return Run(root, work.stages, settings, server, cluster).to_the_end()
+        cluster = connect_cluster(args.scheduler) if args.scheduler else None
+        return Run(root, plan.stages, settings, server, cluster).execute()
 
 
-def rehearse(given: argparse.Namespace) -> int:
-    """Run all stages; give the exit status."""
-    reference = durations(given.durations)
+def rehearse(args: argparse.Namespace) -> int:
+    """Run all stages without DVC's cache and lock, and return the exit status."""
+    durations = read_durations(args.durations)
     from abreast.plan.stages import all_stages, to_preload
     from abreast.run.run_lock import run_lock
-    from abreast.run.runs import Run, Settings
+    from abreast.run.runner import Run, Settings
     from abreast.run.server import Server
 
-    with run_lock() as root, Server(to_preload(root), given.grace) as server:
+    with run_lock() as root, Server(to_preload(root), args.grace) as server:
         os.chdir(root)
         stages = all_stages(root)
         if not stages:
-            raise AbreastError("no stages with a command: there is nothing to rehearse")
-        settings = Settings(given.jobs, reference, rehearse=True, grace=given.grace)
-        return Run(root, stages, settings, server).to_the_end()
+            raise AbreastError("no stages with a command: there is nothing to run")
+        settings = Settings(args.jobs, durations, rehearse=True, grace=args.grace)
+        return Run(root, stages, settings, server).execute()
 
 
-def durations(file: Path | None) -> dict[str, float]:
-    """Read the file that --durations names."""
+def read_durations(file: Path | None) -> dict[str, float]:
+    """Read the file of --durations."""
     if file and not file.is_file():
-        raise AbreastError(f"{file}: no such file; it was named by --durations")
-    from abreast.plan.durations import read_durations
+        raise AbreastError(f"--durations {file}: no such file")
+    from abreast.plan import durations
 
-    return read_durations(file) if file else {}
+    return durations.read_seconds(file) if file else {}
 
 
-def connected(scheduler: str) -> "Cluster":
-    """Find the workers of a Dask scheduler; AbreastError where that cannot be."""
+def connect_cluster(scheduler: str) -> "Cluster":
+    """Connect to the workers of a Dask scheduler; AbreastError if that fails."""
     try:
         from abreast.cluster.head import Cluster
     except ModuleNotFoundError as error:

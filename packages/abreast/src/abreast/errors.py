@@ -1,5 +1,5 @@
-"""The one exception that is the user's to mend."""
+"""The exception for errors that the user can fix."""
 
 
 class AbreastError(Exception):
-    """One line that says what is wrong with the project or the command line."""
+    """An error in the project or on the command line; its text is one line."""

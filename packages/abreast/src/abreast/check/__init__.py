@@ -1,7 +1,7 @@
-"""Whether results are what they are taken for.
+"""Compare results with dvc.lock, and find damaged outputs.
 
-freshness.py  is each stage as its lock says? `abreast check`
-changes.py    what of a stage is not
-damage.py     which outputs have changed on the disk behind DVC's back; `abreast repro --verify`
-checksums.py  checksums as DVC writes them
+freshness.py  tell which stages are stale; `abreast check`
+changes.py    list what changed in one stage since dvc.lock was written
+damage.py     find outputs that changed on disk without DVC noticing; `abreast repro --verify`
+checksums.py  checksums as in dvc.lock
 """

@@ -1,7 +1,7 @@
-"""Find outputs that have changed on the disk behind DVC's back, so that they are made anew.
+"""Find damaged outputs: files that changed on disk without DVC noticing, such as by a flipped bit.
 
-DVC takes a file for what it was as long as its size, inode and time of change are the same, and what lies in its cache
-for what its name says. A bit that flips on a disk changes none of these.
+DVC trusts a file whose size, inode and modification time have not changed, and a cache file because of its name. A disk
+error changes none of these.
 """
 
 import copy
@@ -17,70 +17,73 @@ from abreast.check.checksums import md5
 from abreast.dvc_api import StateNoop, build
 from abreast.errors import AbreastError
 
-FOLDER = Path(".dvc/tmp/abreast/damaged")  # out of the way of stages that read whole folders
+FOLDER = Path(".dvc/tmp/abreast/damaged")  # no stage that reads a whole folder reads it there
 
 
 def set_aside(outs: Iterable[Any]) -> list[Path]:
-    """Move outputs that are damaged into `FOLDER`, and delete what DVC's cache has of them if that is no better.
+    """Move damaged outputs to `FOLDER`, delete damaged copies from DVC's cache, and return the outputs' paths.
 
-    DVC then finds them missing: it takes them from its cache, or makes them anew. What it sees itself, such as a file
-    that was edited, is left to it. Gives their paths; AbreastError where one can be neither read nor moved.
+    DVC then restores these outputs from its cache, or runs their stages again. An output that DVC itself takes as
+    changed, such as an edited file, is not moved. AbreastError if an output can be neither read nor moved.
+
+    >>> set_aside(stage.outs)
+    [PosixPath('model.pt')]
     """
-    from rich.console import Console  # not for a run that reads no outputs
+    from rich.console import Console  # a run that reads no outputs does not import it
     from rich.progress import track
 
     console = Console(stderr=True)
-    shown = track(list(outs), "Reading all outputs", console=console, transient=True, disable=not console.is_terminal)
+    outs = track(list(outs), "Reading all outputs", console=console, transient=True, disable=not console.is_terminal)
     try:
-        damaged = [out for out in shown if trusts(out) and not sound(out)]
+        damaged = [out for out in outs if is_unchanged_for_dvc(out) and not is_intact(out)]
         for out in damaged:
             move(Path(out.fs_path), Path(out.repo.root_dir) / FOLDER / out.def_path, out)
     except OSError as error:
         reason = error.strerror or error
-        raise AbreastError(f"{error.filename or 'an output'}: {reason}; mend that, and run again") from None
+        raise AbreastError(f"{error.filename or 'an output'}: {reason}; fix this and run again") from None
     return [Path(out.def_path) for out in damaged]
 
 
-def move(place: Path, aside: Path, out: Any) -> None:
-    """Copy, clear the cache, delete: broken off at any point, the next run does it again."""
-    remove(aside)
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError, shutil.Error):  # as much as the disk still gives
-        (shutil.copytree if place.is_dir() else shutil.copyfile)(place, aside)
-    clear_cache(out)
-    remove(place)
+def move(path: Path, target: Path, out: Any) -> None:
+    """Copy the output, clear the cache, delete the output: after an interruption, the next run repeats all steps."""
+    remove(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError, shutil.Error):  # copy what the disk can still read
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, target)
+    remove_damaged_cache_files(out)
+    remove(path)
 
 
-def remove(place: Path) -> None:
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     else:
-        place.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def trusts(out: Any) -> bool:
-    """Tell whether DVC takes the output for what its lock says: it remembers sums of files that look the same."""
+def is_unchanged_for_dvc(out: Any) -> bool:
+    """Tell whether DVC takes an output for the one in dvc.lock, by its record of file states."""
     return out.hash_name == "md5" and out.exists and not out.changed_checksum()
 
 
-def sound(out: Any) -> bool:
-    """Read an output, and tell whether it is what DVC takes it for."""
-    forgetful = copy.copy(out.cache)
-    forgetful.state = StateNoop()  # else it would tell what it remembers
+def is_intact(out: Any) -> bool:
+    """Read an output, and compare its checksum with dvc.lock."""
+    cache = copy.copy(out.cache)
+    cache.state = StateNoop()  # with its record of file states, DVC would not read the file
     try:
-        _, _, found = build(forgetful, out.fs_path, out.fs, out.hash_name, ignore=out.dvcignore, dry_run=True)
+        _, _, found = build(cache, out.fs_path, out.fs, out.hash_name, ignore=out.dvcignore, dry_run=True)
     except OSError as error:
-        if error.errno == errno.EIO:  # the disk itself has found it
+        if error.errno == errno.EIO:  # the disk reports the damage
             return False
         raise
     return bool(found.hash_info == out.hash_info)
 
 
-def clear_cache(out: Any) -> None:
-    """Delete from DVC's cache those files of an output that are not what their names say."""
+def remove_damaged_cache_files(out: Any) -> None:
+    """Delete the files of an output from DVC's cache if their content does not match their name."""
     checksums = [out.hash_info.value]
     if out.hash_info.isdir:
-        with suppress(OSError, ValueError, KeyError, TypeError):  # a list that is damaged is deleted below
+        with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged list of files is deleted below
             listing = Path(out.cache.oid_to_path(out.hash_info.value))
             checksums += [entry["md5"] for entry in json.loads(listing.read_bytes())]
     for checksum in checksums:

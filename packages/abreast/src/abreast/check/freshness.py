@@ -1,4 +1,4 @@
-"""Tell whether results follow from what lies beside them, stage by stage, and run nothing."""
+"""Tell which stages are stale: whose results do not follow from the code, parameters and data beside them."""
 
 import json
 from contextlib import chdir
@@ -12,11 +12,11 @@ from abreast.errors import AbreastError
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A project against its locks.
+class CheckResult:
+    """The result of a check.
 
-    files: that say its stages. changes: of each stage that is stale itself. waits: which of these the others wait for
-    that are downstream. left: entries of locks, FILE:NAME, of what is no stage any more.
+    stages: how many were checked. files: dvc.yaml and .dvc files that define them. changes: of each stale stage. waits:
+    for each stage that depends on stale ones, these. left: entries of lock files that have no stage, as FILE:NAME.
     """
 
     stages: int
@@ -30,33 +30,34 @@ class Finding:
         return not self.changes and not self.left
 
     def lines(self) -> list[str]:
-        """Say it, a line for each thing that changed."""
+        """Describe each change in a line."""
         changed = [f"{stage}: {change}" for stage, changes in self.changes.items() for change in changes]
-        waiting = [f"{stage}: waits for {some(roots)}" for stage, roots in self.waits.items()]
-        return [*changed, *waiting, *(f"{entry}: an entry of what is no stage any more" for entry in self.left)]
+        waiting = [f"{stage}: waits for {join_names(stale)}" for stage, stale in self.waits.items()]
+        return [*changed, *waiting, *(f"{entry}: an entry without a stage" for entry in self.left)]
 
     def verdict(self) -> str:
-        """Say the whole in a line, and what to do."""
+        """Summarise the result and what to do, in one line."""
         if self.fresh:
-            return f"Fresh: {counted(self.stages)} of {some(self.files)} {are(self.stages)} as the lock says."
-        words = []
+            verb = "matches" if self.stages == 1 else "match"
+            return f"Fresh: {count_stages(self.stages)} of {join_names(self.files)} {verb} the lock."
+        sentences = []
         if self.changes:
-            number, waiting = len(self.changes), len(self.waits)
-            them = "it" if number == 1 else "them"
-            more = f", and {waiting} wait{'s' if waiting == 1 else ''} for {them}" if waiting else ""
-            remedies = ["run `abreast repro`"] if len(self.unseen) < number else []
+            stale, waiting = len(self.changes), len(self.waits)
+            pronoun = "it" if stale == 1 else "them"
+            more = f", and {waiting} wait{'s' if waiting == 1 else ''} for {pronoun}" if waiting else ""
+            commands = ["run `abreast repro`"] if len(self.unseen) < stale else []
             if self.unseen:
                 names = " ".join(self.unseen)
-                remedies.append(f"run `dvc repro --force --single-item {names}`, where DVC itself sees no change")
-            remedy = f"{' and '.join(remedies)}; commit what is written, or take the change back"
-            words.append(f"{counted(number)} {are(number)} stale{more}: {remedy}.")
+                commands.append(f"run `dvc repro --force --single-item {names}`, since DVC sees no change there")
+            remedy = f"{' and '.join(commands)}; then commit the results, or revert the change"
+            sentences.append(f"{count_stages(stale)} {'is' if stale == 1 else 'are'} stale{more}: {remedy}.")
         if self.left:
-            words.append("Delete from the lock what is no stage any more.")
-        return " ".join(words)
+            sentences.append("Delete the entries without a stage from the lock.")
+        return " ".join(sentences)
 
     @property
     def unseen(self) -> list[str]:
-        """Name the stages that no `dvc repro` would run."""
+        """Return the stale stages that `dvc repro` would not run."""
         return [stage for stage, changes in self.changes.items() if not any(change.seen for change in changes)]
 
     def as_json(self) -> str:
@@ -64,57 +65,56 @@ class Finding:
         return json.dumps({"fresh": self.fresh, **asdict(self), "changes": changes}, indent=2, default=str)
 
 
-def check(targets: list[str], folder: Path) -> Finding:
-    """Compare the stages of the project around a folder, or targets and what they need, with their locks.
+def check(targets: list[str], folder: Path) -> CheckResult:
+    """Compare stages of the project in or around a folder with their lock files; by default, all stages.
 
-    Without targets, the stages of all its files dvc.yaml and .dvc. AbreastError where DVC finds a fault.
+    targets: stages or files; stages that they depend on are compared, too. AbreastError if DVC finds an error.
+
+    >>> check([], Path(".")).fresh
+    True
     """
     with chdir(folder), project() as repo:
-        wanted = collect_stages(repo, targets) if targets else None
+        target_stages = collect_stages(repo, targets) if targets else None
         with chdir(repo.root_dir):
-            graph = get_active_graph(repo.index.graph)  # in which frozen stages need nothing
-            steps: list[Any] = plan_repro(graph, wanted)  # each after those that it needs
-            if not steps:
+            graph = get_active_graph(repo.index.graph)  # in it, frozen stages depend on nothing
+            stages: list[Any] = plan_repro(graph, target_stages)  # each after those that it depends on
+            if not stages:
                 raise AbreastError("no stages: there is neither a dvc.yaml nor a .dvc file")
             comparison = Comparison(repo)
             changes: dict[str, list[Change]] = {}
             waits: dict[str, list[str]] = {}
-            for step in steps:
-                name = step.addressing
-                if found := comparison.changes(step):
-                    changes[name] = found
+            for stage in stages:
+                name = stage.addressing
+                if stage_changes := comparison.changes(stage):
+                    changes[name] = stage_changes
                     continue
-                needs = [need.addressing for need in graph.successors(step)]
-                roots = [root for need in needs for root in ([need] if need in changes else waits.get(need, []))]
-                if roots:
-                    waits[name] = list(dict.fromkeys(roots))
-            files = sorted({str(Path(step.path).relative_to(repo.root_dir)) for step in steps})
-            left = [] if targets else left_over(steps, comparison)
-    return Finding(len(steps), files, changes, waits, left)
+                needs = [need.addressing for need in graph.successors(stage)]
+                stale = [other for need in needs for other in ([need] if need in changes else waits.get(need, []))]
+                if stale:
+                    waits[name] = list(dict.fromkeys(stale))
+            files = sorted({str(Path(stage.path).relative_to(repo.root_dir)) for stage in stages})
+            left = [] if targets else entries_without_stage(stages, comparison)
+    return CheckResult(len(stages), files, changes, waits, left)
 
 
-def left_over(steps: list[Any], comparison: Comparison) -> list[str]:
-    """Find the entries of locks whose stages are gone."""
-    known: dict[Path, set[str]] = {}
-    for step in steps:
-        if isinstance(step, PipelineStage):
-            known.setdefault(Path(step.path).with_suffix(".lock"), set()).add(step.name)
+def entries_without_stage(dvc_stages: list[Any], comparison: Comparison) -> list[str]:
+    """List the entries of lock files whose stages no longer exist, as FILE:NAME."""
+    names: dict[Path, set[str]] = {}
+    for stage in dvc_stages:
+        if isinstance(stage, PipelineStage):
+            names.setdefault(Path(stage.path).with_suffix(".lock"), set()).add(stage.name)
     return [
-        f"{lock.relative_to(Path.cwd())}:{name}"
-        for lock, names in known.items()
-        for name in comparison.entries(lock)
-        if name not in names
+        f"{lock.relative_to(Path.cwd())}:{entry}"
+        for lock, known in names.items()
+        for entry in comparison.entries(lock)
+        if entry not in known
     ]
 
 
-def counted(number: int) -> str:
+def count_stages(number: int) -> str:
     return f"{number} stage{'' if number == 1 else 's'}"
 
 
-def are(number: int) -> str:
-    return "is" if number == 1 else "are"
-
-
-def some(names: list[str]) -> str:
-    """Name the first few."""
+def join_names(names: list[str]) -> str:
+    """Join the first five names, and count the others."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,7 +1,8 @@
-"""Have stages run by the workers of a Dask cluster. This is the head of a run, which alone writes dvc.lock.
+"""The head of a run: sends stages to the workers of a Dask cluster, and is the only machine to write dvc.lock.
 
-Dask places tasks and moves them when a worker dies. It hands all that it gets to workers at once, however long these
-are busy; so the schedule holds back what does not fit at the moment: 0.96 of the ideal, against 0.88 (docs/scaling.md).
+Dask assigns tasks to workers, and to other ones when a worker dies. It assigns all tasks at once, however busy the
+workers are; so the schedule holds tasks back until cores are free: 0.96 of the ideal speed, against 0.88
+(docs/scaling.md).
 """
 
 import itertools
@@ -22,256 +23,262 @@ from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
 from abreast.cluster.environment import environment
-from abreast.cluster.exchange import Exchange
-from abreast.cluster.remote_stage import MISSING
+from abreast.cluster.remote import Remote
+from abreast.cluster.remote_stage import INPUT_MISSING
 from abreast.cluster.snapshot import Snapshot
-from abreast.cluster.worker import RemoteJob, RemoteResult, farewell, run_stage, welcome
-from abreast.dvc_api import open_patiently
+from abreast.cluster.worker import RemoteJob, RemoteResult, join_run, leave_run, run_stage
+from abreast.dvc_api import open_repo
 from abreast.errors import AbreastError
 from abreast.plan.stages import Stage
 from abreast.run.stage import Result
 
-PAUSE = 2  # seconds between two looks at the workers
-SHORT = 10  # seconds below which a stage takes longer to send than to run
-TRIES = 3  # for a stage whose inputs the remote has lost
-MANY = 3  # workers that die in a stage, until it fails
-DEATHS = "the workers that ran it died, of too little memory perhaps"
+POLL_INTERVAL = 2  # seconds between two looks at the workers
+MIN_SECONDS = 10  # a shorter stage takes longer to send than to run
+ATTEMPTS = 3  # for a stage whose inputs the remote has lost
+MAX_DEATHS = 3  # of workers in one stage; then the stage fails
+WORKERS_DIED = "the workers that ran it died, perhaps out of memory"
 
 
 class Cluster:
-    """The workers of a Dask scheduler that take part in a run: those that compute as this machine does.
+    """The workers of a Dask scheduler that have the environment of this machine.
 
-    address: as in tcp://127.0.0.1:8786. AbreastError where it is no scheduler's, and where no worker fits.
+    AbreastError if no scheduler answers at the address, or if there are workers and none fits.
+
+    >>> cluster = Cluster.connect("tcp://127.0.0.1:8786")
+    >>> print(cluster)
+    2 workers with 4 cores, http://127.0.0.1:8787/status
     """
 
     @classmethod
     def connect(cls, address: str) -> "Cluster":
-        """Pack the project around here, and find the workers of a scheduler."""
+        """Pack the project in the current folder, and connect to the workers of a scheduler."""
         messages: list[str] = []
-        exchange = Exchange(open_patiently(None, messages.append))
-        exchange.check(head=True)
-        return cls(address, exchange, Snapshot.of(Path()), messages)
+        remote = Remote(open_repo(None, messages.append))
+        remote.check(head=True)
+        return cls(address, remote, Snapshot.of(Path()), messages)
 
-    def __init__(self, address: str, exchange: Exchange, snapshot: Snapshot, messages: list[str]) -> None:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its findings are ours to report
+    def __init__(self, address: str, remote: Remote, snapshot: Snapshot, messages: list[str]) -> None:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # abreast reports its errors
         warnings.filterwarnings("ignore", module="distributed")
-        self.address, self.exchange, self.snapshot = address, exchange, snapshot
+        self.address, self.remote, self.snapshot = address, remote, snapshot
         self.run = f"abreast-{uuid.uuid4().hex[:12]}"
         self.environment = environment()
-        root = Path(exchange.repo.root_dir)
-        modules = [path for path in map(Path, sys.path) if path.is_absolute() and path.is_relative_to(root)]
-        self.paths = [str(path.relative_to(root)) for path in modules]
-        self.offers: dict[str, dict[str, float]] = {}  # what workers that take part have
-        self.apart: dict[str, str] = {}  # why others do not
-        self.messages = messages  # what the user is to be told
-        self.logs: dict[str, Path] = {}  # of the attempts under way
+        root = Path(remote.repo.root_dir)
+        paths = [path for path in map(Path, sys.path) if path.is_absolute() and path.is_relative_to(root)]
+        self.paths = [str(path.relative_to(root)) for path in paths]
+        self.workers: dict[str, dict[str, float]] = {}  # that have joined, with their resources
+        self.excluded: dict[str, str] = {}  # workers, with the reason
+        self.messages = messages  # for the user
+        self.logs: dict[str, Path] = {}  # of the current attempts
         self.futures: dict[str, Future] = {}
-        self.begun: set[str] = set()  # attempts that a worker has started
-        self.deaths: Counter[str] = Counter()  # of workers, in a stage
+        self.started: set[str] = set()  # attempts that a worker has started
+        self.deaths: Counter[str] = Counter()  # of workers, by stage
         self.attempts = itertools.count()
-        self.looked = 0.0
+        self.last_poll = 0.0
         self.stopping = False
-        self.fault: AbreastError | None = None  # that ends the run
-        self.guarding = threading.Lock()
+        self.error: AbreastError | None = None  # ends the run
+        self.submit_lock = threading.Lock()
         try:
             self.client = Client(address, timeout=5, set_as_default=False, name=self.run)
-            self.dashboard = self.client.dashboard_link  # which asks the scheduler each time
-        except Exception as error:  # OSError, TimeoutError, and whatever another version says
+            self.dashboard = self.client.dashboard_link  # asks the scheduler
+        except Exception as error:  # OSError, TimeoutError, and others if the versions differ
             message = " ".join(str(error).split()) or type(error).__name__
-            raise AbreastError(
-                f"--scheduler {address}: no Dask scheduler of a fitting version answers: {message}"
-            ) from None
-        self.client.subscribe_topic(self.run, self.hear)
-        self.look()
-        if self.apart and not self.offers:
-            raise AbreastError(f"no worker of {address} fits: {'; '.join(self.apart.values())}")
+            raise AbreastError(f"--scheduler {address}: no Dask scheduler of a fitting version: {message}") from None
+        self.client.subscribe_topic(self.run, self.on_log_event)
+        self.poll()
+        if self.excluded and not self.workers:
+            raise AbreastError(f"no worker of {address} fits: {'; '.join(self.excluded.values())}")
 
-    def look(self) -> None:
-        """Let new workers take part, and forget those that are gone."""
-        if self.fault:
-            raise self.fault
-        if time.monotonic() - self.looked < PAUSE:
+    def poll(self) -> None:
+        """Let new workers join, and remove those that have ended; AbreastError if the scheduler has ended."""
+        if self.error:
+            raise self.error
+        if time.monotonic() - self.last_poll < POLL_INTERVAL:
             return
-        self.looked = time.monotonic()
+        self.last_poll = time.monotonic()
         try:
-            workers = self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
-            here = {name for name, about in workers.items() if self.run in about["resources"]}
-            gone = self.offers.keys() - here  # or started again under the same address
-            self.offers = {name: has for name, has in self.offers.items() if name in here}
-            new = [name for name in workers if name not in self.offers and name not in self.apart]
+            known = self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
+            joined = {name for name, worker in known.items() if self.run in worker["resources"]}
+            gone = self.workers.keys() - joined  # or started again at the same address
+            self.workers = {name: resources for name, resources in self.workers.items() if name in joined}
+            new = [name for name in known if name not in self.workers and name not in self.excluded]
             if new:
-                self.invite(new)
+                self.add_workers(new)
             if new or gone:
-                self.send_again()
+                self.cancel_unassigned()
         except (OSError, TimeoutError, CancelledError, AttributeError, KeyError, ClosedClientError) as error:
-            raise self.lost() from error  # the last three come of a client that has found out itself
+            raise self.scheduler_ended() from error  # the client raises the last three after it has lost the scheduler
 
-    def invite(self, new: list[str]) -> None:
-        about = self.run, self.environment, self.snapshot.content
-        answers = self.client.run(welcome, *about, workers=new, on_error="return")
+    def add_workers(self, new: list[str]) -> None:
+        arguments = self.run, self.environment, self.snapshot.content
+        answers = self.client.run(join_run, *arguments, workers=new, on_error="return")
         for worker, answer in answers.items():
             if isinstance(answer, Exception):
                 message = " ".join(str(answer).split()) or type(answer).__name__
-                old = "No module named" in message
-                self.set_apart(worker, f"{message}; install there what is installed here" if old else message)
+                no_module = "No module named" in message
+                self.exclude(worker, f"{message}; install the head's packages there" if no_module else message)
             elif answer.difference:
-                self.set_apart(worker, answer.difference)
+                self.exclude(worker, answer.difference)
             else:
-                self.offers[worker] = answer.resources
+                self.workers[worker] = answer.resources
 
-    def set_apart(self, worker: str, why: str) -> None:
-        self.apart[worker] = why
-        self.offers.pop(worker, None)
-        self.messages.append(f"{worker} takes no part: {why}")
+    def exclude(self, worker: str, reason: str) -> None:
+        self.excluded[worker] = reason
+        self.workers.pop(worker, None)
+        self.messages.append(f"{worker} is not used: {reason}")
 
-    def send_again(self) -> None:
-        """Cancel what waits for workers that are gone, which has it sent again: Dask would not give it to new ones."""
-        placed = {key for keys in self.client.processing().values() for key in keys}
+    def cancel_unassigned(self) -> None:
+        """Cancel tasks without a worker; `submit` submits them again, since Dask would not give them to new workers."""
+        assigned = {key for keys in self.client.processing().values() for key in keys}
         for key, future in list(self.futures.items()):
-            if key not in placed and not future.done():
+            if key not in assigned and not future.done():
                 future.cancel()
 
     @property
     def cores(self) -> int:
-        return int(sum(has["cores"] for has in self.offers.values()))
+        return int(sum(resources["cores"] for resources in self.workers.values()))
 
     def __str__(self) -> str:
-        if not self.offers:
+        if not self.workers:
             return f"waiting for workers at {self.address}"
-        workers = f"{len(self.offers)} worker{'s' * (len(self.offers) != 1)}"
+        workers = f"{len(self.workers)} worker{'s' * (len(self.workers) != 1)}"
         return f"{workers} with {self.cores} core{'s' * (self.cores != 1)}, {self.dashboard}"
 
-    def inputs(self, stage: Stage, seconds: float) -> list[str] | None:
-        """List what a stage of so many seconds would pull on a worker, or give None where it is to run here."""
-        return None if seconds < SHORT else self.exchange.inputs(stage.name, self.snapshot.files)
+    def inputs(self, stage: Stage, expected_seconds: float) -> list[str] | None:
+        """List the inputs that a worker would pull for a stage; None if it must run on the head."""
+        if expected_seconds < MIN_SECONDS:
+            return None
+        return self.remote.inputs(stage.name, self.snapshot.files)
 
     def run_stage(
         self, stage: Stage, inputs: list[str], log: Path, *, changed: list[Path], force: bool, grace: float
     ) -> Result:
-        """Have a stage run, unless the run cache knows it; its outputs are then in DVC's cache.
+        """Run a stage on a worker, unless the run cache has it; afterwards DVC's cache has its outputs.
 
-        changed: files that changed since the run began. Gives what a worker took, if one ran it.
+        changed: files that changed since the run began. The result has a worker's usage only if a worker ran it.
         """
         name = stage.name
-        if not force and (self.exchange.unchanged(name) or self.exchange.take(name)):
+        if not force and (self.remote.is_unchanged(name) or self.remote.fetch(name)):
             return Result(0)
-        for tries in itertools.count(1):
-            self.exchange.give(name, inputs)
+        for attempt in itertools.count(1):
+            self.remote.push_inputs(name, inputs)
             job = RemoteJob(
                 run=self.run,
                 name=name,
                 place=self.snapshot.place,
                 definition=stage.definition,
-                files=self.exchange.contents(changed),
-                settings=self.exchange.settings,
+                files=self.remote.read_files(changed),
+                settings=self.remote.settings,
                 inputs=inputs,
                 paths=self.paths,
                 force=force,
                 grace=grace,
             )
-            remote = self.send(job, stage, log)
-            if remote is None:
+            remote_result = self.submit(job, stage, log)
+            if remote_result is None:
                 break
-            log.write_bytes(remote.log)
-            result, entry = remote.answer.result, remote.answer.entry
-            if result.status == MISSING and tries < TRIES:
-                self.exchange.forget()
+            log.write_bytes(remote_result.log)
+            result, entry = remote_result.answer.result, remote_result.answer.entry
+            if result.status == INPUT_MISSING and attempt < ATTEMPTS:
+                self.remote.push_again()
                 continue
             if entry:
-                self.exchange.keep(*entry)
-                if not self.exchange.take(name):
-                    raise AbreastError(f"{name}: what it reads changed while it ran; run again")
-            return replace(result, where=remote.worker)
+                self.remote.write_entry(*entry)
+                if not self.remote.fetch(name):
+                    raise AbreastError(f"{name}: its inputs changed while it ran; run again")
+            return replace(result, where=remote_result.worker)
         return Result(1)
 
-    def wants(self, stage: Stage) -> dict[str, float]:
-        """Give a stage's `meta` as Dask's resources; no more cores than the largest worker has."""
-        most = max((has["cores"] for has in self.offers.values()), default=stage.resources.cores)
-        wants: dict[str, float] = {self.run: 1, "cores": min(stage.resources.cores, most)}
-        demand = stage.resources.demand
-        wants |= {name: demand[name] for name in ("memory", "gpu") if name in demand}
-        if not any(all(has.get(name, 0) >= much for name, much in wants.items()) for has in self.offers.values()):
-            rest = ", ".join(f"{name} {stage.meta[name]}" for name in stage.meta)
-            self.messages.append(f"{stage.name} waits for a worker with {rest}")
-        return wants
+    def dask_resources(self, stage: Stage) -> dict[str, float]:
+        """Return the resources of a stage for Dask; at most the cores of the largest worker."""
+        most_cores = max((resources["cores"] for resources in self.workers.values()), default=stage.resources.cores)
+        demand: dict[str, float] = {self.run: 1, "cores": min(stage.resources.cores, most_cores)}
+        demand |= {name: stage.resources.demand[name] for name in ("memory", "gpu") if name in stage.resources.demand}
+        if not any(
+            all(resources.get(name, 0) >= amount for name, amount in demand.items())
+            for resources in self.workers.values()
+        ):
+            meta = ", ".join(f"{name} {stage.meta[name]}" for name in stage.meta)
+            self.messages.append(f"{stage.name} waits for a worker with {meta}")
+        return demand
 
-    def send(self, job: RemoteJob, stage: Stage, log: Path) -> RemoteResult | None:
-        """Have a worker do a job, another one where that is not fit for it; None when the run is to end."""
-        while not self.fault:
+    def submit(self, job: RemoteJob, stage: Stage, log: Path) -> RemoteResult | None:
+        """Run a job on a worker, on another one if that fails; return None if the run ends."""
+        while not self.error:
             attempt = f"{job.name} {next(self.attempts)} {self.run}"
-            wants = self.wants(stage)
+            resources = self.dask_resources(stage)
             try:
-                with self.guarding:
+                with self.submit_lock:
                     if self.stopping:
                         return None
                     self.logs[attempt] = log
-                    future = self.client.submit(run_stage, job, attempt, key=attempt, pure=False, resources=wants)
+                    future = self.client.submit(run_stage, job, attempt, key=attempt, pure=False, resources=resources)
                     self.futures[attempt] = future
                 result: RemoteResult = future.result()
-            except (CancelledError, ClosedClientError):  # to be sent again, or because of an end
+            except (CancelledError, ClosedClientError):  # to submit it again, or because the run ends
                 if self.client.status != "running":
-                    self.fault = self.lost()
-                elif attempt in self.begun and not self.stopping:
-                    self.died(stage)
+                    self.error = self.scheduler_ended()
+                elif attempt in self.started and not self.stopping:
+                    self.count_death(stage)
                 continue
             except KilledWorker:
-                raise AbreastError(f"{job.name}: {DEATHS}") from None
-            except Exception as error:  # of the worker's, in which `abreast` meets what it does not expect
+                raise AbreastError(f"{job.name}: {WORKERS_DIED}") from None
+            except Exception as error:  # an error of abreast itself on the worker
                 raise AbreastError(f"{job.name}: a worker could not run it: {type(error).__name__}: {error}") from None
             finally:
                 self.logs.pop(attempt, None)
                 self.futures.pop(attempt, None)
-            if not result.unfit:
+            if not result.worker_error:
                 return result
-            self.exchange.check(head=True)  # where nobody reaches the remote, no worker is to blame
-            self.set_apart(result.worker, result.unfit)
-            self.dismiss([result.worker])
-            if not self.offers:
-                self.fault = AbreastError(f"no worker of {self.address} is left: {result.unfit}")
+            self.remote.check(head=True)  # if the head cannot reach the remote either, the worker is not the cause
+            self.exclude(result.worker, result.worker_error)
+            self.release([result.worker])
+            if not self.workers:
+                self.error = AbreastError(f"no worker of {self.address} is left: {result.worker_error}")
         return None
 
-    def died(self, stage: Stage) -> None:
-        """Count the workers that died in a stage; Dask counts those of one attempt, which new workers do not get."""
+    def count_death(self, stage: Stage) -> None:
+        """Count the workers that died in a stage; Dask counts only those of one attempt."""
         self.deaths[stage.name] += 1
-        if self.deaths[stage.name] >= MANY:
-            raise AbreastError(f"{stage.name}: {DEATHS}")
+        if self.deaths[stage.name] >= MAX_DEATHS:
+            raise AbreastError(f"{stage.name}: {WORKERS_DIED}")
 
-    def dismiss(self, workers: list[str]) -> None:
-        """Take leave of workers, and have sent again what waits there; not for long, if one no longer answers."""
+    def release(self, workers: list[str]) -> None:
+        """Let workers leave the run, and cancel their tasks that have not started; wait for a limited time."""
 
         def leave() -> None:
-            with suppress(Exception):  # worker and scheduler may be gone
+            with suppress(Exception):  # worker and scheduler may have ended
                 for key in itertools.chain(*self.client.processing(workers).values()):
-                    if key in self.futures and key not in self.begun:
+                    if key in self.futures and key not in self.started:
                         self.futures[key].cancel()
-                self.client.run(farewell, self.run, workers=workers, on_error="ignore")
+                self.client.run(leave_run, self.run, workers=workers, on_error="ignore")
 
         thread = threading.Thread(target=leave, daemon=True)
         thread.start()
-        thread.join(PAUSE)
+        thread.join(POLL_INTERVAL)
 
-    def hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Write what a worker tells of a stage's log."""
-        _, told = event
-        self.begun.add(told["attempt"])
-        if log := self.logs.get(told["attempt"]):
+    def on_log_event(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Write a part of a stage's log that a worker has sent."""
+        _, part = event
+        self.started.add(part["attempt"])
+        if log := self.logs.get(part["attempt"]):
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("r+b" if told["offset"] else "wb") as file:
-                file.seek(told["offset"])
-                file.write(told["text"])
+            with log.open("r+b" if part["offset"] else "wb") as file:
+                file.seek(part["offset"])
+                file.write(part["text"])
 
-    def lost(self) -> AbreastError:
-        return AbreastError(f"the scheduler {self.address} has ended; start it and run again, what was done is kept")
+    def scheduler_ended(self) -> AbreastError:
+        return AbreastError(f"the scheduler {self.address} has ended; start it and run again; finished stages are kept")
 
     def close(self) -> None:
-        """Stop what workers run, and leave them."""
-        with self.guarding:
+        """Cancel all tasks, and release the workers."""
+        with self.submit_lock:
             if self.stopping:
                 return
             self.stopping = True
             futures = list(self.futures.values())
-        with suppress(Exception):  # the scheduler may be gone
+        with suppress(Exception):  # the scheduler may have ended
             self.client.cancel(futures)
-        self.exchange.stop()
-        self.dismiss(list(self.offers))
+        self.remote.stop()
+        self.release(list(self.workers))
         self.client.close(timeout=2)

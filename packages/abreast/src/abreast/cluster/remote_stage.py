@@ -1,6 +1,7 @@
-"""Pull what a stage reads, have DVC reproduce it, push what it made: a process of its own on a worker.
+"""Run one stage on a worker, in a process of its own: pull its inputs, let DVC reproduce it, push its outputs.
 
-Started by `worker.py` with a connection that brings a request. It ends with the connection, however the worker ends.
+`worker.py` starts it with a connection that brings a request. It ends when the connection closes, also if the worker is
+killed.
 """
 
 import os
@@ -12,21 +13,21 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from abreast.cluster.exchange import Exchange
+from abreast.cluster.remote import Remote
 from abreast.dvc_api import Config, Definition, Options, Repo, dvc_command
 from abreast.errors import AbreastError
-from abreast.run.server import Server, received
+from abreast.run.server import Server, receive
 from abreast.run.stage import Job, Result
 
-UNFIT = 75  # status where this worker cannot reach the remote
-MISSING = 76  # where the remote has not got an input
-TRIES = 5
-PAUSE = 10  # seconds; a training is not to be lost because the remote did not answer for a moment
+WORKER_FAILED = 75  # status if this worker cannot reach the remote
+INPUT_MISSING = 76  # status if the remote lacks an input
+ATTEMPTS = 5
+RETRY_INTERVAL = 10  # seconds; long, since a training must not be lost because the remote did not answer for a moment
 
 
 @dataclass(frozen=True)
 class Request:
-    """A stage of the project in the current folder. log: where it writes. inputs: to pull. grace: in seconds."""
+    """A stage of the project in the current folder. log: its log file. inputs: to pull. grace: in seconds."""
 
     name: str
     definition: Definition
@@ -38,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of it. entry: of the run cache, a path and its content."""
+    """The answer to a request. entry: path and content of the new run-cache entry."""
 
     result: Result
     entry: tuple[str, bytes] | None = None
@@ -47,58 +48,58 @@ class Answer:
 def main() -> None:
     connection = Connection(int(sys.argv[1]))
     request = connection.recv()
-    server = Server(grace=request.grace)  # a fork of this process while it has no other thread
+    server = Server(grace=request.grace)  # forks this process, which has no other thread yet
     os.environ["DVC_NO_ANALYTICS"] = "1"
 
-    def stop_at_the_end() -> None:
-        received(connection)
+    def stop_when_connection_closes() -> None:
+        receive(connection)
         server.stop()
         os._exit(130)
 
-    threading.Thread(target=stop_at_the_end, daemon=True).start()
-    answer = carry_out(request, server)
+    threading.Thread(target=stop_when_connection_closes, daemon=True).start()
+    answer = answer_request(request, server)
     sys.stdout.flush()
     connection.send(answer)
     server.stop()
 
 
-def carry_out(request: Request, server: Server) -> Answer:
+def answer_request(request: Request, server: Server) -> Answer:
     try:
-        exchange = Exchange(Repo())
-        exchange.check(head=False)
+        remote = Remote(Repo())
+        remote.check(head=False)
         if request.inputs and dvc_command(["pull", "--quiet", *request.inputs]):
-            exchange.check(head=False)
-            print(f"error: the remote {exchange.url} has not got all that {request.name} reads")
-            return Answer(Result(MISSING))
+            remote.check(head=False)
+            print(f"error: the remote {remote.url} lacks inputs of {request.name}")
+            return Answer(Result(INPUT_MISSING))
     except AbreastError as error:
         print(f"error: {error}")
-        return Answer(Result(UNFIT))
+        return Answer(Result(WORKER_FAILED))
     sys.stdout.flush()
     options = Options(force=request.force)
     result = server.run(Job(request.name, str(Path.cwd()), request.log, request.definition, options))
     if result.status:
         return Answer(result)
     try:
-        exchange = Exchange(Repo())  # reads anew
-        push(request.name)
-        entry = exchange.entry(request.name)
-        exchange.keep_trying(lambda: exchange.send_entry(*entry), tries=TRIES)
+        remote = Remote(Repo())  # reads dvc.lock again
+        push_outputs(request.name)
+        entry = remote.newest_entry(request.name)
+        remote.retry(lambda: remote.upload_entry(*entry), attempts=ATTEMPTS)
     except AbreastError as error:
-        print(f"error: {error}; what {request.name} made is lost")
-        return Answer(Result(UNFIT))
+        print(f"error: {error}; the outputs of {request.name} are lost")
+        return Answer(Result(WORKER_FAILED))
     return Answer(result, entry)
 
 
-def push(name: str) -> None:
-    for _ in range(TRIES):
+def push_outputs(name: str) -> None:
+    for _ in range(ATTEMPTS):
         if dvc_command(["push", "--quiet", name]) == 0:
             return
-        print("the remote does not take it; trying again", flush=True)
-        time.sleep(PAUSE)
-    raise AbreastError(f"dvc push {name} failed {TRIES} times")
+        print("dvc push failed; trying again", flush=True)
+        time.sleep(RETRY_INTERVAL)
+    raise AbreastError(f"dvc push {name} failed {ATTEMPTS} times")
 
 
 def write_settings(project: Path, settings: dict[str, Any]) -> None:
-    """Write DVC's settings for this worker alone."""
+    """Write DVC settings that only this worker has."""
     with Config(str(project / ".dvc"), validate=False).edit("local", validate=False) as local:
         local.update(settings)

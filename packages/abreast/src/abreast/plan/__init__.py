@@ -1,6 +1,6 @@
-"""Which stages are to run, in what order, and with what.
+"""Which stages run, in which order, and with which resources.
 
-stages.py     ask DVC which stages there are, what each needs, and what is to run
-resources.py  read what a stage asks of a machine, and what this machine has
-durations.py  expect how long a stage takes
+stages.py     ask DVC for the stages, their dependencies, and which of them run
+resources.py  read `meta` of a stage, and count the cores, memory and GPUs of this machine
+durations.py  read, store and estimate durations of stages
 """

@@ -1,4 +1,4 @@
-"""How long stages took, to tell which to start first and how long the rest will take."""
+"""Durations of stages: they tell which stage to start first, and how long the rest of a run will take."""
 
 import json
 import statistics
@@ -7,19 +7,16 @@ from typing import Any
 
 from abreast.errors import AbreastError
 
-UNKNOWN = 10.0  # seconds expected of a stage that has no like
+DEFAULT_SECONDS = 10.0  # expected of a stage if no stage of its group ran before
 
 
-def read_durations(*files: Path) -> dict[str, float]:
-    """Read the seconds that stages took when they last ran, {name: seconds} or what runs keep; a later file's count."""
-    known: dict[str, float] = {}
-    for file in files:
-        known |= seconds_of(read(file))
-    return known
+def read_seconds(file: Path) -> dict[str, float]:
+    """Read the seconds of stages from {name: seconds}, or from the file that runs write; AbreastError if invalid."""
+    return seconds_of(read(file))
 
 
-def seconds_of(content: dict[str, Any]) -> dict[str, float]:
-    return {name: float(it["seconds"] if isinstance(it, dict) else it) for name, it in content.items()}
+def seconds_of(durations: dict[str, Any]) -> dict[str, float]:
+    return {name: float(it["seconds"] if isinstance(it, dict) else it) for name, it in durations.items()}
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -29,33 +26,41 @@ def read(file: Path) -> dict[str, Any]:
             return dict(content)
     except (ValueError, AttributeError):
         pass
-    raise AbreastError(f"{file}: not the durations of stages, {{name: seconds}}; delete it") from None
+    raise AbreastError(f"{file}: not durations of stages, {{name: seconds}}; delete it") from None
 
 
-def own_durations(file: Path) -> dict[str, Any]:
-    """Read what runs keep; nothing where a machine that lost its power has left a damaged file."""
+def read_or_empty(file: Path) -> dict[str, Any]:
+    """Read the file that runs write; nothing if it is damaged, as after a loss of power."""
     try:
         return read(file)
     except AbreastError:
         return {}
 
 
-def write_duration(file: Path, name: str, took: dict[str, float]) -> None:
-    """Add to the file what a stage took."""
-    known = {**own_durations(file), name: took}
+def write_duration(file: Path, name: str, usage: dict[str, float]) -> None:
+    """Set the seconds, processor seconds and memory of one stage in the file."""
+    durations = {**read_or_empty(file), name: usage}
     temporary = file.with_name(f".{file.name}.part")
-    temporary.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(dict(sorted(durations.items())), indent=1) + "\n", encoding="utf-8")
     temporary.replace(file)
 
 
-def expected(names: list[str], known: dict[str, float]) -> dict[str, float]:
-    """Expect what each stage took last, else the median of its group, else ten seconds."""
+def expected_seconds(names: list[str], known: dict[str, float]) -> dict[str, float]:
+    """Estimate the seconds of each stage: its last duration, else the median of its group, else 10.
+
+    >>> expected_seconds(["train@a", "train@b"], {"train@a": 60})
+    {'train@a': 60, 'train@b': 60}
+    """
     groups: dict[str, list[float]] = {}
     for name, seconds in known.items():
-        groups.setdefault(group(name), []).append(seconds)
-    return {name: known.get(name) or statistics.median(groups.get(group(name), [UNKNOWN])) for name in names}
+        groups.setdefault(group_of(name), []).append(seconds)
+    return {name: known.get(name) or statistics.median(groups.get(group_of(name), [DEFAULT_SECONDS])) for name in names}
 
 
-def group(name: str) -> str:
-    """Give what a stage does: train of train@base, evaluate of more/dvc.yaml:evaluate@base."""
+def group_of(name: str) -> str:
+    """Return the name of a stage without its file and its `foreach` key.
+
+    >>> group_of("more/dvc.yaml:evaluate@base")
+    'evaluate'
+    """
     return name.partition("@")[0].rpartition(":")[2]

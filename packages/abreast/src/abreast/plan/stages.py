@@ -1,4 +1,4 @@
-"""Ask DVC which stages there are, what each needs, and what is to run."""
+"""Ask DVC for the stages of a project, their dependencies, and which of them have to run."""
 
 import os
 import signal
@@ -11,16 +11,16 @@ from typing import Any, Self
 from abreast.check.damage import set_aside
 from abreast.dvc_api import (
     Definition,
+    EntryOrder,
     LockError,
-    Orders,
     PipelineStage,
     Repo,
+    blockers,
     collect_stages,
     confirm,
     get_active_graph,
-    holders,
-    ignore_entries,
     is_local,
+    new_ignore_lines,
     new_lock_entries,
     plan_repro,
     project,
@@ -29,12 +29,12 @@ from abreast.dvc_api import (
 from abreast.errors import AbreastError
 from abreast.plan.resources import Resources
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which stages, by the flags of `dvc repro`; `verify` makes what is damaged on the disk count as changed."""
+    """Which stages to run: the flags of `dvc repro`, and `verify`, with which a damaged output counts as changed."""
 
     targets: list[str] = field(default_factory=list)
     force: bool = False
@@ -50,8 +50,8 @@ class Selection:
     allow_missing: bool = False
     verify: bool = False
 
-    def dry(self) -> Self:
-        """Give the same for a list of what would run: nothing is asked, fetched or set aside."""
+    def without_side_effects(self) -> Self:
+        """Return the selection for --dry: no questions, no downloads, no damaged outputs moved."""
         return replace(self, interactive=False, pull=False, verify=False)
 
 
@@ -59,8 +59,8 @@ class Selection:
 class Stage:
     """A stage of the plan.
 
-    name: as `dvc repro` takes it, from the project's root. needs: stages of the plan to run before it. upstream: all
-    that it takes something from. deps, outs: files and folders, from the root. meta: all that dvc.yaml says there.
+    name: from the project's root, as `dvc repro` takes it. needs: stages of the plan that run before it. upstream: all
+    stages that it depends on. deps, outs: files and folders, from the root. meta: `meta` of the stage in dvc.yaml.
     """
 
     name: str
@@ -76,63 +76,64 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to run, in the order in which `dvc repro` would.
+    """The stages to run, in the order of `dvc repro`.
 
-    orders: what stages will add to locks and files .gitignore. damaged: outputs that were set aside, to be made anew.
+    entry_order: what they will add to dvc.lock and .gitignore files. damaged: outputs that were moved away.
     """
 
     stages: list[Stage]
-    orders: Orders
+    entry_order: EntryOrder
     damaged: list[Path] = field(default_factory=list)
 
 
-def plan(wanted: Selection) -> Plan:
-    """Take what changed and all that depends on it, as `dvc repro` does; go to the project's root.
+def make_plan(selection: Selection) -> Plan:
+    """Select the stages that changed and those that depend on them, as `dvc repro` does; change to the project's root.
 
-    AbreastError where DVC finds a fault, or the user says no.
+    AbreastError if DVC finds an error, or the user answers "no".
     """
     with project() as repo:
-        single = wanted.single_item and not (wanted.pipeline or wanted.all_pipelines)
-        targets = [] if wanted.all_pipelines else wanted.targets or ["dvc.yaml"]
-        steps = collect_stages(repo, targets, recursive=wanted.recursive, glob=wanted.glob)
+        all_or_connected = selection.pipeline or selection.all_pipelines
+        single_item = selection.single_item and not all_or_connected
+        targets = [] if selection.all_pipelines else selection.targets or ["dvc.yaml"]
+        candidates = collect_stages(repo, targets, recursive=selection.recursive, glob=selection.glob)
         os.chdir(repo.root_dir)
-        if wanted.pull and wanted.run_cache:
+        if selection.pull and selection.run_cache:
             pull_run_cache(repo)
         graph = repo.index.graph
-        active = get_active_graph(graph)  # in which frozen stages need nothing
-        if not single:
-            downstream = wanted.downstream and not (wanted.pipeline or wanted.all_pipelines)
-            steps = plan_repro(active, steps, pipeline=wanted.pipeline, downstream=downstream)  # needs come first
-        runnable = [step for step in steps if step.cmd and not step.frozen]
-        damaged = set_aside(out for step in runnable for out in step.outs) if wanted.verify else []
-        allow_missing = wanted.allow_missing and not damaged
-        upstream = {step: [] if single else [*active.successors(step)] for step in steps}
-        chosen: list[Any] = []
-        for step in steps:
-            affected = not set(chosen).isdisjoint(upstream[step])
-            if wanted.force or affected or changed(step, allow_missing=allow_missing, upstream=upstream[step]):
-                chosen.append(step)
-        if wanted.interactive or repo.config["core"].get("interactive", False):
-            confirm(chosen)
-        before: list[Any] = []
+        active_graph = get_active_graph(graph)  # in it, frozen stages depend on nothing
+        if not single_item:
+            downstream = selection.downstream and not all_or_connected
+            candidates = plan_repro(active_graph, candidates, pipeline=selection.pipeline, downstream=downstream)
+        runnable = [stage for stage in candidates if stage.cmd and not stage.frozen]
+        damaged = set_aside(out for stage in runnable for out in stage.outs) if selection.verify else []
+        allow_missing = selection.allow_missing and not damaged
+        upstream = {stage: [] if single_item else [*active_graph.successors(stage)] for stage in candidates}
+        selected: list[Any] = []
+        for stage in candidates:  # each after the stages that it depends on
+            affected = not set(selected).isdisjoint(upstream[stage])
+            if selection.force or affected or changed(stage, allow_missing=allow_missing, upstream=upstream[stage]):
+                selected.append(stage)
+        if selection.interactive or repo.config["core"].get("interactive", False):
+            confirm(selected)
         stages = []
-        for step in chosen:
-            # Of stages that are connected, the one that DVC would run first does: a frozen one may come before what it
-            # reads, or after; with --single-item, the order is that of the targets.
-            needs = [*graph.successors(step), *graph.predecessors(step)]
-            stages.append(stage_of(step, repo, [need for need in needs if need in before], upstream[step]))
-            before.append(step)
-        return Plan(stages, {**new_lock_entries(chosen), **ignore_entries(chosen)}, damaged)
+        earlier: list[Any] = []
+        for stage in selected:
+            # Connected stages run in the order of DVC: a frozen stage may come before or after the stages that it
+            # reads from; with --single-item, the order is that of the targets.
+            connected = [*graph.successors(stage), *graph.predecessors(stage)]
+            stages.append(make_stage(stage, repo, [other for other in connected if other in earlier], upstream[stage]))
+            earlier.append(stage)
+        return Plan(stages, {**new_lock_entries(selected), **new_ignore_lines(selected)}, damaged)
 
 
-def changed(step: Any, **how: Any) -> bool:
-    """Ask DVC whether one of its stages changed; Ctrl-C and SIGTERM wait meanwhile, since DVC takes notes of files."""
+def changed(dvc_stage: Any, **options: Any) -> bool:
+    """Ask DVC whether a stage changed; Ctrl-C and SIGTERM wait until DVC has updated its record of files in use."""
     caught: list[int] = []
-    handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in STOPS}
+    handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in STOP_SIGNALS}
     try:
-        return bool(step.changed(**how))
-    except LockError as error:  # another process of DVC uses its files: the stage will wait, and ask again
-        holders(error)
+        return bool(dvc_stage.changed(**options))
+    except LockError as error:  # another DVC process uses its files: the stage will wait, and ask again
+        blockers(error)
         return True
     finally:
         for number, handler in handlers.items():
@@ -142,56 +143,66 @@ def changed(step: Any, **how: Any) -> bool:
 
 
 def all_stages(root: Path) -> list[Stage]:
-    """List every stage with a command of the project in a folder; AbreastError where DVC finds a fault."""
+    """List all stages with a command of the project in a folder; AbreastError if DVC finds an error.
+
+    >>> [stage.name for stage in all_stages(Path("."))]
+    ['prepare', 'train']
+    """
     with project(root) as repo:
         graph = repo.index.graph
-        steps = [step for step in plan_repro(graph) if step.cmd]
-        return [stage_of(step, repo, [need for need in graph.successors(step) if need.cmd]) for step in steps]
+        stages = [stage for stage in plan_repro(graph) if stage.cmd]
+        return [make_stage(stage, repo, [need for need in graph.successors(stage) if need.cmd]) for stage in stages]
 
 
-def stage_of(step: Any, repo: Repo, needs: list[Any], upstream: list[Any] | None = None) -> Stage:
-    """Take what is needed of one of DVC's stages."""
+def make_stage(dvc_stage: Any, repo: Repo, needs: list[Any], upstream: list[Any] | None = None) -> Stage:
+    """Make a stage of the plan from a stage of DVC."""
     root = Path(repo.root_dir)
-    file = os.path.relpath(step.path, root)
+    file = os.path.relpath(dvc_stage.path, root)
     return Stage(
-        name_of(step, root),
-        command_of(step.cmd),
-        definition_of(step, root),
+        name_of(dvc_stage, root),
+        command_line(dvc_stage.cmd),
+        definition_of(dvc_stage, root),
         frozenset(name_of(need, root) for need in needs),
-        Resources.read(step.meta, f"{file}: {getattr(step, 'name', '')}".removesuffix(": ")),
+        Resources.read(dvc_stage.meta, f"{file}: {getattr(dvc_stage, 'name', '')}".removesuffix(": ")),
         {name_of(need, root): definition_of(need, root) for need in upstream or []},
-        paths(step.deps, root),
-        paths(step.outs, root),
-        step.meta if isinstance(step.meta, dict) else {},
+        relative_paths(dvc_stage.deps, root),
+        relative_paths(dvc_stage.outs, root),
+        dvc_stage.meta if isinstance(dvc_stage.meta, dict) else {},
     )
 
 
-def definition_of(step: Any, root: Path) -> Definition:
-    file = os.path.relpath(step.path, root)
-    return Definition(file, step.name, step.definition) if isinstance(step, PipelineStage) else Definition(file)
+def definition_of(dvc_stage: Any, root: Path) -> Definition:
+    file = os.path.relpath(dvc_stage.path, root)
+    if not isinstance(dvc_stage, PipelineStage):
+        return Definition(file)
+    return Definition(file, dvc_stage.name, dvc_stage.definition)
 
 
-def name_of(step: Any, root: Path) -> str:
-    """Name one of DVC's stages as from the root, wherever this process is at work."""
-    file = os.path.relpath(step.path, root)
-    if not isinstance(step, PipelineStage):
+def name_of(dvc_stage: Any, root: Path) -> str:
+    """Return the name of a stage from the project's root: NAME, FOLDER/dvc.yaml:NAME or FILE.dvc."""
+    file = os.path.relpath(dvc_stage.path, root)
+    if not isinstance(dvc_stage, PipelineStage):
         return file
-    return step.name if file == "dvc.yaml" else f"{file}:{step.name}"
+    return dvc_stage.name if file == "dvc.yaml" else f"{file}:{dvc_stage.name}"
 
 
-def command_of(command: str | list[str] | None) -> str:
-    """Give a stage's commands in one line, to be shown."""
+def command_line(command: str | list[str] | None) -> str:
+    """Join the commands of a stage in one line."""
     lines = command if isinstance(command, list) else (command or "").splitlines()
     lines = [line for line in lines if line.strip()]
     return "; ".join(lines)
 
 
-def paths(items: Any, root: Path) -> tuple[str, ...]:
+def relative_paths(items: Any, root: Path) -> tuple[str, ...]:
     return tuple(sorted(os.path.relpath(it.fs_path, root) if is_local(it) else str(it) for it in items))
 
 
 def to_preload(root: Path) -> list[str]:
-    """Read from pyproject.toml which modules scripts share: [tool.abreast] preload."""
+    """Read from pyproject.toml which modules to import once for all scripts: `preload` in [tool.abreast].
+
+    >>> to_preload(Path("."))
+    ['torch', 'pandas']
+    """
     file = root / "pyproject.toml"
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -199,5 +210,5 @@ def to_preload(root: Path) -> list[str]:
         raise AbreastError(f"{file}: {error}") from None
     modules = settings.get("tool", {}).get("abreast", {}).get("preload", [])
     if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
-        raise AbreastError(f"{file}: tool.abreast.preload: {modules!r} is not a list of names of modules")
+        raise AbreastError(f"{file}: tool.abreast.preload: {modules!r} is not a list of module names")
     return modules

@@ -1,12 +1,12 @@
-"""Run what is planned: stages side by side, a log each, stopped as a whole.
+"""Run the planned stages in parallel, each with a log of its own, and stop them.
 
-runs.py      one run of stages: `abreast repro`, `abreast rehearse`
-schedule.py  when each task may start
-server.py    the process that stages are forks of, and stops them
-stage.py     what a process of one stage does
-script.py    a Python script as a fork
-live.py      what a terminal, or a log of CI, shows meanwhile
-history.py   what each stage took; `abreast log`
-timeline.py  the same as SVG
-run_lock.py  one run at a time; the runner's own folder
+runner.py    one run of `abreast repro` or `abreast rehearse`
+schedule.py  decide when each task starts
+server.py    the process that forks processes of stages, and stops their commands
+stage.py     the process of a stage: lets DVC reproduce one stage after the other
+script.py    run a Python script as a fork
+live.py      show progress in a terminal or in the log of a CI job
+history.py   store and show time and memory of each stage; `abreast log`
+timeline.py  draw a run as SVG
+run_lock.py  allow one run at a time; the paths of logs
 """

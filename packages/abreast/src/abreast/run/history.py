@@ -1,4 +1,4 @@
-"""What each stage of the last runs took: seconds, processor seconds and memory; `abreast log` shows it."""
+"""Store and show wall time, processor time and memory of each stage in the last runs; `abreast log`."""
 
 import json
 import time
@@ -21,8 +21,9 @@ RUNS = 20  # that are kept
 class Record:
     """A stage that ended.
 
-    run: when its run began; started: when it did, in seconds since 1970. cpu: processor seconds. memory: bytes of its
-    largest process. outcome: done, failed, cached (taken from DVC's run cache) or unchanged. where: a worker, or here.
+    run: start of its run, and started: start of the stage, in seconds since 1970. cpu: processor seconds. memory: bytes
+    of its largest process. outcome: done, failed, cached (restored from DVC's run cache) or unchanged. where: address
+    of the worker that ran it, empty for this machine.
     """
 
     run: float
@@ -35,14 +36,14 @@ class Record:
     where: str = ""
 
 
-def add(root: Path, record: Record) -> None:
-    """Keep a record; a disk that is full costs the record, and no stage."""
+def append(root: Path, record: Record) -> None:
+    """Append a record to the file; errors, such as a full disk, are ignored."""
     with suppress(OSError), (root / FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
 
 
 def read(root: Path) -> list[Record]:
-    """Read all records; lines of others, or halves, are left out."""
+    """Read all records; lines that are incomplete or of another version are skipped."""
     records = []
     with suppress(FileNotFoundError):
         for line in (root / FILE).read_text(encoding="utf-8", errors="replace").splitlines():
@@ -51,24 +52,24 @@ def read(root: Path) -> list[Record]:
     return records
 
 
-def shorten(root: Path) -> None:
-    """Forget all but the last runs."""
+def drop_old_runs(root: Path) -> None:
+    """Remove all but the last 20 runs from the file."""
     records = read(root)
     kept = sorted({record.run for record in records})[-RUNS:]
     if records and records[0].run < kept[0]:
         lines = [json.dumps(asdict(record)) + "\n" for record in records if record.run >= kept[0]]
-        part = (root / FILE).with_suffix(".part")
-        part.write_text("".join(lines), encoding="utf-8")
-        part.replace(root / FILE)
+        temporary = (root / FILE).with_suffix(".part")
+        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.replace(root / FILE)
 
 
-def last_run(root: Path, back: int = 0) -> list[Record]:
-    """Give the records of the last run, or of one further back; AbreastError if there is none."""
+def records_of_run(root: Path, back: int = 0) -> list[Record]:
+    """Return the records of the last run, or of the `back`-th run before it; AbreastError if there is none."""
     records = read(root)
     runs = sorted({record.run for record in records})
     if len(runs) <= back:
         kept = f"; {len(runs)} are kept" if runs else ""
-        raise AbreastError(f"no run to show{kept}: `abreast repro` makes one")
+        raise AbreastError(f"no run to show{kept}; `abreast repro` starts one")
     return [record for record in records if record.run == runs[-1 - back]]
 
 
@@ -77,25 +78,26 @@ def as_json(records: list[Record]) -> str:
 
 
 def table(records: list[Record]) -> Table:
-    """Show a run: a row for each stage, in the order in which they began, and one for the whole."""
-    begun = min(record.started for record in records)
-    shown = Table("stage", title=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(records[0].run)), box=None)
+    """Make a table of a run: a row for each stage in the order of their starts, and one for all stages."""
+    run_start = min(record.started for record in records)
+    table = Table("stage", title=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(records[0].run)), box=None)
     for heading in ("start", "wall", "processor", "memory"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("outcome")
+        table.add_column(heading, justify="right")
+    table.add_column("outcome")
     for record in sorted(records, key=lambda record: record.started):
-        where = f"{record.outcome} {record.where}".strip()
-        start = duration(record.started - begun)
-        shown.add_row(Text(record.stage), start, *amounts(record.seconds, record.cpu, record.memory), Text(where))
-    end = max(record.started + record.seconds for record in records)
-    whole = amounts(end - begun, sum(record.cpu for record in records), max(record.memory for record in records))
-    shown.add_row("all", "", *whole, "", style="bold")
-    return shown
+        outcome = f"{record.outcome} {record.where}".strip()
+        start = duration(record.started - run_start)
+        table.add_row(Text(record.stage), start, *usage(record.seconds, record.cpu, record.memory), Text(outcome))
+    seconds = max(record.started + record.seconds for record in records) - run_start
+    cpu, memory = sum(record.cpu for record in records), max(record.memory for record in records)
+    table.add_row("all", "", *usage(seconds, cpu, memory), "", style="bold")
+    return table
 
 
-def amounts(seconds: float, cpu: float, memory: int) -> tuple[str, str, str]:
-    return fine(seconds), fine(cpu), f"{memory / 1e6:,.0f} MB" if memory else ""
+def usage(seconds: float, cpu: float, memory: int) -> tuple[str, str, str]:
+    """Format wall time, processor time and memory."""
+    return format_seconds(seconds), format_seconds(cpu), f"{memory / 1e6:,.0f} MB" if memory else ""
 
 
-def fine(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)

@@ -1,4 +1,4 @@
-"""Show the stages that run side by side: a table that follows them in a terminal, lines elsewhere."""
+"""Show the progress of a run: a table in a terminal, lines of text elsewhere."""
 
 import os
 import re
@@ -15,18 +15,18 @@ from rich.text import Text
 
 from abreast.run.schedule import Schedule
 
-HEARTBEAT = 60  # seconds of silence after which a line says what runs
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # of progress bars that move the cursor
-STARTED_IN = Path.cwd()  # from where the user sees files, wherever the run goes
+HEARTBEAT = 60  # seconds without output after which the running stages are listed
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # terminal codes of progress bars
+INITIAL_FOLDER = Path.cwd()  # paths are shown relative to it, whatever folder the run changes to
 
 
 class View:
-    """Told by a run what happens; `logs` gives the file that a stage writes to."""
+    """Shows what happens in a run. logs: the log file of each stage."""
 
     def __init__(self, schedule: Schedule, logs: dict[str, Path], console: Console) -> None:
         self.schedule, self.logs, self.console = schedule, logs, console
-        self.about = ""  # what else the run goes on
-        self.started = self.spoke = time.monotonic()
+        self.cluster = ""  # a description of the cluster, if there is one
+        self.started = self.last_output = time.monotonic()
         self.live = (
             Live(console=console, get_renderable=self.table, refresh_per_second=2) if console.is_terminal else None
         )
@@ -37,36 +37,36 @@ class View:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.live:
             self.live.stop()
 
-    def look(self, event: str, name: str) -> None:
-        """Say what happened; at a tick, what runs, if nothing was said for a minute and no table shows it."""
+    def on_event(self, event: str, name: str) -> None:
+        """Print an event of a stage; without an event and a table, list the running stages once a minute."""
         if event == "done":
-            self.say(f"{name}: done in {duration(self.schedule.done[name])}; {self.summary()}")
+            self.print(f"{name}: done in {duration(self.schedule.done[name])}; {self.summary()}")
         elif event == "unchanged":
-            self.say(f"{name}: did not change; {self.summary()}")
+            self.print(f"{name}: did not change; {self.summary()}")
         elif event == "failed":
-            self.say(f"{name}: failed; its log: {self.shown(self.logs[name])}")
+            self.print(f"{name}: failed; its log: {self.relative(self.logs[name])}")
         elif event == "started" and not self.live:
-            self.say(f"{name}: started")
-        elif not event and not self.live and time.monotonic() - self.spoke > HEARTBEAT:
+            self.print(f"{name}: started")
+        elif not event and not self.live and time.monotonic() - self.last_output > HEARTBEAT:
             for running in list(self.schedule.running):
-                self.say(f"{running}: {last_line(self.logs[running]) or 'running'}")
+                self.print(f"{running}: {last_line(self.logs[running]) or 'running'}")
 
-    def say(self, text: str) -> None:
-        with suppress(OSError, SystemExit):  # nobody reads it any more: the stages go on
+    def print(self, text: str) -> None:
+        with suppress(OSError, SystemExit):  # the reader of a pipe has ended: the stages still run
             self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
-        self.spoke = time.monotonic()
+        self.last_output = time.monotonic()
 
-    def shown(self, path: Path) -> str:
-        """Name a file as the user finds it."""
-        return os.path.relpath(path, STARTED_IN)
+    def relative(self, path: Path) -> str:
+        """Return a path as seen from the folder in which abreast was started."""
+        return os.path.relpath(path, INITIAL_FOLDER)
 
     def summary(self) -> str:
-        """Count what is done and estimate what is left."""
+        """Count the finished stages, and estimate the remaining time."""
         schedule = self.schedule
         counts = f"{len(schedule.done)} of {len(schedule.tasks)}"
         if schedule.failed:
@@ -74,22 +74,26 @@ class View:
         return f"{counts}, about {duration(schedule.seconds_left())} left"
 
     def table(self) -> Table:
-        """Draw a row for each running stage and one for the whole."""
+        """Make a table with a row for each running stage and one for the run."""
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
         now = time.monotonic()
-        for name, since in list(self.schedule.running.items()):
+        for name, started in list(self.schedule.running.items()):
             line = last_line(self.logs[name]).removeprefix(name.partition("@")[2]).lstrip(": ")
-            table.add_row(Text(name, "bold"), duration(now - since), Text(line, "dim"))
-        about = ", ".join(filter(None, [self.summary(), self.about]))
-        table.add_row(Text("all", "bold"), duration(now - self.started), Text(about))
+            table.add_row(Text(name, "bold"), duration(now - started), Text(line, "dim"))
+        summary = ", ".join(filter(None, [self.summary(), self.cluster]))
+        table.add_row(Text("all", "bold"), duration(now - self.started), Text(summary))
         return table
 
 
 def end_of(log: Path, lines: int) -> list[str]:
-    """Give the last lines of a log that say something."""
+    """Return the last lines of a log that are not blank, without terminal codes.
+
+    >>> end_of(Path(".dvc/tmp/abreast/logs/train.log"), 1)
+    ['epoch 9 of 20, loss 0.412']
+    """
     if not log.is_file():
         return []
     with log.open("rb") as file:
@@ -99,15 +103,15 @@ def end_of(log: Path, lines: int) -> list[str]:
 
 
 def last_line(log: Path) -> str:
-    """Give the last line of a log that says something, or nothing."""
+    """Return the last line of a log that is not blank, or an empty string."""
     return "".join(end_of(log, 1)).strip()
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it: 8 s, 1:05 min, 2:03:10 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02} h"
+    """Format a duration: 8 s, 1:05 min, 2:03:10 h."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60}:{seconds % 60:02} min"
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02} h"

@@ -1,6 +1,6 @@
-"""The runner's own folder in a project, and the lock by which one run at a time is there.
+"""Allow one run at a time in a project, and name the files in abreast's folder, .dvc/tmp/abreast.
 
-All that the runner writes lies in DVC's folder for what git does not keep, never among the user's files.
+DVC lets git ignore .dvc/tmp. abreast writes no file of its own anywhere else.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from abreast.errors import AbreastError
 
 FOLDER = Path(".dvc/tmp/abreast")  # from the project's root
 LOGS = FOLDER / "logs"
-LONGEST = 100  # characters of a log's name
+MAX_LENGTH = 100  # characters of a stage's name in the name of its log
 
 
 @contextmanager
 def run_lock() -> Iterator[Path]:
-    """Hold the project's lock of runs, which ends with this process however it does; give the project's root.
+    """Hold the lock that allows one run at a time, and yield the project's root. The lock ends with this process.
 
-    AbreastError where another run holds it, where there is no project, or its folder cannot be written.
+    AbreastError if another run holds it, if there is no project, or if its folder cannot be written.
     """
     root = find_root()
     path = root / FOLDER / "lock"
@@ -32,10 +32,10 @@ def run_lock() -> Iterator[Path]:
         (root / LOGS).mkdir(parents=True, exist_ok=True)
         lock = zc.lockfile.LockFile(str(path))
     except zc.lockfile.LockError:
-        process = path.read_text(encoding="utf-8").strip()
-        raise AbreastError(f"another run is at work here (process {process}); wait for its end, or stop it") from None
+        pid = path.read_text(encoding="utf-8").strip()
+        raise AbreastError(f"another run is active in this project (process {pid}); wait for it, or stop it") from None
     except OSError as error:
-        raise AbreastError(f"{error.filename or path}: {error.strerror}; runs keep their logs there") from None
+        raise AbreastError(f"{error.filename or path}: {error.strerror}; abreast writes its logs there") from None
     try:
         yield root
     finally:
@@ -43,15 +43,20 @@ def run_lock() -> Iterator[Path]:
 
 
 def log_files(names: Iterable[str], root: Path) -> dict[str, Path]:
-    """Give each stage a log of its own, whatever its name is made of."""
+    """Return the path of each stage's log; names that are not valid file names get a checksum at their end.
+
+    >>> log_files(["train@base", "a/b"], Path("/project"))
+    {'train@base': PosixPath('/project/.dvc/tmp/abreast/logs/train@base.log'),
+     'a/b': PosixPath('/project/.dvc/tmp/abreast/logs/a_b-c14cddc0.log')}
+    """
     names = list(names)
-    plain = {name: re.sub(r"[^\w@.=+-]+", "_", name, flags=re.ASCII)[:LONGEST] for name in names}
-    known = Counter(short.lower() for short in plain.values())
+    stems = {name: re.sub(r"[^\w@.=+-]+", "_", name, flags=re.ASCII)[:MAX_LENGTH] for name in names}
+    counts = Counter(stem.lower() for stem in stems.values())  # some file systems ignore case
     return {
-        name: root / LOGS / f"{short if short == name and known[short.lower()] == 1 else f'{short}-{digest(name)}'}.log"
-        for name, short in plain.items()
+        name: root / LOGS / f"{stem if stem == name and counts[stem.lower()] == 1 else f'{stem}-{checksum(name)}'}.log"
+        for name, stem in stems.items()
     }
 
 
-def digest(name: str) -> str:
+def checksum(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:8]

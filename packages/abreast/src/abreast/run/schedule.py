@@ -1,6 +1,6 @@
-"""Run tasks side by side on any `concurrent.futures.Executor`, those of most cores first, then the most urgent.
+"""Run tasks in parallel on any `concurrent.futures.Executor`: most cores first, then the longest critical path.
 
-Knows nothing of DVC: a task is a name, what it needs, how long it will take, and how much of which resource it fills.
+Knows nothing of DVC: a task has a name, the tasks that it needs, expected seconds, and a demand of each resource.
 """
 
 import time
@@ -9,16 +9,16 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
-TICK = 0.5  # seconds between two looks at the running tasks
-ENOUGH = 60  # expected seconds of finished tasks from which the pace is taken
-CORES, REMOTE_CORES = "cores", "remote cores"  # of this machine, and of others
+POLL_INTERVAL = 0.5  # seconds
+MIN_SECONDS = 60  # expected seconds of finished tasks from which the speed of this machine is estimated
+CORES, REMOTE_CORES = "cores", "remote cores"  # of this machine, and of workers
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do, once all of `needs` is done.
+    """A task that starts after all of `needs` are done.
 
-    seconds: expected, for the order and the time left. demand: how much of each resource it fills meanwhile.
+    seconds: expected; they decide the order and the remaining time. demand: amount of each resource while it runs.
     """
 
     name: str
@@ -29,117 +29,125 @@ class Task:
 
 @dataclass
 class Schedule:
-    """Which tasks wait, run, are done, have failed, or can never run since one that they need has failed.
+    """Which tasks are pending, running, done or failed, and which can start now.
 
-    capacity: how much there is of each resource; it may change meanwhile. ignore_failures: of what a task needs.
+    capacity: amount of each resource; it may change during the run. ignore_failures: whether tasks run although a task
+    that they need has failed.
+
+    >>> tasks = {"a": Task("a", frozenset(), seconds=1), "b": Task("b", frozenset({"a"}), seconds=1)}
+    >>> Schedule(tasks, {"cores": 2}).startable()
+    ['a']
     """
 
     tasks: Mapping[str, Task]
     capacity: dict[str, float]
     ignore_failures: bool = False
-    running: dict[str, float] = field(default_factory=dict)  # name: when started, in monotonic seconds
-    done: dict[str, float] = field(default_factory=dict)  # name: seconds it took
+    running: dict[str, float] = field(default_factory=dict)  # name: start in monotonic seconds
+    done: dict[str, float] = field(default_factory=dict)  # name: seconds
     failed: dict[str, int] = field(default_factory=dict)  # name: exit status
 
     def __post_init__(self) -> None:
-        users: dict[str, list[str]] = {name: [] for name in self.tasks}
+        dependents: dict[str, list[str]] = {name: [] for name in self.tasks}
         for task in self.tasks.values():
             for need in task.needs:
-                users[need].append(task.name)
+                dependents[need].append(task.name)
 
-        self.urgency: dict[str, float] = {}  # seconds to the end of the longest chain that needs it
+        self.critical_path: dict[str, float] = {}  # seconds of the longest chain that begins with the task
         order = TopologicalSorter({task.name: task.needs for task in self.tasks.values()}).static_order()
         for name in reversed([*order]):
-            after = max((self.urgency[user] for user in users[name]), default=0.0)
-            self.urgency[name] = self.tasks[name].seconds + after
+            rest = max((self.critical_path[dependent] for dependent in dependents[name]), default=0.0)
+            self.critical_path[name] = self.tasks[name].seconds + rest
 
     @property
     def blocked(self) -> set[str]:
-        """Name the tasks that need, directly or not, one that failed."""
+        """Return the tasks that need a failed task, directly or not."""
         blocked: set[str] = set()
-        over = set() if self.ignore_failures else {*self.failed}
-        while more := {name for name in self.waiting if self.tasks[name].needs & (over | blocked)} - blocked:
+        failed = set() if self.ignore_failures else {*self.failed}
+        while more := {name for name in self.pending if self.tasks[name].needs & (failed | blocked)} - blocked:
             blocked |= more
         return blocked
 
     @property
-    def waiting(self) -> list[str]:
-        begun = {*self.running, *self.done, *self.failed}
-        return [name for name in self.tasks if name not in begun]
-
-    def size(self, name: str, resource: str) -> float:
-        """Give how much of a resource a task fills, which may not be more than there is."""
-        return min(self.tasks[name].demand.get(resource, 0), self.capacity.get(resource, 0))
-
-    def free(self, resource: str) -> float:
-        return self.capacity.get(resource, 0) - sum(self.size(name, resource) for name in list(self.running))
+    def pending(self) -> list[str]:
+        started = {*self.running, *self.done, *self.failed}
+        return [name for name in self.tasks if name not in started]
 
     @property
     def ready(self) -> list[str]:
-        """Name the tasks that wait for nothing but room."""
-        over = self.done.keys() | (self.failed.keys() if self.ignore_failures else set())
-        return [name for name in self.waiting if self.tasks[name].needs <= over]
+        """Return the tasks that have to wait only for resources."""
+        finished = self.done.keys() | (self.failed.keys() if self.ignore_failures else set())
+        return [name for name in self.pending if self.tasks[name].needs <= finished]
+
+    def demand(self, name: str, resource: str) -> float:
+        """Return the demand of a task; at most the capacity."""
+        return min(self.tasks[name].demand.get(resource, 0), self.capacity.get(resource, 0))
+
+    def free(self, resource: str) -> float:
+        return self.capacity.get(resource, 0) - sum(self.demand(name, resource) for name in list(self.running))
 
     def startable(self) -> list[str]:
-        """Name the tasks to start now: those of most cores first, and among equals the most urgent.
+        """Return the tasks to start now: most cores first, then the longest critical path.
 
-        One that finds too little of a resource holds that back from those after it: else it would wait for ever behind
-        small ones. Were the largest not first, cores would stay empty until the long ones before it end.
+        A task that finds too little of a resource reserves it: tasks after it do not get it, or it would wait until no
+        small task is left. Large tasks come first, or cores would be idle while one waits for long tasks to end.
         """
         ready = self.ready
         free = {resource: self.free(resource) for name in ready for resource in self.tasks[name].demand}
 
-        def rank(name: str) -> tuple[float, float, str]:
-            return -max(self.size(name, CORES), self.size(name, REMOTE_CORES)), -self.urgency[name], name
+        def priority(name: str) -> tuple[float, float, str]:
+            return -max(self.demand(name, CORES), self.demand(name, REMOTE_CORES)), -self.critical_path[name], name
 
-        chosen = []
-        for name in sorted(ready, key=rank):
-            sizes = {resource: self.size(name, resource) for resource in self.tasks[name].demand}
-            short = [resource for resource, size in sizes.items() if not 0 < size <= free[resource]]
-            for resource in short:
+        selected = []
+        for name in sorted(ready, key=priority):
+            demands = {resource: self.demand(name, resource) for resource in self.tasks[name].demand}
+            scarce = [resource for resource, demand in demands.items() if not 0 < demand <= free[resource]]
+            for resource in scarce:
                 free[resource] = 0
-            if not short:
-                chosen.append(name)
-                for resource, size in sizes.items():
-                    free[resource] -= size
-        return chosen
+            if not scarce:
+                selected.append(name)
+                for resource, demand in demands.items():
+                    free[resource] -= demand
+        return selected
 
     def seconds_left(self) -> float:
-        """Estimate the time to the end, from the expected times and how far those of the finished tasks were off."""
+        """Estimate the remaining time: expected seconds, scaled by how much the finished tasks differed from them."""
         expected = sum(self.tasks[name].seconds for name in list(self.done))
-        pace = sum(list(self.done.values())) / expected if expected > ENOUGH else 1.0
+        scale = sum(list(self.done.values())) / expected if expected > MIN_SECONDS else 1.0
         now = time.monotonic()
-        left = {name: self.tasks[name].seconds * pace for name in {*self.waiting} - self.blocked}
+        left = {name: self.tasks[name].seconds * scale for name in {*self.pending} - self.blocked}
         for name, started in list(self.running.items()):
-            left[name] = max(self.tasks[name].seconds * pace - (now - started), 0.0)
+            left[name] = max(self.tasks[name].seconds * scale - (now - started), 0.0)
 
-        def work(cores: str) -> float:
-            amount = sum(seconds * self.size(name, cores) for name, seconds in left.items())
-            return amount / max(self.capacity.get(cores, 1), 1)
+        def seconds_of_work(cores: str) -> float:
+            work = sum(seconds * self.demand(name, cores) for name, seconds in left.items())
+            return work / max(self.capacity.get(cores, 1), 1)
 
-        tail = max((left[name] + (self.urgency[name] - self.tasks[name].seconds) * pace for name in left), default=0.0)
-        return max(work(CORES), work(REMOTE_CORES), tail)
+        chains = (left[name] + (self.critical_path[name] - self.tasks[name].seconds) * scale for name in left)
+        return max(seconds_of_work(CORES), seconds_of_work(REMOTE_CORES), max(chains, default=0.0))
 
 
 def run_all(
-    schedule: Schedule, executor: Executor, work: Callable[[str], int], look: Callable[[str, str], None]
+    schedule: Schedule, executor: Executor, run_task: Callable[[str], int], on_event: Callable[[str, str], None]
 ) -> None:
-    """Run the schedule to its end.
+    """Run all tasks of a schedule.
 
-    work: does a task by its name and gives an exit status; sent to the executor.
-    look: told "started", "done" or "failed" and the task's name, and ("", "") at every tick.
+    run_task: runs the task of a name and returns its exit status; called by the executor.
+    on_event: called with "started", "done" or "failed" and the task's name, and with ("", "") at each poll.
+
+    >>> with ThreadPoolExecutor(2) as executor:
+    ...     run_all(schedule, executor, run_task=lambda name: 0, on_event=print)
     """
     futures: dict[Future[int], str] = {}
     while True:
         for name in schedule.startable():
             schedule.running[name] = time.monotonic()
-            futures[executor.submit(work, name)] = name
-            look("started", name)
+            futures[executor.submit(run_task, name)] = name
+            on_event("started", name)
         if not futures:
             if not schedule.ready:
                 return
-            time.sleep(TICK)  # until there is room
-        finished, _ = wait(futures, timeout=TICK, return_when=FIRST_COMPLETED)
+            time.sleep(POLL_INTERVAL)  # until the capacity grows
+        finished, _ = wait(futures, timeout=POLL_INTERVAL, return_when=FIRST_COMPLETED)
         for future in finished:
             name = futures.pop(future)
             seconds = time.monotonic() - schedule.running.pop(name)
@@ -148,5 +156,5 @@ def run_all(
                 schedule.done[name] = seconds
             else:
                 schedule.failed[name] = status
-            look("failed" if status else "done", name)
-        look("", "")
+            on_event("failed" if status else "done", name)
+        on_event("", "")

@@ -1,4 +1,4 @@
-"""A project at fault: `abreast` says so in one line, with the place and DVC's own words, and ends with status 2."""
+"""Errors in a project: `abreast` prints one line with the place and DVC's message, and ends with status 2."""
 
 import re
 from collections.abc import Callable
@@ -23,11 +23,11 @@ stages:
 
 
 def instead_of(place: str, text: str = "") -> Callable[[Path], object]:
-    """Put a file into the place of another file or folder."""
+    """Return a function that makes a project with one file replaced."""
     return lambda folder: make(folder, {"dvc.yaml": STAGE, place: text})
 
 
-FAULTS = {
+ERRORS = {
     "a stage without a command": (
         instead_of("dvc.yaml", "stages:\n  b:\n    cmd: echo b\n  a:\n    deps: [in.txt]\n"),
         r"'./dvc.yaml' validation failed: required key not provided in stages -> a -> cmd, line 5",
@@ -54,7 +54,7 @@ FAULTS = {
     ),
     "conflict marks in dvc.lock": (
         instead_of("dvc.lock", CONFLICT),
-        r"unable to read: 'dvc.lock', YAML file structure is corrupted, line [3-5]: .+resolve them, or take `git .*",
+        r"unable to read: 'dvc.lock', YAML file structure is corrupted, line [3-5]: .+resolve them, or run `git .*",
     ),
     "a folder in the place of dvc.lock": (instead_of("dvc.lock/file"), r".*dvc.lock.*"),
     "params.yaml of a wrong form": (
@@ -82,43 +82,43 @@ FAULTS = {
 }
 
 
-def said_in_a_line(folder: Path, *command: str, **environment: str) -> str:
-    said = run(folder, "abreast", *command, status=2, environment=environment)
-    assert len(said.splitlines()) == 1, said
-    return said
+def error_line(folder: Path, *command: str, **environment: str) -> str:
+    output = run(folder, "abreast", *command, status=2, environment=environment)
+    assert len(output.splitlines()) == 1, output
+    return output
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_said_in_one_line(fault: str, tmp_path: Path) -> None:
-    put, words = FAULTS[fault]
+@pytest.mark.parametrize("error", ERRORS)
+def test_repro_prints_an_error_in_one_line(error: str, tmp_path: Path) -> None:
+    put, words = ERRORS[error]
     put(tmp_path)
-    assert re.fullmatch(f"error: {words}\n", said_in_a_line(tmp_path, "repro"))
+    assert re.fullmatch(f"error: {words}\n", error_line(tmp_path, "repro"))
 
 
-OF_A_REHEARSAL = ["a value that is nowhere", "conflict marks in dvc.lock", "a file in the place of .dvc/tmp"]
+REHEARSE_ERRORS = ["a value that is nowhere", "conflict marks in dvc.lock", "a file in the place of .dvc/tmp"]
 
 
-@pytest.mark.parametrize("fault", OF_A_REHEARSAL)
-def test_a_rehearsal_says_it_in_one_line_too(fault: str, tmp_path: Path) -> None:
-    put, words = FAULTS[fault]
+@pytest.mark.parametrize("error", REHEARSE_ERRORS)
+def test_rehearse_prints_an_error_in_one_line(error: str, tmp_path: Path) -> None:
+    put, words = ERRORS[error]
     put(tmp_path)
-    assert re.fullmatch(f"error: {words}\n", said_in_a_line(tmp_path, "rehearse"))
+    assert re.fullmatch(f"error: {words}\n", error_line(tmp_path, "rehearse"))
 
 
 @pytest.mark.parametrize("place", ["/proc/nowhere", "file/in"])
-def test_notes_of_dvc_that_cannot_be_written_are_named_in_a_line(place: str, tmp_path: Path) -> None:
-    """Neither can root: below /proc, and below a file."""
+def test_a_site_cache_that_cannot_be_written_is_an_error_of_one_line(place: str, tmp_path: Path) -> None:
+    """Not even root can create folders in /proc or below a file."""
     (tmp_path / "file").touch()
     folder = make(tmp_path / "project", {"dvc.yaml": STAGE})
-    said = said_in_a_line(folder, "repro", DVC_SITE_CACHE_DIR=str(tmp_path / place))
-    assert str(tmp_path / place) in said
+    output = error_line(folder, "repro", DVC_SITE_CACHE_DIR=str(tmp_path / place))
+    assert str(tmp_path / place) in output
 
 
-def test_check_and_log_name_a_fault_in_a_line(tmp_path: Path) -> None:
+def test_check_and_log_print_an_error_in_one_line(tmp_path: Path) -> None:
     folder = make(tmp_path, {"dvc.yaml": STAGE, "dvc.lock": CONFLICT})
-    assert "'dvc.lock'" in said_in_a_line(folder, "check")
-    assert said_in_a_line(folder, "log") == "error: no run to show: `abreast repro` makes one\n"
+    assert "'dvc.lock'" in error_line(folder, "check")
+    assert error_line(folder, "log") == "error: no run to show; `abreast repro` starts one\n"
     (folder / "dvc.lock").unlink()
     abreast(folder)
-    said = said_in_a_line(folder, "log", "--svg", "nowhere/run.svg")
-    assert said == "error: nowhere/run.svg: No such file or directory\n"
+    output = error_line(folder, "log", "--svg", "nowhere/run.svg")
+    assert output == "error: nowhere/run.svg: No such file or directory\n"

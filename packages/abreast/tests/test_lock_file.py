@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-from abreast.dvc_api import dumps_yaml, in_order, lock_blocks, lock_entry, parse_yaml_for_update, with_entry
+from abreast.dvc_api.lock_file import lock_entry, reorder, set_entry, split_entries
 
 NAMES = [
     "train",
@@ -56,11 +57,11 @@ def by_dvc(text: str, name: str, new: dict) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_whatever_a_stage_is_called(name: str, tmp_path) -> None:
+def test_an_entry_has_the_bytes_of_dvc_for_any_stage_name(name: str, tmp_path) -> None:
     text = by_dvc(by_dvc("", "before", entry()), "after", entry())
     for size in (4, 5):  # a new entry, then a changed one
         expected = by_dvc(text, name, entry(size=size))
-        text = with_entry(text, name, entry(size=size), [])
+        text = set_entry(text, name, entry(size=size), [])
         assert text == expected
     (tmp_path / "dvc.lock").write_text(text)
     assert lock_entry(tmp_path / "dvc.lock", name) == entry(size=5)
@@ -68,22 +69,22 @@ def test_whatever_a_stage_is_called(name: str, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_whatever_its_command_is(command: object) -> None:
+def test_an_entry_has_the_bytes_of_dvc_for_any_command(command: object) -> None:
     text = by_dvc(by_dvc("", "before", entry(command)), "after", entry(command))
     for name in ("before", "new"):
-        assert with_entry(text, name, entry(command, size=4), []) == by_dvc(text, name, entry(command, size=4))
+        assert set_entry(text, name, entry(command, size=4), []) == by_dvc(text, name, entry(command, size=4))
 
 
-def test_values_that_stand_twice_in_the_parameters_of_two_stages() -> None:
+def test_an_entry_has_the_bytes_of_dvc_with_yaml_anchors() -> None:
     text, shared = "", [1, 2]
     for name in ("a", "b"):
         new = entry() | {"params": {"params.yaml": {"x": shared, "y": shared}}}
         expected = by_dvc(text, name, new)
-        text = with_entry(text, name, new, [])
+        text = set_entry(text, name, new, [])
         assert text == expected
 
 
-def test_a_lock_that_a_person_has_edited_is_left_to_dvc() -> None:
+def test_a_lock_that_was_edited_by_hand_is_written_by_dvc() -> None:
     text = by_dvc("", "a", entry())
     edited = [
         text.replace("  a:\n", "  # a comment\n  a:\n"),
@@ -95,16 +96,16 @@ def test_a_lock_that_a_person_has_edited_is_left_to_dvc() -> None:
         text.replace("    cmd:", "    # a comment\n    cmd:"),
     ]
     for each in edited:
-        assert lock_blocks(each) is None
-        assert with_entry(each, "b", entry(), []) == by_dvc(each, "b", entry())
+        assert split_entries(each) is None
+        assert set_entry(each, "b", entry(), []) == by_dvc(each, "b", entry())
 
 
-def test_new_entries_stand_in_the_order_of_the_plan_and_old_ones_where_they_were() -> None:
+def test_new_entries_are_sorted_and_old_ones_keep_their_positions() -> None:
     text = ""
     for name in ("old", "three", "one", "two"):
-        text = with_entry(text, name, entry(), ["one", "two", "three"])
-    assert list(lock_blocks(text) or {}) == ["old", "one", "two", "three"]
+        text = set_entry(text, name, entry(), ["one", "two", "three"])
+    assert list(split_entries(text) or {}) == ["old", "one", "two", "three"]
 
 
-def test_what_an_order_does_not_name_keeps_its_place() -> None:
-    assert in_order(["c", "x", "a", "y", "b"], ["a", "b", "c"]) == ["a", "x", "b", "y", "c"]
+def test_reorder_keeps_the_positions_of_other_items() -> None:
+    assert reorder(["c", "x", "a", "y", "b"], ["a", "b", "c"]) == ["a", "x", "b", "y", "c"]
