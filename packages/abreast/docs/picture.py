@@ -20,9 +20,9 @@ SVG = Path(__file__).with_name("live.svg")
 MODELS = {"linear": 12, "forest": 48, "boosting": 75, "network": 96}  # seconds of each training
 DONE: dict[str, float] = {"prepare": 21, "train@linear": 12, "evaluate@linear": 3}
 RUNNING: dict[str, tuple[float, str]] = {  # seconds so far, and the last line of the log
-    "train@network": (41, "network: epoch 9 of 20, loss 0.412, accuracy 0.874"),
-    "train@boosting": (41, "boosting: 310 of 600 trees, loss 0.387"),
-    "train@forest": (29, "forest: 240 of 400 trees"),
+    "train@network": (41, "epoch 9 of 20, loss 0.412, accuracy 0.874"),
+    "train@boosting": (41, "310 of 600 trees, loss 0.387"),
+    "train@forest": (29, "240 of 400 trees"),
 }
 ELAPSED = 62  # seconds since the start of the run
 WIDTH = 84  # characters

@@ -135,7 +135,7 @@ def test_a_clone_without_data_is_fresh_and_not_changed(pipeline: Path) -> None:
 
     assert not (pipeline / "data/a.txt").exists()
     before = listed()
-    assert check(pipeline, status=0) == ["Fresh: 5 stages of dvc.yaml match the lock."]
+    assert check(pipeline, status=0) == ["Fresh: 5 stages of dvc.yaml, as in the lock."]
     assert listed() == before
 
 
@@ -146,7 +146,7 @@ def test_a_project_with_its_data_is_fresh(origins: dict[str, Path]) -> None:
 
 def test_all_kinds_of_stages_and_all_dvc_yaml_files_are_checked(all_kinds: Path) -> None:
     """Foreach and matrix, wdir, frozen, always_changed, without outputs, .dvc files, parameters in other files."""
-    assert check(all_kinds, status=0) == ["Fresh: 12 stages of dvc.yaml, raw.csv.dvc, seeds/dvc.yaml match the lock."]
+    assert check(all_kinds, status=0) == ["Fresh: 12 stages of dvc.yaml, raw.csv.dvc, seeds/dvc.yaml, as in the lock."]
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,7 @@ def test_a_stage_that_depends_on_stale_stages_waits_for_them(pipeline: Path) -> 
     lines = check(pipeline)
     assert "report: waits for score" in lines
     assert not [line for line in lines if line.startswith(("prep", "gather"))]
-    assert lines[-1].startswith(
-        "2 stages are stale, and 1 waits for them: run `abreast repro`; then commit the results"
-    )
+    assert lines[-1].startswith("2 stages stale, 1 waiting: run `abreast repro`; then commit the results")
 
 
 def test_a_waiting_stage_names_the_stale_stage_and_not_other_waiting_stages(pipeline: Path) -> None:
@@ -269,7 +267,7 @@ def test_sizes_must_agree_and_the_verdict_forces_stages_that_dvc_takes_as_fresh(
     lines = check(pipeline)
     assert "train: dependency data/a.txt: 1 bytes in the lock, now 9" in lines
     assert "score: output score.json: 2 bytes in the lock, now 30" in lines
-    assert "stale: run `dvc repro --force --single-item train score report`, since DVC" in lines[-1]
+    assert "3 stages stale: run `dvc repro --force --single-item train score report`, since DVC" in lines[-1]
 
 
 def test_every_checksum_of_a_dependency_is_compared(all_kinds: Path) -> None:
@@ -315,7 +313,7 @@ def test_parameters_of_other_files_and_folders_are_compared(all_kinds: Path) -> 
 
 def test_targets_are_checked_with_their_dependencies_from_any_folder(all_kinds: Path) -> None:
     replace(all_kinds / "letters.py", "b = 2", "b = 3")
-    fresh = ["Fresh: 2 stages of dvc.yaml, seeds/dvc.yaml match the lock."]
+    fresh = ["Fresh: 2 stages of dvc.yaml, seeds/dvc.yaml, as in the lock."]
     assert check(all_kinds / "seeds", "dvc.yaml", status=0) == fresh
     assert check(all_kinds, "cross")[0] == "each@b: parameter letters.py:b: 2 in the lock, now 3"
 

@@ -187,25 +187,6 @@ def test_inputs_are_pushed_again_to_a_remote_that_lost_them(two_workers: Farm, t
     assert stages_on_workers(folder) == {"third"}
 
 
-def test_files_of_a_folder_are_pushed_again_to_a_remote_that_lost_them(two_workers: Farm, tmp_path: Path) -> None:
-    files = {
-        "data/a.txt": "a\n",
-        "data/b.txt": "b\n",
-        "dvc.yaml": "stages: {all: {cmd: python join.py data all.txt, deps: [data], outs: [all.txt]}}",
-    }
-    folder = make(tmp_path / "project", files)
-    (tmp_path / "project remote").mkdir()
-    run(folder, "dvc", "remote", "add", "--quiet", "--default", "there", str(tmp_path / "project remote"))
-    run(folder, "dvc", "add", "--quiet", "data")
-    run(folder, "dvc", "push", "--quiet")
-    for path in (tmp_path / "project remote").rglob("*"):
-        if path.is_file() and path.suffix != ".dir":
-            path.unlink()
-    repro_on(two_workers, folder)
-    assert (folder / "all.txt").read_text() == "a\nb\nall.txt\n"
-    assert stages_on_workers(folder) == {"all"}
-
-
 def test_a_stage_runs_on_a_worker_with_the_resources_of_its_meta(two_workers: Farm, tmp_path: Path) -> None:
     folder = project(tmp_path / "project", slow(0, 2, s1=", meta: {gpu: 1, memory: 1 MB}"))
     with start(folder, "--scheduler", two_workers.address) as process:

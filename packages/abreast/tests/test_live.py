@@ -16,7 +16,7 @@ def test_durations_are_formatted(seconds: float, text: str) -> None:
 def test_the_table_shows_running_stages_and_the_remaining_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abreast.run.live.time.monotonic", lambda: 1000.0)
     log = tmp_path / "train@base.log"
-    log.write_text("base adam epoch 2: 40%, 9 s left in it\n\n")
+    log.write_text("adam epoch 2: 40%, 9 s left in it\n\n")
     plan = Schedule({"train@base": Task("train@base", frozenset(), 30)}, {"cores": 2}, running={"train@base": 995.0})
     console = Console(file=io.StringIO(), force_terminal=True, width=100, record=True)
     console.print(View(plan, {"train@base": log}, console).table())

@@ -121,4 +121,4 @@ def test_check_and_log_print_an_error_in_one_line(tmp_path: Path) -> None:
     (folder / "dvc.lock").unlink()
     abreast(folder)
     output = error_line(folder, "log", "--svg", "nowhere/run.svg")
-    assert output == "error: nowhere/run.svg: No such file or directory\n"
+    assert output == "error: [Errno 2] No such file or directory: 'nowhere/run.svg'\n"

@@ -237,18 +237,6 @@ def test_several_blocking_processes_are_named_once_in_one_line(other_program: in
     assert (folder / LOGS / "s0.log").read_text().count("waits for") == 1
 
 
-def test_a_result_is_kept_after_the_rwlock_was_deleted(tmp_path: Path) -> None:
-    folder = make(
-        tmp_path, {"dvc.yaml": f"stages: {{a: {{cmd: touch started; {GATE}; echo a > a.txt, outs: [a.txt]}}}}"}
-    )
-    with start(folder) as process:
-        wait_for((folder / "started").exists)
-        (folder / ".dvc/tmp/rwlock").unlink()
-        (folder / "go").touch()
-        assert process.wait(30) == 0
-    assert entries(folder) == ["a"]
-
-
 def test_planning_waits_for_the_lock_of_dvc(tmp_path: Path) -> None:
     folder = make(tmp_path / "project", slow(0, 1))
     (folder / ".dvc/tmp").mkdir()

@@ -182,10 +182,7 @@ def log(args: argparse.Namespace) -> int:
 
     records = history.records_of_run(find_root(), args.back)
     if args.svg:
-        try:
-            args.svg.write_text(draw_svg(records), encoding="utf-8")
-        except OSError as error:
-            raise AbreastError(f"{args.svg}: {error.strerror}") from None
+        args.svg.write_text(draw_svg(records), encoding="utf-8")
     elif args.json:
         print(history.as_json(records))
     else:

@@ -38,19 +38,16 @@ class CheckResult:
     def verdict(self) -> str:
         """Summarise the result and what to do, in one line."""
         if self.fresh:
-            verb = "matches" if self.stages == 1 else "match"
-            return f"Fresh: {count_stages(self.stages)} of {join_names(self.files)} {verb} the lock."
+            return f"Fresh: {count_stages(self.stages)} of {join_names(self.files)}, as in the lock."
         sentences = []
         if self.changes:
-            stale, waiting = len(self.changes), len(self.waits)
-            pronoun = "it" if stale == 1 else "them"
-            more = f", and {waiting} wait{'s' if waiting == 1 else ''} for {pronoun}" if waiting else ""
-            commands = ["run `abreast repro`"] if len(self.unseen) < stale else []
+            waiting = f", {len(self.waits)} waiting" if self.waits else ""
+            commands = ["run `abreast repro`"] if len(self.unseen) < len(self.changes) else []
             if self.unseen:
                 names = " ".join(self.unseen)
                 commands.append(f"run `dvc repro --force --single-item {names}`, since DVC sees no change there")
             remedy = f"{' and '.join(commands)}; then commit the results, or revert the change"
-            sentences.append(f"{count_stages(stale)} {'is' if stale == 1 else 'are'} stale{more}: {remedy}.")
+            sentences.append(f"{count_stages(len(self.changes))} stale{waiting}: {remedy}.")
         if self.left:
             sentences.append("Delete the entries without a stage from the lock.")
         return " ".join(sentences)

@@ -24,7 +24,6 @@ from distributed.client import ClosedClientError
 
 from abreast.cluster.environment import environment
 from abreast.cluster.remote import Remote
-from abreast.cluster.remote_stage import INPUT_MISSING
 from abreast.cluster.snapshot import Snapshot
 from abreast.cluster.worker import RemoteJob, RemoteResult, join_run, leave_run, run_stage
 from abreast.dvc_api import open_repo
@@ -34,7 +33,6 @@ from abreast.run.stage import Result
 
 POLL_INTERVAL = 2  # seconds between two looks at the workers
 MIN_SECONDS = 10  # a shorter stage takes longer to send than to run
-ATTEMPTS = 3  # for a stage whose inputs the remote has lost
 MAX_DEATHS = 3  # of workers in one stage; then the stage fails
 WORKERS_DIED = "the workers that ran it died, perhaps out of memory"
 
@@ -160,34 +158,29 @@ class Cluster:
         name = stage.name
         if not force and (self.remote.is_unchanged(name) or self.remote.fetch(name)):
             return Result(0)
-        for attempt in itertools.count(1):
-            self.remote.push_inputs(name, inputs)
-            job = RemoteJob(
-                run=self.run,
-                name=name,
-                place=self.snapshot.place,
-                definition=stage.definition,
-                files=self.remote.read_files(changed),
-                settings=self.remote.settings,
-                inputs=inputs,
-                paths=self.paths,
-                force=force,
-                grace=grace,
-            )
-            remote_result = self.submit(job, stage, log)
-            if remote_result is None:
-                break
-            log.write_bytes(remote_result.log)
-            result, entry = remote_result.answer.result, remote_result.answer.entry
-            if result.status == INPUT_MISSING and attempt < ATTEMPTS:
-                self.remote.push_again()
-                continue
-            if entry:
-                self.remote.write_entry(*entry)
-                if not self.remote.fetch(name):
-                    raise AbreastError(f"{name}: its inputs changed while it ran; run again")
-            return replace(result, where=remote_result.worker)
-        return Result(1)
+        self.remote.push_inputs(name, inputs)
+        job = RemoteJob(
+            run=self.run,
+            name=name,
+            place=self.snapshot.place,
+            definition=stage.definition,
+            files=self.remote.read_files(changed),
+            settings=self.remote.settings,
+            inputs=inputs,
+            paths=self.paths,
+            force=force,
+            grace=grace,
+        )
+        remote_result = self.submit(job, stage, log)
+        if remote_result is None:
+            return Result(1)
+        log.write_bytes(remote_result.log)
+        result, entry = remote_result.answer.result, remote_result.answer.entry
+        if entry:
+            self.remote.write_entry(*entry)
+            if not self.remote.fetch(name):
+                raise AbreastError(f"{name}: its inputs changed while it ran; run again")
+        return replace(result, where=remote_result.worker)
 
     def dask_resources(self, stage: Stage) -> dict[str, float]:
         """Return the resources of a stage for Dask; at most the cores of the largest worker."""

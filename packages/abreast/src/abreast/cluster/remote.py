@@ -19,7 +19,6 @@ from abreast.dvc_api import (
     CollectCacheError,
     DvcException,
     Repo,
-    get_index,
     newest_run,
     run_folder,
     stage_of_run,
@@ -57,7 +56,6 @@ class Remote:
         self.dvc_stages = {stage.addressing: stage for stage in repo.index.stages}
         self.outs = {out.fs_path: out for out in repo.index.outs if out.protocol == "local"}
         self.pushed: set[tuple[str, Any]] = set()  # inputs that the remote has
-        self.lost_files = False  # whether the remote has lost files
         self.stopping = False
         self.lock = threading.Lock()
 
@@ -139,30 +137,14 @@ class Remote:
             self.dvc_stages[name].save_deps()
             hashes = {(dep.def_path, str(dep.hash_info)) for dep in self.dvc_stages[name].deps}
             if inputs and not hashes <= self.pushed:
-                self.retry(lambda: self.push(inputs))
+                self.retry(lambda: self.repo.push(inputs))
             self.pushed |= hashes
-
-    def push(self, inputs: list[str]) -> None:
-        """Push outputs with all their files: if the remote has a folder's list of files, DVC does not look for them."""
-        self.repo.push(inputs)
-        if not self.lost_files:
-            return
-        get_index(self.repo.cloud.get_remote_odb()).clear()  # DVC's record of what the remote has
-        outs = [out for out in self.repo.index.outs if out.protocol == "local" and out.hash_info.isdir]
-        for tree in [out.get_obj() for out in outs if self.from_root(out.fs_path) in inputs]:
-            self.repo.cloud.push([hash_info for _, _, hash_info in tree])
 
     def read_files(self, paths: Iterable[Path]) -> dict[str, bytes]:
         """Read files of the project, {path from the root: content}; those elsewhere are skipped."""
         root = os.path.realpath(self.repo.root_dir)
         files = {os.path.relpath(os.path.realpath(path), root): path for path in paths if path.exists()}
         return {name: path.read_bytes() for name, path in files.items() if not name.startswith(os.pardir)}
-
-    def push_again(self) -> None:
-        """Push all inputs again from now on, since the remote has lost files."""
-        with self.exclusive():
-            self.pushed.clear()
-            self.lost_files = True
 
     def is_unchanged(self, name: str) -> bool:
         """Tell whether a stage need not run. Call it first: `push_inputs` records the present inputs of the stage."""

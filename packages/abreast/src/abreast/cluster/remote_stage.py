@@ -7,7 +7,6 @@ killed.
 import os
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,9 +19,7 @@ from abreast.run.server import Server, receive
 from abreast.run.stage import Job, Result
 
 WORKER_FAILED = 75  # status if this worker cannot reach the remote
-INPUT_MISSING = 76  # status if the remote lacks an input
-ATTEMPTS = 5
-RETRY_INTERVAL = 10  # seconds; long, since a training must not be lost because the remote did not answer for a moment
+ATTEMPTS = 10  # to push outputs: a training must not be lost because the remote did not answer for a moment
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ def answer_request(request: Request, server: Server) -> Answer:
         remote.check(head=False)
         if request.inputs and dvc_command(["pull", "--quiet", *request.inputs]):
             remote.check(head=False)
-            print(f"error: the remote {remote.url} lacks inputs of {request.name}")
-            return Answer(Result(INPUT_MISSING))
+            print(f"error: the remote {remote.url} lacks inputs of {request.name}; `dvc push` them")
+            return Answer(Result(1))
     except AbreastError as error:
         print(f"error: {error}")
         return Answer(Result(WORKER_FAILED))
@@ -81,7 +78,7 @@ def answer_request(request: Request, server: Server) -> Answer:
         return Answer(result)
     try:
         remote = Remote(Repo())  # reads dvc.lock again
-        push_outputs(request.name)
+        remote.retry(lambda: push_outputs(request.name), attempts=ATTEMPTS)
         entry = remote.newest_entry(request.name)
         remote.retry(lambda: remote.upload_entry(*entry), attempts=ATTEMPTS)
     except AbreastError as error:
@@ -91,12 +88,8 @@ def answer_request(request: Request, server: Server) -> Answer:
 
 
 def push_outputs(name: str) -> None:
-    for _ in range(ATTEMPTS):
-        if dvc_command(["push", "--quiet", name]) == 0:
-            return
-        print("dvc push failed; trying again", flush=True)
-        time.sleep(RETRY_INTERVAL)
-    raise AbreastError(f"dvc push {name} failed {ATTEMPTS} times")
+    if dvc_command(["push", "--quiet", name]):
+        raise AbreastError(f"dvc push {name} failed")
 
 
 def write_settings(project: Path, settings: dict[str, Any]) -> None:

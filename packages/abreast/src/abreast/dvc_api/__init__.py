@@ -1,12 +1,11 @@
 """Everything that abreast takes from DVC, private functions included. No other module imports DVC.
 
-project.py       open a project, and report DVC's errors in one line
-reproduce.py     run one stage after the other as `dvc repro` does
-lock_file.py     read dvc.lock, and change one entry in its text
-gitignore.py     add lines to .gitignore and remove them
-rwlock.py        DVC's record of which process reads and writes which files
-atomic.py        replace a file by fsync and rename
-late_imports.py  modules that DVC imports late
+project.py    open a project, and report DVC's errors in one line
+reproduce.py  run one stage after the other as `dvc repro` does
+lock_file.py  read dvc.lock, and change one entry in its text
+gitignore.py  add lines to .gitignore and remove them
+rwlock.py     DVC's record of which process reads and writes which files
+atomic.py     replace a file by fsync and rename
 
 Tested with DVC 3.60 and 3.67; a weekly CI job runs the tests with the newest release. Importing this package takes half
 a second: import it inside the function that needs it.
@@ -23,7 +22,6 @@ from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.scm import NoSCM
 from dvc.stage import PipelineStage
 from dvc_data.hashfile.build import build
-from dvc_data.hashfile.db import get_index
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 from dvc_data.hashfile.state import StateNoop

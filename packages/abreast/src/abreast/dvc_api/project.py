@@ -1,7 +1,6 @@
 """Open a DVC project, wait for its lock, and report DVC's errors in one line."""
 
 import logging
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,6 @@ from typing import Any
 
 import dvc.lock
 from dvc import prompt
-from dvc.dirs import site_cache_dir
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.lock import LockError
 from dvc.repo import Repo
@@ -96,9 +94,6 @@ def faults() -> Iterator[None]:
         if isinstance(error, LockError):
             blockers(error)  # raises an error that says more
         raise AbreastError(one_line(error)) from None
-    except sqlite3.Error as error:  # of DVC's database of file states
-        remedy = f"try again, or delete {site_cache_dir()}; DVC builds it again"
-        raise AbreastError(f"DVC's database of file states cannot be read ({error}); {remedy}") from None
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise AbreastError(f"{place}{error.strerror or error}; fix this and run again") from None

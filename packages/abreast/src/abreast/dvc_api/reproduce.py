@@ -23,7 +23,6 @@ from dvc.utils.serialize import dumps_yaml
 from scmrepo.git import Git
 from tqdm import tqdm
 
-import abreast.dvc_api.late_imports  # noqa: F401
 from abreast.dvc_api.atomic import write_whole
 from abreast.dvc_api.gitignore import add_ignore_line, remove_ignore_line
 from abreast.dvc_api.lock_file import lock_entry, read_text, set_entry

@@ -62,22 +62,7 @@ def rwlock(folder: str, fs: Any, command: str, read: list[str], write: list[str]
             RECORDED_WRITES.difference_update(writes)
 
 
-def release_read(record: dict[str, Any], info: dict[str, Any], paths: list[str]) -> None:
-    """Remove this process as a reader of files; DVC's function fails if somebody has deleted the record meanwhile."""
-    for path in paths:
-        if others := [other for other in record["read"].pop(path, []) if other != info]:
-            record["read"][path] = others
-
-
-def release_write(record: dict[str, Any], info: dict[str, Any], paths: list[str]) -> None:
-    """Remove this process as the writer of files, in the same way."""
-    for path in paths:
-        if record["write"].get(path) == info:
-            del record["write"][path]
-
-
 dvc_rwlock, dvc.rwlock.rwlock, dvc.rwlock._edit_rwlock = dvc.rwlock.rwlock, rwlock, edit_rwlock
-dvc.rwlock._release_read, dvc.rwlock._release_write = release_read, release_write
 
 
 def blockers(error: LockError) -> list[tuple[int, str, str]]:

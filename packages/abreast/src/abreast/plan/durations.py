@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from abreast.dvc_api import write_whole
 from abreast.errors import AbreastError
 
 DEFAULT_SECONDS = 10.0  # expected of a stage if no stage of its group ran before
@@ -29,20 +30,10 @@ def read(file: Path) -> dict[str, Any]:
     raise AbreastError(f"{file}: not durations of stages, {{name: seconds}}; delete it") from None
 
 
-def read_or_empty(file: Path) -> dict[str, Any]:
-    """Read the file that runs write; nothing if it is damaged, as after a loss of power."""
-    try:
-        return read(file)
-    except AbreastError:
-        return {}
-
-
 def write_duration(file: Path, name: str, usage: dict[str, float]) -> None:
     """Set the seconds, processor seconds and memory of one stage in the file."""
-    durations = {**read_or_empty(file), name: usage}
-    temporary = file.with_name(f".{file.name}.part")
-    temporary.write_text(json.dumps(dict(sorted(durations.items())), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    durations = {**read(file), name: usage}
+    write_whole(file, (json.dumps(dict(sorted(durations.items())), indent=1) + "\n").encode())
 
 
 def expected_seconds(names: list[str], known: dict[str, float]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from abreast.dvc_api import write_whole
 from abreast.errors import AbreastError
 from abreast.run.live import duration
 from abreast.run.run_lock import FOLDER
@@ -58,9 +59,7 @@ def drop_old_runs(root: Path) -> None:
     kept = sorted({record.run for record in records})[-RUNS:]
     if records and records[0].run < kept[0]:
         lines = [json.dumps(asdict(record)) + "\n" for record in records if record.run >= kept[0]]
-        temporary = (root / FILE).with_suffix(".part")
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.replace(root / FILE)
+        write_whole(root / FILE, "".join(lines).encode(), durable=False)
 
 
 def records_of_run(root: Path, back: int = 0) -> list[Record]:

@@ -5,7 +5,6 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -36,9 +35,7 @@ class View:
             self.live.start()
         return self
 
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.live:
             self.live.stop()
 
@@ -81,8 +78,7 @@ class View:
         table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
         now = time.monotonic()
         for name, started in list(self.schedule.running.items()):
-            line = last_line(self.logs[name]).removeprefix(name.partition("@")[2]).lstrip(": ")
-            table.add_row(Text(name, "bold"), duration(now - started), Text(line, "dim"))
+            table.add_row(Text(name, "bold"), duration(now - started), Text(last_line(self.logs[name]), "dim"))
         summary = ", ".join(filter(None, [self.summary(), self.cluster]))
         table.add_row(Text("all", "bold"), duration(now - self.started), Text(summary))
         return table

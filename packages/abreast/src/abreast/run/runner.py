@@ -14,7 +14,7 @@ from rich.console import Console
 
 from abreast.dvc_api import DvcException, EntryOrder, Options
 from abreast.errors import AbreastError
-from abreast.plan.durations import expected_seconds, read_or_empty, seconds_of, write_duration
+from abreast.plan.durations import expected_seconds, read_seconds, write_duration
 from abreast.plan.resources import capacity
 from abreast.plan.stages import Stage
 from abreast.run import history
@@ -62,7 +62,7 @@ class Run:
     ) -> None:
         self.root, self.settings, self.server, self.cluster = root, settings, server, cluster
         self.stages = {stage.name: stage for stage in stages}
-        durations = {**(settings.durations or {}), **seconds_of(read_or_empty(root / DURATIONS))}
+        durations = {**(settings.durations or {}), **read_seconds(root / DURATIONS)}
         seconds = expected_seconds([*self.stages], durations)
         self.remote_inputs: dict[str, list[str]] = {}  # of the stages that workers run
         for stage in stages:
