@@ -1,16 +1,22 @@
 """Make small DVC projects and run them; used by all tests."""
 
+import fcntl
+import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 from ruamel.yaml import YAML
 
 BIN = Path(sys.executable).parent
@@ -43,6 +49,11 @@ FAILING = {
 }
 
 
+def nightly(*values: str) -> list[Any]:
+    """Return parameters of tests that run only with `-m nightly`."""
+    return [pytest.param(value, marks=pytest.mark.nightly) for value in values]
+
+
 def run(folder: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
     """Run a command in a project, check its exit status unless `status` is None, and return its output."""
     completed = subprocess.run(
@@ -63,6 +74,19 @@ def make(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make_folder: Callable[[Path], object]) -> Path:
+    """Make a folder once for all pytest processes of this run, and return it; tests must not change it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / name).exists():
+            shutil.rmtree(base / f"{name}.part", ignore_errors=True)
+            make_folder(base / f"{name}.part")
+            (base / f"{name}.part").rename(base / name)
+    return base / name
+
+
 def results(folder: Path) -> dict[str, list[bytes]]:
     """Return the lines of all files except those in .git and .dvc, by path."""
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -73,6 +97,20 @@ def results(folder: Path) -> dict[str, list[bytes]]:
 
 def abreast(folder: Path, *arguments: str, command: str = "repro", status: int = 0) -> str:
     return run(folder, "abreast", command, *arguments, status=status)
+
+
+def abreast_in_process(folder: Path, *arguments: str, status: int = 0) -> str:
+    """Run a command that runs no stage in this process, which saves a second of imports; return its output."""
+    from abreast.command import main
+
+    printed = io.StringIO()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with chdir(folder), redirect_stdout(printed), redirect_stderr(printed):
+            assert main([*arguments]) == status, printed.getvalue()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return printed.getvalue()
 
 
 def compare_with_dvc(

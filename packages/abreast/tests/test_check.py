@@ -1,17 +1,15 @@
 """`abreast check` in fresh clones of small projects without data and cache: it names all changes, and no others."""
 
-import io
 import json
 import re
 import shutil
-from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from abreast import command
-from dvc_project import make, run, stages_run
+from dvc_project import abreast_in_process, made_once, make, run, stages_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
 
@@ -70,22 +68,22 @@ ALL_KINDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def origins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two projects, run and committed."""
-    folder = tmp_path_factory.mktemp("origins")
-    origins = {
-        "pipeline": make(folder / "pipeline", PIPELINE),
-        "all_kinds": make(folder / "all_kinds", ALL_KINDS),
-    }
-    run(origins["all_kinds"], "dvc", "add", "raw.csv")
-    for origin in origins.values():
+def make_origins(folder: Path) -> None:
+    """Make two projects, run and commit them."""
+    pipeline, all_kinds = make(folder / "pipeline", PIPELINE), make(folder / "all_kinds", ALL_KINDS)
+    run(all_kinds, "dvc", "add", "raw.csv")
+    for origin in (pipeline, all_kinds):
         run(origin, "dvc", "repro", "--all-pipelines")
-    run(origins["all_kinds"], "dvc", "freeze", "kept")
-    for origin in origins.values():
+    run(all_kinds, "dvc", "freeze", "kept")
+    for origin in (pipeline, all_kinds):
         run(origin, "git", "add", "--all")
         run(origin, "git", "commit", "--quiet", "--message=Run")
-    return origins
+
+
+@pytest.fixture(scope="module")
+def origins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = made_once(tmp_path_factory, "origins", make_origins)
+    return {name: folder / name for name in ("pipeline", "all_kinds")}
 
 
 @pytest.fixture
@@ -102,15 +100,12 @@ def all_kinds(origins: dict[str, Path], tmp_path: Path) -> Path:
 
 def check(folder: Path, *arguments: str, status: int = 1) -> list[str]:
     """Return the lines that `abreast check` prints in a folder."""
-    printed = io.StringIO()
-    with chdir(folder), redirect_stdout(printed):
-        assert command.check(command.make_parser().parse_args(["check", *arguments])) == status, printed.getvalue()
-    return printed.getvalue().splitlines()
+    return abreast_in_process(folder, "check", *arguments, status=status).splitlines()
 
 
 def error_line(folder: Path, *arguments: str) -> str:
     """Return the one line of an error."""
-    (line,) = run(folder, "abreast", "check", *arguments, status=2).splitlines()
+    (line,) = check(folder, *arguments, status=2)
     return line
 
 

@@ -8,8 +8,62 @@ from pathlib import Path
 
 import pytest
 
-from dvc_project import FAILING, LOGS, abreast, at_work, entries, make, ran, results, run, slow, start, wait_for
+from dvc_project import (
+    FAILING,
+    LOGS,
+    abreast,
+    abreast_in_process,
+    at_work,
+    entries,
+    make,
+    nightly,
+    ran,
+    results,
+    run,
+    slow,
+    start,
+    wait_for,
+)
 
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+
+MANY_FEATURES = {
+    "dvc.yaml": """
+        stages:
+          each:
+            foreach: ${letters}
+            do:
+              cmd: python join.py in.txt each/${key}.txt
+              deps: [in.txt]
+              params: ["letters.${key}"]
+              outs: ["each/${key}.txt"]
+          cross:
+            matrix: {letter: [a, b], number: [1, 2]}
+            cmd: python join.py each/${item.letter}.txt cross/${key}.txt
+            deps: ["each/${item.letter}.txt"]
+            outs: ["cross/${key}.txt"]
+          all: {cmd: python join.py cross all.txt, deps: [cross], outs: [all.txt]}
+          last: {cmd: python join.py more/b.txt last.txt, deps: [more/b.txt], outs: [last.txt]}
+          there: {wdir: some/where, cmd: cp ../../in.txt out.txt, deps: [../../in.txt], outs: [out.txt]}
+          no_outs: {cmd: cat some/where/out.txt, deps: [some/where/out.txt]}
+          always: {cmd: python join.py in.txt always.txt, always_changed: true, outs: [always.txt]}
+          after: {cmd: python join.py frozen.txt after.txt, deps: [frozen.txt], outs: [after.txt]}
+          frozen: {cmd: python join.py always.txt frozen.txt, deps: [always.txt], outs: [frozen.txt], frozen: true}
+          listed:
+            cmd: ["python join.py in.txt one.txt", "python join.py one.txt two.json"]
+            deps: [in.txt]
+            outs: [one.txt: {cache: false, persist: true}]
+            metrics: [two.json: {cache: false}]
+        """,
+    "more/dvc.yaml": """
+        stages:
+          b: {cmd: python ../join.py a.txt b.txt, deps: [a.txt], outs: [b.txt]}
+          a: {cmd: python ../join.py ../in.txt a.txt, deps: [../in.txt], outs: [a.txt]}
+        """,
+    "params.yaml": "letters: {c: 1, a: 2, b: 3}",
+    "some/where/kept.txt": "",
+    "frozen.txt": "made by hand\n",
+}
 PROJECTS = {
     "foreach and matrix": {
         "dvc.yaml": """
@@ -114,9 +168,9 @@ PROJECTS = {
 }
 
 
-@pytest.mark.parametrize("feature", PROJECTS)
+@pytest.mark.parametrize("feature", ["many features", *nightly(*PROJECTS)])
 def test_all_files_are_those_of_dvc_repro_in_a_first_run_and_after_a_change(feature: str, tmp_path: Path) -> None:
-    by_dvc = make(tmp_path / "by_dvc", PROJECTS[feature])
+    by_dvc = make(tmp_path / "by_dvc", PROJECTS.get(feature, MANY_FEATURES))
     by_abreast = shutil.copytree(by_dvc, tmp_path / "by_abreast")
     for content in ("in\n", "changed\n"):
         for folder in (by_dvc, by_abreast):
@@ -146,16 +200,12 @@ def test_all_files_are_those_of_dvc_repro_with_dvc_files(tmp_path: Path) -> None
     assert results(by_abreast) == results(by_dvc)
 
 
-def test_a_stage_of_two_cores_runs_alone_on_two_cores(tmp_path: Path) -> None:
-    folder = make(tmp_path, slow(1.0, 3, s1=", meta: {cores: 2}"))
-    output = abreast(folder, "-j", "2")
-    lines = [line for line in output.splitlines() if re.match(r"s\d: (started|done)", line)]
-    assert [line.split(";")[0].split(" in ")[0] for line in lines[:2]] == ["s1: started", "s1: done"]
-
-
 def test_cores_that_are_not_a_number_are_an_error_of_one_line(tmp_path: Path) -> None:
     folder = make(tmp_path, slow(0, 2, s1=", meta: {cores: two}"))
-    assert abreast(folder, status=2) == "error: dvc.yaml: s1: meta.cores: 'two' is not an integer of at least 1\n"
+    assert (
+        abreast_in_process(folder, "repro", "--dry", status=2)
+        == "error: dvc.yaml: s1: meta.cores: 'two' is not an integer of at least 1\n"
+    )
 
 
 def test_targets_downstream_force_and_dry_select_the_stages(tmp_path: Path) -> None:
@@ -170,20 +220,25 @@ def test_targets_downstream_force_and_dry_select_the_stages(tmp_path: Path) -> N
             """
     }
     folder = make(tmp_path, files)
-    assert abreast(folder, "--dry", "b") == "a: python join.py in.txt a.txt\nb: python join.py a.txt b.txt\n"
+    assert (
+        abreast_in_process(folder, "repro", "--dry", "b")
+        == "a: python join.py in.txt a.txt\nb: python join.py a.txt b.txt\n"
+    )
     assert not (folder / "a.txt").exists()
     assert ran(abreast(folder, "b")) == {"a", "b"}
     assert ran(abreast(folder, "c")) == {"c@x", "c@y"}
-    assert abreast(folder) == "Everything is up to date.\n"
+    assert abreast_in_process(folder, "repro", "--dry") == "Everything is up to date.\n"
     (folder / "in.txt").write_text("changed\n")
     assert ran(abreast(folder, "--downstream", "b")) == set()
     assert ran(abreast(folder, "--force", "--downstream", "b")) == {"b", "c@x", "c@y"}
     assert ran(abreast(folder, "--force", "a")) == {"a"}
-    assert "error: Stage 'd' not found inside 'dvc.yaml' file" in abreast(folder, "d", status=2)
+    assert "error: Stage 'd' not found inside 'dvc.yaml' file" in abreast_in_process(
+        folder, "repro", "--dry", "d", status=2
+    )
 
 
 def test_a_folder_outside_of_a_project_is_an_error_of_one_line(tmp_path: Path) -> None:
-    output = abreast(tmp_path, status=2)
+    output = abreast_in_process(tmp_path, "repro", status=2)
     assert output.startswith("error: you are not inside of a DVC repository")
     assert len(output.splitlines()) == 1
 
@@ -225,7 +280,7 @@ def test_ctrl_c_waits_until_dvc_has_checked_a_stage(tmp_path: Path) -> None:
 STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (signal.SIGKILL, -9)}
 
 
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("stop", ["INT", *nightly("TERM", "KILL")])
 def test_stopped_at_any_moment_it_leaves_no_process_and_loses_no_entry(stop: str, tmp_path: Path) -> None:
     """Fourteen short stages: DVC writes its lock most of the time."""
     number, status = STOPS[stop]
@@ -248,7 +303,7 @@ def test_stopped_at_any_moment_it_leaves_no_process_and_loses_no_entry(stop: str
 
 
 def test_a_second_run_in_the_same_project_is_an_error_of_one_line(tmp_path: Path) -> None:
-    folder = make(tmp_path, slow(1, 3))
+    folder = make(tmp_path, slow(0.5, 3))
     with start(folder, "-j", "1") as process:
         wait_for(lambda: list(folder.glob(f"{LOGS}/*.log")))
         refused = abreast(folder, status=2)
@@ -260,6 +315,7 @@ def test_a_second_run_in_the_same_project_is_an_error_of_one_line(tmp_path: Path
     assert len(entries(folder)) == 3
 
 
+@pytest.mark.nightly
 def test_a_stage_waits_for_a_dvc_repro_that_runs_it(tmp_path: Path) -> None:
     folder = make(tmp_path, slow(4, 2))
     with start(folder, "-j", "1") as process:
@@ -282,10 +338,10 @@ def test_a_command_that_ignores_ctrl_c_is_killed_and_a_second_ctrl_c_changes_not
     dvc = "stages: {s: {cmd: python stubborn.py, deps: [in.txt]}}"
     folder = make(tmp_path, {"stubborn.py": stubborn, "dvc.yaml": dvc})
     log = folder / LOGS / "s.log"
-    with start(folder, "--grace", "3") as process:
+    with start(folder, "--grace", "1") as process:
         wait_for(lambda: log.exists() and "here" in log.read_text())
         for _ in range(2):
             process.send_signal(signal.SIGINT)
-            time.sleep(1)
+            time.sleep(0.3)
         assert process.wait(60) == 130
     assert not at_work(folder)

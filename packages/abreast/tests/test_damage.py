@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from contextlib import chdir
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from ruamel.yaml import YAML
 from abreast.check import damage
 from abreast.errors import AbreastError
 from damaging import flip_a_bit
-from dvc_project import abreast, make, ran, results, run
+from dvc_project import abreast, abreast_in_process, made_once, make, ran, results, run
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
 
 PIPELINE = {
     "dvc.yaml": """
@@ -29,11 +32,17 @@ PIPELINE = {
 }
 
 
+def make_project(folder: Path) -> None:
+    make(folder, PIPELINE)
+    abreast(folder)
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    make(tmp_path, PIPELINE)
-    abreast(tmp_path)
-    return tmp_path
+def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a project that ran, with DVC's record of file states."""
+    folder = shutil.copytree(made_once(tmp_path_factory, "undamaged", make_project), tmp_path / "project")
+    assert abreast_in_process(folder, "repro", "--dry") == "Everything is up to date.\n"
+    return folder
 
 
 def in_cache(folder: Path, stage: str) -> Path:
@@ -73,7 +82,6 @@ def test_an_edited_output_is_not_moved(folder: Path) -> None:
     assert "one" in ran(output)
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
 @pytest.mark.parametrize(
     ("fault", "found"),
     [(errno.EIO, "parts/a.txt"), (errno.EACCES, "parts/a.txt: Permission denied; fix this and run again")],
@@ -97,7 +105,6 @@ def test_an_unreadable_output_is_damaged_and_a_forbidden_one_is_an_error(
     assert (folder / "parts/a.txt").exists() == (fault != errno.EIO)
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
 @pytest.mark.parametrize("step", ["remove_damaged_cache_files", "remove"])
 def test_an_interrupted_move_of_a_damaged_output_is_repeated(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +128,7 @@ def test_an_interrupted_move_of_a_damaged_output_is_repeated(
 
 def test_a_dry_run_moves_no_damaged_output(folder: Path) -> None:
     flip_a_bit(folder / "one.txt")
-    assert abreast(folder, "--verify", "--dry") == "Everything is up to date.\n"
+    assert abreast_in_process(folder, "repro", "--verify", "--dry") == "Everything is up to date.\n"
     assert not (folder / ".dvc/tmp/abreast/damaged").exists()
 
 

@@ -1,3 +1,5 @@
+"""The table and the lines that show the progress of a run."""
+
 import io
 from pathlib import Path
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from abreast.run import history
-from dvc_project import DURATIONS, FAILING, abreast, make, run
+from dvc_project import DURATIONS, FAILING, abreast, abreast_in_process, make, run
 
 BUSY = """
 import time
@@ -33,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_seconds_processor_seconds_and_memory_are_those_of_each_stage(project: Path) -> None:
-    records = {record["stage"]: record for record in json.loads(run(project, "abreast", "log", "--json"))}
+    records = {record["stage"]: record for record in json.loads(abreast_in_process(project, "log", "--json"))}
     assert {name: record["outcome"] for name, record in records.items()} == {
         "busy": "done",
         "waits": "done",
@@ -52,7 +52,7 @@ def test_a_table_has_a_row_for_each_stage_and_one_for_all(project: Path) -> None
 
 
 def test_the_timeline_has_a_bar_for_each_stage(project: Path, tmp_path: Path) -> None:
-    run(project, "abreast", "log", "--svg", str(tmp_path / "run.svg"))
+    abreast_in_process(project, "log", "--svg", str(tmp_path / "run.svg"))
     drawing = ET.fromstring((tmp_path / "run.svg").read_text())
     titles = [title.text or "" for title in drawing.iter("{http://www.w3.org/2000/svg}title")]
     assert {text.split(":")[0] for text in titles[1:]} == {"busy", "waits", "bad"}
@@ -60,26 +60,26 @@ def test_the_timeline_has_a_bar_for_each_stage(project: Path, tmp_path: Path) ->
 
 def test_a_former_run_can_be_shown_and_one_that_is_not_kept_is_refused(project: Path) -> None:
     abreast(project, "busy", "--force")
-    assert {record["stage"] for record in json.loads(run(project, "abreast", "log", "--json"))} == {"busy"}
+    assert {record["stage"] for record in json.loads(abreast_in_process(project, "log", "--json"))} == {"busy"}
     assert "waits" in run(project, "abreast", "log", "--back", "1")
-    refused = run(project, "abreast", "log", "--back", "2", status=2)
+    refused = abreast_in_process(project, "log", "--back", "2", status=2)
     assert refused == "error: no run to show; 2 are kept; `abreast repro` starts one\n"
 
 
 def test_a_project_without_a_run_is_an_error_of_one_line(tmp_path: Path) -> None:
     make(tmp_path, FAILING)
-    assert run(tmp_path, "abreast", "log", status=2) == "error: no run to show; `abreast repro` starts one\n"
+    assert abreast_in_process(tmp_path, "log", status=2) == "error: no run to show; `abreast repro` starts one\n"
 
 
 def test_a_stage_from_the_run_cache_keeps_the_duration_of_its_run(tmp_path: Path) -> None:
-    make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: sleep 1 && cp in.txt a.txt, deps: [in.txt], outs: [a.txt]}}"})
+    make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: sleep 0.5 && cp in.txt a.txt, deps: [in.txt], outs: [a.txt]}}"})
     abreast(tmp_path)
     (tmp_path / "a.txt").unlink()
     (tmp_path / "dvc.lock").unlink()
     abreast(tmp_path)
-    (record,) = json.loads(run(tmp_path, "abreast", "log", "--json"))
+    (record,) = json.loads(abreast_in_process(tmp_path, "log", "--json"))
     assert record["outcome"] == "cached"
-    assert json.loads((tmp_path / DURATIONS).read_text())["a"]["seconds"] >= 1
+    assert json.loads((tmp_path / DURATIONS).read_text())["a"]["seconds"] >= 0.5
 
 
 def test_only_the_last_runs_are_kept_and_an_incomplete_line_is_skipped(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dvc_project import LOGS, abreast, compare_with_dvc, entries, make, ran, run
+from dvc_project import LOGS, abreast, compare_with_dvc, entries, make, nightly, ran, run
 
 WAYS = {
     "abreast": (["abreast"], {}),
@@ -24,7 +24,7 @@ MODULES = ["abreast", "copy", "dvc", "json", "logging", "psutil", "queue", "rich
 IMPORTED_BEFORE_ABREAST = ["abreast", "types"]  # Python imports these before it runs `-m abreast`
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["abreast", *nightly(*[*WAYS][1:])])
 def test_modules_of_the_user_are_not_imported(way: str, tmp_path: Path) -> None:
     command, environment = WAYS[way]
     names = [name for name in MODULES if way != "python -m abreast" or name not in IMPORTED_BEFORE_ABREAST]
@@ -71,28 +71,14 @@ def test_a_stage_that_depends_on_a_url_runs_again_only_after_a_change(served: tu
     assert (folder / "ran.txt").read_text() == "ran\n" * 2
 
 
-LOGS_OF_THE_USER = {
-    "an output logs": "{cmd: mkdir -p logs && echo x > logs/metrics.txt, deps: [in.txt], outs: [logs]}",
-    "an output in logs": "{cmd: mkdir -p logs && echo x > logs/a.log, deps: [in.txt], outs: [logs/a.log]}",
-    "a dependency logs": "{cmd: cat logs/* > a.txt, deps: [logs], outs: [a.txt]}",
-    "a log that is kept": "{cmd: echo loss >> logs/a.log, deps: [in.txt], outs: [logs/a.log: {persist: true}]}",
-}
-
-
-@pytest.mark.parametrize("case", LOGS_OF_THE_USER)
-def test_a_folder_named_logs_has_the_files_of_dvc_repro(case: str, tmp_path: Path) -> None:
-    existing = {} if "an output" in case else {"logs/earlier.log": "earlier\n"}
-    compare_with_dvc(tmp_path, {**existing, "dvc.yaml": f"stages: {{a: {LOGS_OF_THE_USER[case]}}}"})
-
-
-@pytest.mark.parametrize("within", [".", "a/folder"])
+@pytest.mark.parametrize("within", ["a/folder", *nightly(".")])
 def test_the_git_index_is_that_of_dvc_repro_with_autostage(within: str, tmp_path: Path) -> None:
     """The stage that DVC runs first ends last: its lock entry and its line of .gitignore are written last."""
     files = {
         ".dvc/config": "[core]\n    autostage = true\n",
         "dvc.yaml": """
             stages:
-              b: {cmd: sleep 1; cat in.txt > b.txt, deps: [in.txt], outs: [b.txt]}
+              b: {cmd: sleep 0.5; cat in.txt > b.txt, deps: [in.txt], outs: [b.txt]}
               a: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}
             """,
     }
@@ -108,7 +94,7 @@ def test_the_git_index_is_that_of_dvc_repro_with_autostage(within: str, tmp_path
     assert staged == run(by_dvc, "git", "status", "--porcelain", ".")
 
 
-@pytest.mark.parametrize("command", ["repro", "rehearse"])
+@pytest.mark.parametrize("command", ["repro", *nightly("rehearse")])
 def test_a_stage_uses_the_first_python_in_path(command: str, tmp_path: Path) -> None:
     fake = tmp_path / "fake/python"
     fake.parent.mkdir()
@@ -149,7 +135,7 @@ WRITTEN_BY_A_STAGE = {
 }
 
 
-@pytest.mark.parametrize("where", WRITTEN_BY_A_STAGE)
+@pytest.mark.parametrize("where", ["as a parameter", *nightly(*[*WRITTEN_BY_A_STAGE][:-1])])
 def test_a_value_that_a_stage_writes_is_used_as_by_dvc_repro(where: str, tmp_path: Path) -> None:
     stages = WRITTEN_BY_A_STAGE[where]
     files = [file for file in ("p/gen.yaml", "gen.yaml", "params.yaml") if file in stages]
@@ -165,18 +151,18 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("command", ["repro", "rehearse"])
-@pytest.mark.parametrize("names", NAMES)
-def test_each_stage_has_a_log_of_its_own_inside_the_project(names: str, command: str, tmp_path: Path) -> None:
-    stages = {"s": {"foreach": NAMES[names], "do": {"cmd": "echo 'I am ${item}'", "deps": ["in.txt"]}}}
+def test_each_stage_has_a_log_of_its_own_inside_the_project(tmp_path: Path) -> None:
+    names = [name for group in NAMES.values() for name in group]
+    stages = {"s": {"foreach": names, "do": {"cmd": "echo 'I am ${item}'", "deps": ["in.txt"]}}}
     folder = make(tmp_path / "project", {"dvc.yaml": json.dumps({"stages": stages}, ensure_ascii=False)})
-    abreast(folder, command=command)
+    abreast(folder, command="rehearse")
     logs = [log.read_text().splitlines() for log in (folder / LOGS).iterdir()]
     lines = [[line for line in log if line.startswith("I am ")] for log in logs]
-    assert sorted(lines) == sorted([f"I am {name}"] for name in NAMES[names])
+    assert sorted(lines) == sorted([f"I am {name}"] for name in names)
     assert {log.parent for log in tmp_path.rglob("*.log")} == {folder / LOGS}
 
 
+@pytest.mark.nightly
 def test_stages_with_long_names_leave_the_files_of_dvc_repro(tmp_path: Path) -> None:
     stages = f"""
         stages:
@@ -189,7 +175,7 @@ def test_stages_with_long_names_leave_the_files_of_dvc_repro(tmp_path: Path) -> 
     assert len(entries(folder)) == 4
 
 
-@pytest.mark.parametrize("command", ["repro", "rehearse"])
+@pytest.mark.parametrize("command", ["repro", *nightly("rehearse")])
 def test_a_failed_stage_is_shown_with_its_own_log(command: str, tmp_path: Path) -> None:
     stages = """
         stages:
@@ -203,28 +189,33 @@ def test_a_failed_stage_is_shown_with_its_own_log(command: str, tmp_path: Path) 
 
 
 IGNORED = {
-    "Latin-1": "*.tmp\n# für Läufe\n".encode("latin-1"),
-    "CRLF": b"*.tmp\r\n*.bak\r\n",
-    "no last line end": b"*.tmp",
+    "latin_1": "*.tmp\n# für Läufe\n".encode("latin-1"),
+    "crlf": b"*.tmp\r\n*.bak\r\n",
+    "no_line_end": b"*.tmp",
 }
 
 
-@pytest.mark.parametrize("form", IGNORED)
-def test_gitignore_keeps_its_bytes(form: str, tmp_path: Path) -> None:
-    """One stage depends on its folder, and two others add lines to it."""
-    stages = """
-        stages:
-          all: {cmd: cat d/*.txt > all.txt, deps: [d], outs: [all.txt]}
-          c: {cmd: sleep 0.5; cat in.txt > d/c.txt, deps: [in.txt], outs: [d/c.txt]}
-          b: {cmd: cat in.txt > d/b.txt, deps: [in.txt], outs: [d/b.txt]}
-        """
-    made = {"d/kept.txt": "kept\n", "dvc.yaml": stages}
-    by_abreast = compare_with_dvc(
-        tmp_path, made, before=lambda folder: (folder / "d/.gitignore").write_bytes(IGNORED[form])
-    )
-    content = (by_abreast / "d/.gitignore").read_bytes()
-    assert content.startswith(IGNORED[form])
-    assert content == (tmp_path / "by_dvc/d/.gitignore").read_bytes()
+def test_gitignore_keeps_its_bytes(tmp_path: Path) -> None:
+    """Two stages add lines to each, and one stage depends on its folder."""
+    stage, files = "  {}: {{cmd: {}, deps: [{}], outs: [{}]}}\n", {"dvc.yaml": "stages:\n"}
+    for folder in IGNORED:
+        files[f"{folder}/kept.txt"] = "kept\n"
+        files["dvc.yaml"] += stage.format(
+            f"all_{folder}", f"cat {folder}/*.txt > {folder}.txt", folder, f"{folder}.txt"
+        )
+        for name in "cb":
+            out = f"{folder}/{name}.txt"
+            files["dvc.yaml"] += stage.format(f"{name}_{folder}", f"cat in.txt > {out}", "in.txt", out)
+
+    def write(project: Path) -> None:
+        for folder, content in IGNORED.items():
+            (project / folder / ".gitignore").write_bytes(content)
+
+    by_abreast = compare_with_dvc(tmp_path, files, before=write)
+    for folder, content in IGNORED.items():
+        written = (by_abreast / folder / ".gitignore").read_bytes()
+        assert written.startswith(content)
+        assert written == (tmp_path / "by_dvc" / folder / ".gitignore").read_bytes()
 
 
 PRINTED = ["x.py:100: fault", "p/dvc.yaml:train: [bold]no[/bold] [/red]"]

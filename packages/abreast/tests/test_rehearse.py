@@ -8,7 +8,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dvc_project import DURATIONS, FAILING, LOGS, abreast, at_work, make, results, run, slow, start, wait_for
+from dvc_project import (
+    DURATIONS,
+    FAILING,
+    LOGS,
+    abreast,
+    abreast_in_process,
+    at_work,
+    make,
+    nightly,
+    results,
+    run,
+    slow,
+    start,
+    wait_for,
+)
 
 
 def rehearse(folder: Path, *arguments: str, status: int = 0) -> str:
@@ -104,7 +118,7 @@ def test_a_stage_that_does_not_write_an_output_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", ["tool.abreast.preload = 'torch'", "tool.abreast.preload = [1]", "tool."])
 def test_an_invalid_list_of_modules_is_an_error_of_one_line(tmp_path: Path, settings: str) -> None:
-    output = rehearse(make(tmp_path, {**slow(0, 1), "pyproject.toml": settings}), status=2)
+    output = abreast_in_process(make(tmp_path, {**slow(0, 1), "pyproject.toml": settings}), "rehearse", status=2)
     assert output.startswith(f"error: {tmp_path}/pyproject.toml: ")
     assert len(output.splitlines()) == 1
 
@@ -151,7 +165,7 @@ time.sleep(100)
 STOPS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 130), "KILL": (signal.SIGKILL, -9)}
 
 
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("stop", ["KILL", *nightly("INT", "TERM")])
 def test_a_stopped_rehearsal_lets_a_stage_clean_up_and_leaves_no_process(stop: str, tmp_path: Path) -> None:
     number, status = STOPS[stop]
     folder = make(
@@ -184,7 +198,9 @@ def test_no_process_is_left_after_the_server_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_folder_outside_of_a_project_is_an_error_of_one_line(tmp_path: Path) -> None:
-    assert rehearse(tmp_path, status=2).startswith("error: you are not inside of a DVC repository")
+    assert abreast_in_process(tmp_path, "rehearse", status=2).startswith(
+        "error: you are not inside of a DVC repository"
+    )
 
 
 def test_a_project_without_stages_is_an_error_of_one_line(tmp_path: Path) -> None:

@@ -8,23 +8,23 @@ import pytest
 
 from abreast.errors import AbreastError
 from abreast.plan.resources import Resources, capacity, count_cores
-from dvc_project import ENVIRONMENT, LOGS, abreast, entries, make, ran, run
+from dvc_project import ENVIRONMENT, LOGS, abreast, entries, make, nightly, ran, run
 
 MEETING = """
 import pathlib, sys, time
-me, other = map(pathlib.Path, sys.argv[1:])
+me, other = map(pathlib.Path, sys.argv[1:3])
 me.write_text("")
-until = time.monotonic() + 3
+until = time.monotonic() + float(sys.argv[3])
 while not other.exists() and time.monotonic() < until:
     time.sleep(0.01)
 me.write_text("together" if other.exists() else "alone")
 """
 
 
-def meeting(folder: Path, a: str = "{}", b: str = "{}") -> Path:
-    """Make a project of two stages with this `meta` that wait three seconds for each other."""
-    stage = "  {0}: {{cmd: python meeting.py {0}.txt {1}.txt, outs: [{0}.txt], meta: {2}}}\n"
-    stages = stage.format("a", "b", a) + stage.format("b", "a", b)
+def meeting(folder: Path, a: str = "{}", b: str = "{}", seconds: float = 3) -> Path:
+    """Make a project of two stages with this `meta` that wait for each other, a few seconds at most."""
+    stage = "  {0}: {{cmd: python meeting.py {0}.txt {1}.txt {3}, outs: [{0}.txt], meta: {2}}}\n"
+    stages = stage.format("a", "b", a, seconds) + stage.format("b", "a", b, seconds)
     return make(folder, {"meeting.py": MEETING, "dvc.yaml": f"stages:\n{stages}"})
 
 
@@ -66,14 +66,17 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("pair", PAIRS)
+DEFAULT_PAIRS = ("of more memory than there is", "of a GPU each of two", "of one mutex among others")
+
+
+@pytest.mark.parametrize("pair", [*DEFAULT_PAIRS, *nightly(*(name for name in PAIRS if name not in DEFAULT_PAIRS))])
 def test_two_stages_run_in_parallel_if_resources_suffice(pair: str, tmp_path: Path) -> None:
     tool = tmp_path / "bin/nvidia-smi"
     tool.parent.mkdir()
     tool.write_text("#!/bin/sh\necho GPU 0\necho GPU 1\n")
     tool.chmod(0o755)
     one, other, parallel = PAIRS[pair]
-    folder = meeting(tmp_path / "project", one, other)
+    folder = meeting(tmp_path / "project", one, other, 3 if parallel else 1)
     path = f"{tool.parent}{os.pathsep}{ENVIRONMENT['PATH']}"
     output = run(folder, "abreast", "repro", "-j", "2", environment={"PATH": path})
     assert ran_in_parallel(folder) == parallel
@@ -111,7 +114,7 @@ FLAKY = """
     """
 
 
-@pytest.mark.parametrize("command", ["repro", "rehearse"])
+@pytest.mark.parametrize("command", ["repro", *nightly("rehearse")])
 def test_a_failed_stage_is_retried(command: str, tmp_path: Path) -> None:
     folder = make(tmp_path, {"dvc.yaml": FLAKY.format(fails=2)})
     output = abreast(folder, command=command)

@@ -1,3 +1,5 @@
+"""The order in which tasks of different cores, memory and duration run."""
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

@@ -21,7 +21,20 @@ from rich.console import Console
 import abreast as package
 from abreast.run.live import View
 from abreast.run.schedule import Schedule, Task
-from dvc_project import ENVIRONMENT, LOGS, abreast, at_work, compare_with_dvc, entries, make, run, slow, start, wait_for
+from dvc_project import (
+    ENVIRONMENT,
+    LOGS,
+    abreast,
+    at_work,
+    compare_with_dvc,
+    entries,
+    make,
+    nightly,
+    run,
+    slow,
+    start,
+    wait_for,
+)
 
 START_METHODS = {"forks": {}, "new processes": {"ABREAST_FORK": "0"}}
 
@@ -46,7 +59,7 @@ def other_program() -> Iterator[int]:
         process.kill()
 
 
-@pytest.mark.parametrize("kind", ["read", "write"])
+@pytest.mark.parametrize("kind", ["write", *nightly("read")])
 def test_a_stale_process_id_in_the_rwlock_is_an_error_with_a_remedy(
     kind: str, other_program: int, tmp_path: Path
 ) -> None:
@@ -70,7 +83,7 @@ def test_a_stage_waits_for_a_running_dvc_and_names_it_once(tmp_path: Path) -> No
     stages = f"""
         stages:
           a: {{cmd: touch started; {GATE}, deps: [in.txt]}}
-          b: {{cmd: echo b >> ran.txt; sleep 4; echo b > b.txt, deps: [in.txt], outs: [b.txt]}}
+          b: {{cmd: echo b >> ran.txt; sleep 3; echo b > b.txt, deps: [in.txt], outs: [b.txt]}}
         """
     folder, output = make(tmp_path / "project", {"dvc.yaml": stages}), tmp_path / "output"
     with start(folder, "-j", "1", output=output) as process:
@@ -91,7 +104,7 @@ def test_a_stage_waits_for_a_running_dvc_and_names_it_once(tmp_path: Path) -> No
 GATED = f"stages: {{a: {{cmd: touch started; {GATE}; echo x > a.txt, deps: [in.txt], outs: [a.txt]}}}}"
 
 
-@pytest.mark.parametrize("start_method", START_METHODS)
+@pytest.mark.parametrize("start_method", ["forks", *nightly("new processes")])
 def test_stopped_while_another_process_holds_the_lock_it_waits_and_saves_results(
     start_method: str, tmp_path: Path
 ) -> None:
@@ -106,7 +119,7 @@ def test_stopped_while_another_process_holds_the_lock_it_waits_and_saves_results
             wait_for(lambda: waits in output.read_text())
             process.send_signal(signal.SIGINT)
             wait_for(lambda: f"Still stopping; no result is lost:\n{waits}" in output.read_text())
-            time.sleep(3)  # longer than a command would have
+            time.sleep(1.5)  # longer than a command would have
             assert process.poll() is None
         assert process.wait(60) == 130
     assert entries(folder) == ["a"]
@@ -114,7 +127,7 @@ def test_stopped_while_another_process_holds_the_lock_it_waits_and_saves_results
     assert abreast(folder) == "Everything is up to date.\n"
 
 
-@pytest.mark.parametrize("start_method", START_METHODS)
+@pytest.mark.parametrize("start_method", ["forks", *nightly("new processes")])
 def test_a_stage_is_stopped_if_packages_are_found_only_by_pythonpath(start_method: str, tmp_path: Path) -> None:
     """The base interpreter of a virtual environment finds none of its packages by itself."""
     folder = make(tmp_path, {"dvc.yaml": "stages: {a: {cmd: touch started; sleep 300, deps: [in.txt]}}"})
@@ -129,7 +142,7 @@ def test_a_stage_is_stopped_if_packages_are_found_only_by_pythonpath(start_metho
     assert not at_work(folder)
 
 
-@pytest.mark.parametrize("start_method", START_METHODS)
+@pytest.mark.parametrize("start_method", ["forks", *nightly("new processes")])
 def test_a_stage_fails_and_its_command_stops_after_its_dvc_process_is_killed(start_method: str, tmp_path: Path) -> None:
     stages = """
         stages:
@@ -175,7 +188,7 @@ def test_the_table_can_be_drawn_while_stages_start_and_end(tmp_path: Path) -> No
     sys.setswitchinterval(1e-5)
     thread.start()
     try:
-        until = time.monotonic() + 1
+        until = time.monotonic() + 0.3
         while time.monotonic() < until:
             view.table()
     finally:
@@ -196,7 +209,7 @@ def write_rwlock(folder: Path, *processes: int) -> None:
     (folder / ".dvc/tmp/rwlock").write_text(json.dumps(rwlock))
 
 
-@pytest.mark.parametrize("stop", ["INT", "KILL"])
+@pytest.mark.parametrize("stop", ["INT", *nightly("KILL")])
 def test_a_waiting_stage_ends_with_the_run_and_runs_no_command(stop: str, other_program: int, tmp_path: Path) -> None:
     folder = make(tmp_path / "project", slow(0, 1))
     write_rwlock(folder, other_program)
@@ -226,7 +239,7 @@ def test_several_blocking_processes_are_named_once_in_one_line(other_program: in
         write_rwlock(folder, other_program, other.pid)
         with start(folder, output=tmp_path / "output") as process:
             wait_for(lambda: "waits for process" in (tmp_path / "output").read_text())
-            time.sleep(2)
+            time.sleep(1)
             (folder / ".dvc/tmp/rwlock").unlink()
             assert process.wait(30) == 0
         other.kill()
@@ -254,7 +267,7 @@ def test_a_run_continues_after_the_reader_of_its_output_ends(other_program: int,
     with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE) as process:
         process.stderr.readline()
         process.stderr.close()
-        time.sleep(2)
+        time.sleep(0.5)
         (folder / ".dvc/tmp/rwlock").unlink()
         assert process.wait(30) == 0
     assert len(entries(folder)) == 3

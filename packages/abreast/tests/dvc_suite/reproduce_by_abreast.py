@@ -1,4 +1,4 @@
-"""A plugin of pytest for DVC's own tests: `abreast repro` takes the place of `Repo.reproduce`, and so of `dvc repro`.
+"""A pytest plugin for DVC's own tests: runs `abreast repro` instead of `Repo.reproduce`.
 
 Each call runs `abreast repro` in a process of its own. `CANNOT_PASS` names the tests that watch functions of DVC in
 this process, and so cannot pass. They are expected to fail: the whole run fails if one of them passes.
@@ -37,7 +37,7 @@ LISTED = re.compile(r"(.+?): .+")  # what `abreast repro --dry` writes of a stag
 
 
 def reproduce(repo: Repo, targets: Any = None, **options: Any) -> list[Any]:
-    """Run `abreast repro` in place of `Repo.reproduce`; give the stages that changed.
+    """Run `abreast repro` in place of `Repo.reproduce`, and return the stages that changed.
 
     They come in the order in which they ended. Errors have the classes of DVC's.
     """
@@ -58,7 +58,7 @@ def reproduce(repo: Repo, targets: Any = None, **options: Any) -> list[Any]:
 
 
 def flags(*, run_cache: bool = True, on_error: str | None = None, **switches: Any) -> list[str]:
-    """Give the flags of `abreast repro` for the arguments of `Repo.reproduce`."""
+    """Return the flags of `abreast repro` for the arguments of `Repo.reproduce`."""
     given = [name for name, value in switches.items() if value]
     assert SWITCHES.issuperset(given), f"no flags of `abreast repro`: {', '.join({*given} - SWITCHES)}"
     named = [f"--{name.replace('_', '-')}" for name in given]
@@ -66,7 +66,7 @@ def flags(*, run_cache: bool = True, on_error: str | None = None, **switches: An
 
 
 def name_of(stage: Any) -> str:
-    """Name a stage as `abreast` does, from the project's root."""
+    """Return the name of a stage as in `abreast`, from the project's root."""
     file = os.path.relpath(stage.path, stage.repo.root_dir)
     if not isinstance(stage, PipelineStage):
         return file

@@ -4,7 +4,7 @@ The tests come from the source distribution of the DVC that is installed. pip do
 folder. What they import is in the extra: pip install "abreast[dvc-suite]". The plugin reproduce_by_abreast.py runs
 `abreast repro` where the tests call `Repo.reproduce`.
 
-Exit status: that of pytest, 0 only if all tests pass but those that the plugin lists; 2 where the tests cannot be had.
+Exit status: that of pytest, 0 if all tests pass except those that the plugin lists; 2 if the download fails.
 """
 
 import os
@@ -22,11 +22,11 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(arguments: list[str]) -> int:
-    """Download the tests where that was not done before, and run them; give the exit status."""
+    """Download the tests unless they are in the cache, run them, and return the exit status."""
     try:
         folder = tests_of(version("dvc"))
     except (OSError, PackageNotFoundError, subprocess.SubprocessError, tarfile.TarError) as error:
-        print(f"error: DVC's tests cannot be had: {reason(error)}", file=sys.stderr)
+        print(f"error: DVC's tests cannot be downloaded: {reason(error)}", file=sys.stderr)
         return 2
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # `python` of stages
     # DVC's settings of pytest hold, but for `addopts`, which needs a plugin that measures coverage.
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def tests_of(release: str) -> Path:
-    """Give the folder with the tests of a release of DVC, and with its settings of pytest.
+    """Return the folder with the tests of a release of DVC, and with its settings of pytest.
 
     The code of DVC is not unpacked: tests in that folder would import it, and not the DVC that is installed.
     """
@@ -47,7 +47,7 @@ def tests_of(release: str) -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as part:
             with tarfile.open(download(release, part)) as archive:
-                files = [it for it in archive if it.name.split("/")[1:2] in (["tests"], ["pyproject.toml"])]
+                files = [member for member in archive if member.name.split("/")[1:2] in (["tests"], ["pyproject.toml"])]
                 archive.extractall(part, files, filter="data")
             Path(part, folder.name).rename(folder)
     return folder
@@ -62,7 +62,7 @@ def download(release: str, folder: str) -> Path:
 
 
 def reason(error: Exception) -> str:
-    """Say in one line what went wrong: the last line that pip wrote, or the error itself."""
+    """Describe an error in one line: the last line of pip's output, or the error itself."""
     lines = (getattr(error, "stderr", None) or "").split("\n")
     return next((line for line in reversed(lines) if line.strip()), str(error))
 

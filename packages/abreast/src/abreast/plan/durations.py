@@ -17,13 +17,13 @@ def read_seconds(file: Path) -> dict[str, float]:
 
 
 def seconds_of(durations: dict[str, Any]) -> dict[str, float]:
-    return {name: float(it["seconds"] if isinstance(it, dict) else it) for name, it in durations.items()}
+    return {name: float(value["seconds"] if isinstance(value, dict) else value) for name, value in durations.items()}
 
 
 def read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-        if all(isinstance(it, int | float) or it.keys() >= {"seconds"} for it in content.values()):
+        if all(isinstance(value, int | float) or value.keys() >= {"seconds"} for value in content.values()):
             return dict(content)
     except (ValueError, AttributeError):
         pass

@@ -194,7 +194,7 @@ def command_line(command: str | list[str] | None) -> str:
 
 
 def relative_paths(items: Any, root: Path) -> tuple[str, ...]:
-    return tuple(sorted(os.path.relpath(it.fs_path, root) if is_local(it) else str(it) for it in items))
+    return tuple(sorted(os.path.relpath(item.fs_path, root) if is_local(item) else str(item) for item in items))
 
 
 def to_preload(root: Path) -> list[str]:
