@@ -73,7 +73,7 @@ abreast: ## Run the tests of `abreast` in its own environment, without torch, wi
 
 newest-dvc: ## Run the tests of `abreast` and DVC's own with the newest DVC 3 and the newest of all other packages
 	$(call install-abreast)
-	@cd packages/abreast && $(ALONE)/bin/python -m pytest
+	@cd packages/abreast && $(ALONE)/bin/python -m pytest -m ''
 	@$(ALONE)/bin/python packages/abreast/tests/dvc_suite/run.py
 
 lint: $(DONE) ## Check style, format and types

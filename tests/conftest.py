@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-os.environ["FASHION_FSYNC"] = "0"  # before `clone` copies the environment for subprocesses
+os.environ |= {"FASHION_FSYNC": "0", "ABREAST_FSYNC": "0"}  # before `clone` copies the environment for subprocesses
 
 from clone import DATA, make_clone, make_once, run
 from fashion.sources.idx import read_idx

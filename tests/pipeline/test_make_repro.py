@@ -23,7 +23,7 @@ def test_a_failing_stage_stops_only_stages_that_depend_on_it_and_its_log_is_show
     edit_params(project, change)
     output = run(project, "abreast", "repro", status=1)
     assert "error: params.yaml: variants.base_cnn: convolution 2: kernel 40" in output
-    assert "3 stages done, 1 failed, 6 not run since they need those" in output
+    assert "3 stages done, 1 failed, 6 not run because they depend on failed ones" in output
     assert "convolution 2: kernel 40" in (project / LOGS / "train@base_cnn.log").read_text()
     run(project, "git", "checkout", "params.yaml")
     output = run(project, "abreast", "repro")

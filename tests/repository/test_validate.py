@@ -17,17 +17,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarni
 
 # By file: a text, its replacement, and the error. None: the replacement is appended, to a picture.
 EDITS = {
-    "metrics/final.json": ('"macro_f1": 0.9', '"macro_f1": 0.8', "compare: output metrics/final.json: not as"),
-    "metrics/variants.json": ("0.8826", "0.8926", "compare: output metrics/variants.json: not as"),
-    "plots/confusion.csv": ("Bag,Bag", "Bag,Coat", "compare: output plots/confusion.csv: not as"),
-    "plots/roc.csv": (",0.0,", ",0.1,", "compare: output plots/roc.csv: not as"),
-    "plots/learning_curves.csv": ("adam,1,0.5", "adam,1,0.4", "compare: output plots/learning_curves.csv: not as"),
-    "plots/accuracies.csv": ("0.8826", "0.8926", "compare: output plots/accuracies.csv: not as"),
-    "plots/final/report.svg": ("</svg>", "</svg> ", "show_predictions: output plots/final/report.svg: not as"),
-    "plots/final/mistakes.png": (None, "Z", "show_predictions: output plots/final/mistakes.png: not as"),
-    "plots/systems/base.svg": ("</svg>", "</svg> ", "show_systems: output plots/systems: not as"),
-    "data/predicted/results.csv": ("\n0,9\n", "\n0,8\n", "predict: output data/predicted/results.csv: not as"),
-    "report.html": ("accuracy", "Accuracy", "report: output report.html: not as"),
+    "metrics/final.json": ('"macro_f1": 0.9', '"macro_f1": 0.8', "compare: output metrics/final.json: not what"),
+    "metrics/variants.json": ("0.8826", "0.8926", "compare: output metrics/variants.json: not what"),
+    "plots/confusion.csv": ("Bag,Bag", "Bag,Coat", "compare: output plots/confusion.csv: not what"),
+    "plots/roc.csv": (",0.0,", ",0.1,", "compare: output plots/roc.csv: not what"),
+    "plots/learning_curves.csv": ("adam,1,0.5", "adam,1,0.4", "compare: output plots/learning_curves.csv: not what"),
+    "plots/accuracies.csv": ("0.8826", "0.8926", "compare: output plots/accuracies.csv: not what"),
+    "plots/final/report.svg": ("</svg>", "</svg> ", "show_predictions: output plots/final/report.svg: not what"),
+    "plots/final/mistakes.png": (None, "Z", "show_predictions: output plots/final/mistakes.png: not what"),
+    "plots/systems/base.svg": ("</svg>", "</svg> ", "show_systems: output plots/systems: not what"),
+    "data/predicted/results.csv": ("\n0,9\n", "\n0,8\n", "predict: output data/predicted/results.csv: not what"),
+    "report.html": ("accuracy", "Accuracy", "report: output report.html: not what"),
     "seeds/seeds.json": ('"mean": 0.8', '"mean": 0.9', "seeds/dvc.yaml:compare_seeds@seeds: output "),
     "metrics/seeds.json": ('"mean": 0.8', '"mean": 0.9', "report: dependency metrics/seeds.json: changed"),
     "seeds/params.yaml": ("base-2", "base-7", "seeds/dvc.yaml:train_again@base-7: "),
@@ -65,10 +65,10 @@ LOCK_ERRORS = [
     "augment: entry: not in dvc.lock",
     "train@wide: parameter params.yaml:variants.wide.arguments: ",
     "train@deep: output models/deep.safetensors: not in the lock",
-    "evaluate@l2: dependency models/l2.safetensors: not what train@l2 wrote last",
-    "describe: dependency src/fashion/files.py: 1 bytes in the lock, and has",
+    "evaluate@l2: dependency models/l2.safetensors: not what train@l2 wrote",
+    "describe: dependency src/fashion/files.py: 1 bytes in the lock, now ",
     "train@better: parameter params.yaml:variants.better.batch_size: 999 in the lock, now 1000",
-    "show_data: dependency more.npy: in the lock, and no more in dvc.yaml",
+    "show_data: dependency more.npy: in the lock, but no longer in dvc.yaml",
 ]
 
 
