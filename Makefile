@@ -56,7 +56,8 @@ nightly: $(DONE) ## Run the long tests: several machines, random kills, DVC's qu
 	@cd packages/abreast && pytest -m nightly
 
 coverage: $(DONE) ## Run all tests of the project and list the lines that none of them runs
-	@pytest --cov
+	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.coverage coverage run -m pytest
+	@coverage combine --quiet && coverage report
 
 fuzz: $(DONE) ## Test all readers with 114,000 damaged files, in 12 to 30 minutes (INPUTS=n: of each kind)
 	@FUZZ=$(or $(INPUTS),6000) pytest --numprocesses=0 --capture=no tests/fuzz
