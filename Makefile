@@ -51,9 +51,11 @@ test: $(DONE) ## Run the tests, except those of whole pipelines
 pipelines: $(DONE) ## Run the tests of whole pipelines
 	@pytest -m pipeline
 
-nightly: $(DONE) ## Run the long tests: several machines, random kills, DVC's queue, and those of the runner
+nightly: $(DONE) ## Run the long tests: several machines, DVC's queue, those of the runner, 20 random kills, 19,000 damaged files
 	@pytest -m nightly
 	@cd packages/abreast && pytest -m nightly
+	@$(MAKE) --no-print-directory faults KILLS=20
+	@$(MAKE) --no-print-directory fuzz INPUTS=1000
 
 coverage: $(DONE) ## Run all tests of the project and list the lines that none of them runs
 	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.coverage coverage run -m pytest

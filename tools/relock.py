@@ -124,19 +124,22 @@ def checkout(commit: str, folder: Path) -> Path:
 
 
 def copy_working_tree(folder: Path) -> Path:
-    """Copy the files that git tracks or would track, as they are now, into a folder."""
-    for name in git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
+    """Copy the files of `working_tree` into a folder."""
+    for name in working_tree():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
     return folder
 
 
-def tree_state() -> str:
-    """Give the names and checksums of all files that git tracks or would track."""
+def working_tree() -> list[str]:
+    """List the files that git tracks or would track, as they are now."""
     names = git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
-    files = sorted(name for name in names if name and (ROOT / name).is_file())
-    return str([(name, hashlib.md5((ROOT / name).read_bytes()).hexdigest()) for name in files])
+    return sorted(name for name in names if name and (ROOT / name).is_file())
+
+
+def tree_state() -> str:
+    """Give the names and checksums of the files of `working_tree`."""
+    return str([(name, hashlib.md5((ROOT / name).read_bytes()).hexdigest()) for name in working_tree()])
 
 
 def compare(base: str, folder: Path, jobs: int, server: Server) -> tuple[dict[str, Stage], dict[str, str]]:
@@ -204,11 +207,10 @@ def renew(base: str, on_sample: dict[str, Stage], differences: dict[str, str]) -
             paths = tuple(sorted(out.def_path for out in stage.outs))
             entry = entries.get(name) or next((old for old in entries.values() if outs_of(old) == paths), None)
             reason = fill_from_entry(stage, entry, outs) if entry else "new"
-            stages_on_sample = sample_stages_for(stage, on_sample)
-            differing = (differences[judge] for judge in stages_on_sample if judge in differences)
-            reason = reason or (
-                next(differing, None) if stages_on_sample else "no stage with the same code ran on the sample"
-            )
+            if not reason:
+                same_code = sample_stages_for(stage, on_sample)
+                found = (differences[other] for other in same_code if other in differences)
+                reason = next(found, None) if same_code else "no stage with the same code ran on the sample"
             if reason:
                 stale[name] = reason
             else:

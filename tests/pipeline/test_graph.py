@@ -199,6 +199,16 @@ def test_a_stage_for_other_seeds_runs_the_script_of_the_main_stage_and_depends_o
     assert output.replace("${key}", "${item.system}").replace("final", "${item.system}") in STAGES[name]["deps"]
 
 
+@pytest.mark.parametrize(("again", "main"), [(again, main) for again, (main, _) in SAME_CODE.items()])
+def test_a_run_with_another_seed_depends_on_the_same_data_as_the_main_one(again: str, main: str) -> None:
+    """Workers of a cluster have no other data than those that a stage lists."""
+    data = {path for path in STAGES[main]["deps"] if path.startswith(("data/ingested", "data/split", "data/${"))}
+    if main == "evaluate_final":
+        data -= ONLY_FINAL
+    assert data
+    assert data <= set(STAGES[again]["deps"])
+
+
 def path_of(entry: str | dict) -> str:
     """Give the path of an entry of deps or outs, which may have options."""
     return entry if isinstance(entry, str) else next(iter(entry))

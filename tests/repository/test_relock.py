@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from abreast.dvc_api import Definition
+from abreast.dvc_api import Definition, Repo
 from abreast.plan.resources import Resources
 from abreast.plan.stages import Stage
 from clone import edit_params, make_once, run
@@ -187,3 +187,23 @@ def test_the_sample_keeps_one_training_with_another_seed_of_each_family() -> Non
     assert [entry["family"] for entry in kept["trainings"].values()] == ["mlp", "cnn"]
     assert len(kept["finetunings"]) == 1
     assert kept["tables"] == ["seeds"]
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+def test_a_new_dependency_takes_the_checksum_of_the_output_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
+    project = make(tmp_path, {"dvc.yaml": ONE_STAGE})
+    run(project, "dvc", "repro", "--quiet")
+    entry = entries(project)["one"]
+    out = {"path": "in.txt", "hash": "md5", "md5": "f" * 32, "size": 1}
+    without = {**entry, "deps": [dep for dep in entry["deps"] if dep["path"] != "in.txt"]}
+    for given, outs, expected in (
+        (without, [out], "f" * 32),
+        (entry, [out], next(dep["md5"] for dep in entry["deps"] if dep["path"] == "in.txt")),
+        (without, [], None),
+    ):
+        with Repo(str(project)) as repo:
+            (stage,) = repo.index.stages
+            reason = relock.fill_from_entry(stage, given, outs)
+            (dep,) = [dep for dep in stage.deps if dep.def_path == "in.txt"]
+            assert (dep.hash_info.value if dep.hash_info else None) == expected
+            assert (reason == "other data: in.txt") == (expected is None)
