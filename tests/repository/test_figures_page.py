@@ -1,8 +1,13 @@
-"""Compare the list of docs/figures.md with the figures that the stages of dvc.yaml draw."""
+"""Compare the figures in git with the code that draws them, and with the list of docs/figures.md."""
 
 import re
 from pathlib import Path
 
+from fashion.files import read_json
+from fashion.params import check
+from fashion.results.figures import groups
+from fashion.results.figures.style import save
+from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -27,3 +32,19 @@ def test_each_figure_in_git_is_smaller_than_200_kb() -> None:
     sizes = {str(path): path.stat().st_size for path in (ROOT / "plots").rglob("*") if path.suffix in SUFFIXES}
     assert sizes
     assert {path: size for path, size in sizes.items() if size > 200_000} == {}
+
+
+def test_the_figures_of_all_systems_in_git_are_what_the_code_draws(tmp_path: Path) -> None:
+    params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
+    table = read_json(ROOT / "metrics/variants.json")
+    families = {name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family}
+    settings = {name: variant.model_dump(exclude={"baseline", "reported"}) for name, variant in params.variants.items()}
+    figures = {
+        "accuracies.svg": groups.draw_accuracies(table, families),
+        "systems.svg": groups.draw_test_accuracies(table, families, FINAL),
+        "parameters.svg": groups.draw_parameters(table, families, FINAL),
+        "settings.svg": groups.draw_sweeps(table, families, settings),
+    }
+    for name, figure in figures.items():
+        save(figure, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (ROOT / "plots/groups" / name).read_bytes(), name

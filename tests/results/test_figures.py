@@ -105,12 +105,13 @@ def test_two_classes_and_a_model_without_mistakes_can_be_drawn(
 ) -> None:
     two = (labels % 2).astype(np.uint8)
     log_probabilities = np.log(np.eye(2, dtype=np.float32)[two] * 0.98 + 0.01)
-    save(predictions.draw_mistakes(images, two, log_probabilities, ["even", "odd"]), tmp_path / "mistakes.png")
+    save(predictions.draw_mistakes(images, two, log_probabilities, ["even", "odd"]), tmp_path / "mistakes.svg")
     save(
         predictions.draw_confusion(two, log_probabilities.argmax(1), ["even", "odd"], "Test"),
         tmp_path / "confusion.svg",
     )
-    assert "The surest of 0 mistakes" not in (tmp_path / "confusion.svg").read_text()
+    assert "The surest of 0 mistakes on 400 test images" in (tmp_path / "mistakes.svg").read_text()
+    assert (tmp_path / "confusion.svg").read_text().count(">200</text>") == 2
 
 
 def test_images_with_a_dark_background_are_recognised(images: NDArray[np.uint8]) -> None:
