@@ -21,7 +21,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_a_full_disk_is_an_error_that_names_the_model_file(clone: Path) -> None:
-    """Mount a small disk, since safetensors writes in Rust: test_every_write.py cannot make its calls fail."""
+    """On a real disk of 100 KB; test_every_write.py lets single calls fail."""
     if subprocess.run([*NAMESPACE, "mount -t tmpfs none /mnt"], capture_output=True).returncode != 0:
         pytest.skip("a disk cannot be mounted without user namespaces")
     for stage in ("ingest", "split"):
