@@ -27,7 +27,7 @@ IMAGES = 2000  # of each part
 EPOCHS_FACTOR = 0.2  # of the epochs of each phase, at least one
 BATCH_SIZE = 64  # of the variants, for enough steps; the final model adapts its own
 SIZE = "small"  # of the final model, if it has this size
-VIEWS = "one"  # of each image; six take six times as long to score
+TEST_TIME_AUGMENTATION = "none"  # six views of each image take six times as long to score
 DURATION_FACTOR = 0.1  # of a stage's duration on all images: an estimate for the first run
 
 
@@ -59,7 +59,7 @@ def shorten(settings: dict[str, Any]) -> None:
     """Reduce images, epochs and batch sizes; keep layers and learning rates."""
     settings["split"]["at_most"] = IMAGES
     model = settings["model"]
-    model["views"] = VIEWS
+    model["test_time_augmentation"] = TEST_TIME_AUGMENTATION
     if SIZE in model["sizes"]:
         model["size"] = SIZE
     for variant in settings["variants"].values():

@@ -62,7 +62,7 @@ def counts_of(listed: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
 def list_of(params: Params, counts: Mapping[str, int]) -> dict[str, Any]:
     """List the runs: for each system the lowest seeds other than the main one."""
     trainings = {
-        f"{name}-{seed}": {"system": name, "family": variant.family, "images": variant.images}
+        f"{name}-{seed}": {"system": name, "family": variant.family, "image_folder": variant.image_folder}
         for name, variant in params.variants.items()
         for seed in other_seeds(params.train.seed, counts.get(name, 1))
     }

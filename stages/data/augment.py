@@ -6,7 +6,7 @@ python -m stages.data.augment
 import numpy as np
 
 from fashion.errors import InputError
-from fashion.files import read_array, write_array, write_array_in_parts
+from fashion.files import read_array, read_json, write_array, write_array_in_parts
 from fashion.images.copies import COPIES, augment
 from fashion.params import Params
 from stages import paths
@@ -16,11 +16,14 @@ CHUNK = 1000  # images at a time: reusing the same memory halves the time
 
 
 def main(params: Params) -> None:
+    background = read_json(paths.ABOUT)["frame"]["background"]
     for part in ("train", "validation"):
         images = read_array(paths.images(paths.SPLIT, part))
         labels = read_array(paths.labels(paths.SPLIT, part))
         starts = range(0, len(images), CHUNK)
-        chunks = (augment(images[start : start + CHUNK], crop=params.augment.crop) for start in starts)
+        chunks = (
+            augment(images[start : start + CHUNK], crop=params.augment.crop, background=background) for start in starts
+        )
         shape = (COPIES * len(images), *images.shape[1:])
         try:
             write_array_in_parts(paths.images(paths.AUGMENTED, part), chunks, shape=shape)

@@ -48,7 +48,7 @@ def evaluate(name: str, classifier: Classifier, device: torch.device) -> tuple[f
     test = classifier.calibrated_log_probabilities(test_logits).numpy()
     with paths.history(name).open(encoding="utf-8") as file:
         history = list(csv.DictReader(file))
-    best = max(history, key=lambda row: float(row["val_accuracy"]))  # the first of equals, as in training
+    best = max(history, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))  # as in training
     scores = {
         "parameters": classifier.num_parameters(),
         "epochs": int(history[-1]["epoch"]),
@@ -96,7 +96,7 @@ def robustness(
 ) -> list[dict[str, Any]]:
     """Compute the accuracy on the original and on corrupted images."""
     rows = []
-    for change, amount, corrupted in [("none", "", images), *corrupted_images(images)]:
+    for change, amount, corrupted in [("none", "", images), *corrupted_images(images, classifier.frame.background)]:
         predicted = classifier.log_probabilities(corrupted, device).numpy().argmax(1)
         rows.append({"change": change, "amount": amount, "accuracy": float(np.mean(predicted == labels))})
         print(f"{change} {amount}: accuracy {rows[-1]['accuracy']:.4f}", flush=True)
@@ -112,8 +112,8 @@ def out_of_distribution(
     """
     share = fraction(classifier.out_of_distribution(test_logits))
     rows: list[dict[str, Any]] = [{"images": "test", "roc_auc": None, "warned_of": share}]
-    for kind, images in ood_images(classifier.frame.content_side).items():
-        logits = classifier.logits(classifier.frame.centred(images), device)
+    for kind, images in ood_images(classifier.frame).items():
+        logits = classifier.logits(images, device)
         is_test = np.repeat([True, False], [len(test_logits), len(logits)])
         area = roc_auc(is_test, torch.cat([energy_score(test_logits), energy_score(logits)]).numpy())
         share = fraction(classifier.out_of_distribution(logits))

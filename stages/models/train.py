@@ -10,10 +10,12 @@ from pathlib import Path
 from fashion.classifier.model_file import save
 from fashion.errors import InputError
 from fashion.files import read_array, read_json, write_rows
+from fashion.images.copies import COPIES
 from fashion.params import Params
-from fashion.settings.fields import FINAL, Views
+from fashion.settings.fields import FINAL, TestTimeAugmentation
 from fashion.settings.model import System, TrainSettings
 from fashion.settings.parsing import suggest
+from fashion.sources.frame import Frame
 from fashion.training.checkpoint import Checkpoint
 from fashion.training.progress import TrainingProgress
 from fashion.training.train import LabelledImages, TrainingData, train_classifier
@@ -24,34 +26,43 @@ from stages.entry import run_stage
 def main(params: Params, run: str) -> None:
     name, seed = paths.split_run(run)
     if name == FINAL:
-        images = read_array(paths.images(paths.DATA / params.model.images, "train"))
-        content_side = read_json(paths.ABOUT)["content"]
-        system: System = params.model.at_size(params.model.size).for_images(len(images), content_side)
-        settings, views, key = params.finetune, params.model.allowed_views(), "model"
+        images = read_array(paths.images(paths.DATA / params.model.image_folder, "train"))
+        frame = read_frame()
+        system: System = params.model.at_size(params.model.size).for_images(
+            len(images), frame.content_height, frame.content_width
+        )
+        settings, augmentation, key = params.finetune, params.model.allowed_augmentation(), "model"
     elif name in params.variants:
-        system, settings, views, key = params.variants[name], params.train, "one", f"variants.{name}"
+        system, settings, augmentation, key = params.variants[name], params.train, "none", f"variants.{name}"
     else:
         raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
-    train(run, system, settings, views, key)
+    train(run, system, settings, augmentation, key)
 
 
-def train(run: str, system: System, settings: TrainSettings, views: Views, key: str) -> None:
+def train(run: str, system: System, settings: TrainSettings, augmentation: TestTimeAugmentation, key: str) -> None:
     """Read the images, train, and write model and history. key: of the system in params.yaml, for error messages."""
-    about, folder = read_json(paths.ABOUT), paths.DATA / system.images
+    folder = paths.DATA / system.image_folder
+    validation = read_part(folder, "validation")
+    step = COPIES if system.image_folder == "augmented" else 1  # the first of the copies is the image itself
     data = TrainingData(
         train=read_part(folder, "train"),
-        validation=read_part(folder, "validation"),
-        classes=about["classes"],
-        content_side=about["content"],
-        enlarge=about["enlarge"],
+        validation=validation,
+        classes=read_json(paths.ABOUT)["classes"],
+        frame=read_frame(),
+        calibration=LabelledImages(validation.images[::step], validation.labels[::step]),
     )
     progress = TrainingProgress(run)
     checkpoint = Checkpoint(paths.checkpoint(run), progress.log)
     try:
         classifier, history = train_classifier(
-            system, settings, data, views=views, callbacks=[progress], checkpoint=checkpoint
+            system,
+            settings,
+            data,
+            test_time_augmentation=augmentation,
+            callbacks=[progress],
+            checkpoint=checkpoint,
         )
     except ValueError as error:
         raise InputError(f"params.yaml: {key}: {error}") from None
@@ -63,6 +74,10 @@ def train(run: str, system: System, settings: TrainSettings, views: Views, key: 
     write_rows(paths.history(run), history)
     checkpoint.remove()
     progress.finish(max(row["val_accuracy"] for row in history))
+
+
+def read_frame() -> Frame:
+    return Frame.model_validate(read_json(paths.ABOUT)["frame"])
 
 
 def read_part(folder: Path, part: str) -> LabelledImages:

@@ -9,6 +9,7 @@ from fashion.params import Params
 from fashion.results.layers import layer_table
 from fashion.settings.fields import FINAL
 from fashion.settings.model import System
+from fashion.sources.frame import Frame
 from stages import paths
 from stages.entry import run_stage
 
@@ -16,16 +17,17 @@ from stages.entry import run_stage
 def main(params: Params) -> None:
     systems: dict[str, System] = {**params.variants, FINAL: params.model.at_size(params.model.size)}
     about = read_json(paths.ABOUT)
+    frame = Frame.model_validate(about["frame"])
     for name, system in systems.items():
-        size = system.input.side(about["content"])
+        image_shape = (frame.channels, *system.input.input_size(frame.content_height, frame.content_width))
         try:
             model = factory.build_network(
-                system.family, system.arguments, image_size=size, num_classes=len(about["classes"])
+                system.family, system.arguments, image_shape=image_shape, num_classes=len(about["classes"])
             )
         except ValueError:  # invalid settings: the training of this system reports the error
             write_json(paths.layers(name), [])
         else:
-            write_json(paths.layers(name), layer_table(model, size))
+            write_json(paths.layers(name), layer_table(model, image_shape))
     print(f"describe: the layers of {len(systems)} systems in {paths.LAYERS}", flush=True)
 
 

@@ -7,21 +7,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashion.classifier.device import Precision, select_dtype
+from fashion.classifier.device import Precision, move_model, select_dtype
 from fashion.classifier.prediction import predict_logits
-from fashion.classifier.preparation import Frame, Preparation
+from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
-from fashion.settings.fields import Views
+from fashion.settings.fields import TestTimeAugmentation
+from fashion.sources.frame import Frame
 
 
 @dataclass
 class Classifier:
     """A trained network with everything needed to use it.
 
-    family, arguments: see `build_network`. frame: the square that images are resized to first. classes: names, in the
-    order of the logits. environment: software and hardware of the training. views: the views of each image over which
-    the logits are averaged. temperature: divides the logits, to calibrate the confidence. threshold: images with a
-    lower `energy_score` are out of distribution, unlike the training images.
+    family, arguments: see `build_network`. frame: what images are fitted to first. classes: names, in the
+    order of the logits. environment: software and hardware of the training. test_time_augmentation: the views of each
+    image over which the logits are averaged. temperature: divides the logits, to calibrate the confidence. threshold:
+    images with a lower `energy_score` are out of distribution, unlike the training images.
 
     >>> classifier = load(Path("models/final.safetensors"))
     >>> labels = classifier.log_probabilities(classifier.frame.centred(images), select_device()).argmax(1)
@@ -34,7 +35,7 @@ class Classifier:
     frame: Frame
     classes: list[str]
     environment: dict[str, str]
-    views: Views = "one"
+    test_time_augmentation: TestTimeAugmentation = "none"
     temperature: float = 1.0
     threshold: float | None = None
 
@@ -43,7 +44,7 @@ class Classifier:
         return sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad)
 
     def log_probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
-        """Compute log-probabilities of the classes, float32 of N x classes on the CPU, for uint8 images of N x H x W.
+        """Compute log-probabilities of the classes, float32 of N x classes on the CPU, for uint8 N x C x H x W images.
 
         Probabilities near 0 and 1 would be rounded to these, and very confident predictions could not be compared.
         """
@@ -59,17 +60,21 @@ class Classifier:
         return scores < (-torch.inf if self.threshold is None else self.threshold)
 
     def logits(self, images: np.ndarray, device: torch.device, precision: Precision = "auto") -> Tensor:
-        """Compute logits, float32 of N x classes on the CPU, for uint8 images of N x H x W.
+        """Compute logits, float32 of N x classes on the CPU, for uint8 images of N x C x H x W.
 
         precision: `auto` takes the precision of the training, if the device supports it.
         """
-        size, min_size = images.shape[-1], self.preparation.content_side or self.preparation.size
-        if size < min_size:
-            raise InputError(f"images of {size} pixels a side are too small for a model of {min_size}")
-        self.model.to(device)
+        expected = (self.frame.channels, self.frame.height, self.frame.width)
+        if images.shape[1:] != expected:
+            found, expected_text = ("x".join(map(str, shape)) for shape in (images.shape[1:], expected))
+            raise InputError(f"images of {found}; the model was trained on {expected_text} (channels, height, width)")
+        if not len(images):
+            return torch.empty(0, len(self.classes))
+        move_model(self.model, device)
         dtype = select_dtype("fp32" if self.environment["precision"] == "fp32" else precision, device)
+        on_device = torch.tensor(images, device=device)
         return predict_logits(
-            self.model, self.preparation, torch.tensor(images, device=device), dtype, self.views
+            self.model, self.preparation, on_device, dtype, self.test_time_augmentation, self.frame.background
         ).cpu()
 
 

@@ -15,11 +15,13 @@ from torch import nn
 
 from fashion.classifier.checksum import checksum
 from fashion.classifier.classifier import Classifier
-from fashion.classifier.preparation import Frame, Preparation
+from fashion.classifier.device import move_model
+from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
 from fashion.files import atomic_write, require_file
 from fashion.networks.building import factory
-from fashion.settings.fields import Classes, Name, PositiveFloat, Strict, Views
+from fashion.settings.fields import Classes, Name, PositiveFloat, Strict, TestTimeAugmentation
+from fashion.sources.frame import Frame
 
 SAFETENSORS_DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # names of the dtypes that our networks have
 
@@ -39,14 +41,17 @@ class Description(Strict):
     frame: Frame
     classes: Classes
     environment: Annotated[dict[Name, Name], AfterValidator(check_precision)]
-    views: Views
+    test_time_augmentation: TestTimeAugmentation
     temperature: PositiveFloat
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def check_frame(self) -> Self:
-        if (self.preparation.content_side or self.preparation.size) > self.frame.side:
+        height, width = self.preparation.content_size or self.preparation.size
+        if height > self.frame.height or width > self.frame.width:
             raise ValueError("preparation needs more pixels than the frame has")
+        if len(self.preparation.mean) != self.frame.channels:
+            raise ValueError("preparation and frame differ in their channels")
         return self
 
 
@@ -94,7 +99,7 @@ def load(path: Path) -> Classifier:
         ) from None
     model = build_model(description)
     model.load_state_dict(weights)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    move_model(model, torch.device("cpu"))
     return Classifier(model=model, **{key: getattr(description, key) for key in Description.model_fields})
 
 
@@ -121,7 +126,7 @@ def build_model(description: Description) -> nn.Module:
     return factory.build_network(
         description.family,
         description.arguments,
-        image_size=description.preparation.size,
+        image_shape=(description.frame.channels, *description.preparation.size),
         num_classes=len(description.classes),
     )
 

@@ -1,12 +1,13 @@
 """Random augmentation of the images of a batch: shift, flip, cutout, corruption."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, pad
+from torch.nn.functional import affine_grid, grid_sample
 
+from fashion.images.background import by_channel, fill_background, pad_background, planes
 from fashion.settings.model import Augmentation, Corruption
 
 
@@ -14,14 +15,17 @@ class RandomAugmentation:
     """Shift, flip, cut out and corrupt the images of a batch, as the settings say.
 
     Flips alternate: an image is mirrored in every second epoch, beginning at random with the first or the second.
-    num_images: number of training images. generator: on the CPU, for all random draws.
+    num_images: number of training images. generator: on the CPU, for all random draws. background: the level of each
+    channel for pixels that come from outside an image.
 
-    >>> augmentation = RandomAugmentation(Augmentation(shift=2, flip=True), len(images), torch.Generator())
+    >>> augmentation = RandomAugmentation(Augmentation(shift=2, flip=True), len(images), torch.Generator(), [0])
     >>> augmented = augmentation(images[indices], indices)
     """
 
-    def __init__(self, settings: Augmentation, num_images: int, generator: torch.Generator) -> None:
-        self.settings, self.generator = settings, generator
+    def __init__(
+        self, settings: Augmentation, num_images: int, generator: torch.Generator, background: Sequence[int]
+    ) -> None:
+        self.settings, self.generator, self.background = settings, generator, background
         self.flipped = torch.rand(num_images, generator=generator) < 0.5
 
     def next_epoch(self) -> None:
@@ -36,9 +40,9 @@ class RandomAugmentation:
         self.flipped = state["flipped"]
 
     def __call__(self, images: Tensor, indices: Tensor) -> Tensor:
-        """Augment uint8 images of N x H x W; new pixels are 0. indices: of N, among the training images."""
+        """Augment uint8 images of N x C x H x W. indices: of N, among the training images, on the CPU."""
         if self.settings.shift or self.settings.flip:
-            flipped = self.flipped[indices.cpu()] if self.settings.flip else torch.zeros(len(images), dtype=torch.bool)
+            flipped = self.flipped[indices] if self.settings.flip else torch.zeros(len(images), dtype=torch.bool)
             images = self.shift_and_flip(images, flipped)
         if self.settings.cutout:
             images = self.cut_out(images)
@@ -49,18 +53,18 @@ class RandomAugmentation:
 
     def shift_and_flip(self, images: Tensor, flipped: Tensor) -> Tensor:
         """Shift each image by at most `shift` pixels along each axis, and mirror it if `flipped`, in one gather."""
-        num_images, height, width = images.shape
+        num_images, channels, height, width = images.shape
         shift = self.settings.shift
-        padded = pad(images, (shift, shift, shift, shift))
+        padded = pad_background(images, shift, self.background)
         rows = self.draw(2 * shift + 1, num_images) + torch.arange(height)
         columns = torch.arange(width).expand(num_images, width)
         columns = torch.where(flipped[:, None], columns.flip(1), columns) + self.draw(2 * shift + 1, num_images)
-        pixels = rows[:, :, None] * padded.shape[2] + columns[:, None, :]
-        return padded.flatten(1).gather(1, pixels.flatten(1).to(images.device)).view_as(images)
+        pixels = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).flatten(1).to(images.device)
+        return padded.flatten(2).gather(2, pixels[:, None].expand(-1, channels, -1)).view_as(images)
 
     def cut_out(self, images: Tensor) -> Tensor:
-        """Set a random square of `cutout` pixels a side, inside each image, to 0 (DeVries, arXiv 1708.04552)."""
-        num_images, height, width = images.shape
+        """Replace a random square of `cutout` pixels a side, inside each image (DeVries, arXiv 1708.04552)."""
+        num_images, _, height, width = images.shape
         side = self.settings.cutout
         masks = []
         for length in (height, width):
@@ -68,7 +72,7 @@ class RandomAugmentation:
             positions = torch.arange(length)
             masks.append((positions >= first) & (positions < first + side))
         square = masks[0][:, :, None] & masks[1][:, None, :]
-        return images.masked_fill(square.to(images.device), 0)
+        return fill_background(images, square[:, None].to(images.device), self.background)
 
     def draw(self, high: int, count: int) -> Tensor:
         """Draw whole numbers from 0 to `high` - 1, of count x 1."""
@@ -77,9 +81,9 @@ class RandomAugmentation:
     def corrupt(self, images: Tensor, settings: Corruption) -> Tensor:
         """Apply one kind of corruption, chosen at random, to each image of a random subset."""
         kinds: dict[Callable[[Tensor, float, Tensor], Tensor], float | None] = {
-            self.rotate: settings.rotation,
-            self.reduce_contrast: settings.contrast,
-            self.add_noise: settings.noise,
+            self.rotate: settings.max_rotation,
+            self.reduce_contrast: settings.min_contrast,
+            self.add_noise: settings.max_noise_std,
         }
         enabled = [(corruption, limit) for corruption, limit in kinds.items() if limit is not None]
         images = images.clone()
@@ -100,15 +104,19 @@ class RandomAugmentation:
         angles = (2 * strengths - 1) * math.radians(max_degrees)
         cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(len(images))
         matrices = torch.stack([cos, -sin, zero, sin, cos, zero], 1).view(-1, 2, 3).to(images.device)
-        grid = affine_grid(matrices, [len(images), 1, *images.shape[1:]], align_corners=False)
-        return grid_sample(images[:, None], grid, align_corners=False)[:, 0]
+        grid = affine_grid(matrices, [len(images), 1, *images.shape[2:]], align_corners=False)
+        rotated = [
+            grid_sample(plane - level, grid, align_corners=False) + level
+            for plane, level in planes(images, self.background)
+        ]
+        return by_channel(rotated)
 
     def reduce_contrast(self, images: Tensor, min_contrast: float, strengths: Tensor) -> Tensor:
         """Scale the distances of pixels to their image's mean, by 1 for a strength of 0 to `min_contrast` for 1."""
-        factors = (1 - (1 - min_contrast) * strengths)[:, None, None].to(images.device)
-        return images.mean((1, 2), keepdim=True).lerp(images, factors)
+        factors = (1 - (1 - min_contrast) * strengths)[:, None, None, None].to(images.device)
+        return images.mean((1, 2, 3), keepdim=True).lerp(images, factors)
 
     def add_noise(self, images: Tensor, max_std: float, strengths: Tensor) -> Tensor:
         """Add Gaussian noise to each image, with a standard deviation of 0 to `max_std` grey levels."""
-        noise = torch.randn(images.shape, generator=self.generator) * (max_std * strengths)[:, None, None]
+        noise = torch.randn(images.shape, generator=self.generator) * (max_std * strengths)[:, None, None, None]
         return images + noise.to(images.device)

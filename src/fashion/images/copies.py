@@ -1,5 +1,7 @@
 """Four fixed copies of each image: original, flip, zoom and flipped zoom."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.ndimage
 
@@ -7,24 +9,26 @@ COPIES = 4
 MIN_SIDE = 8  # pixels of a cropped image
 
 
-def augment(images: np.ndarray, *, crop: int) -> np.ndarray:
+def augment(images: np.ndarray, *, crop: int, background: Sequence[int]) -> np.ndarray:
     """Give four copies of each image, one after the other: original, flip, zoom, flipped zoom.
 
     A zoom cuts `crop` pixels off each side, and enlarges the rest to the original size by nearest-neighbour
     interpolation; it is equal to `scipy.ndimage.zoom(order=0)` of each cropped image.
 
-    images: uint8 of N x H x W, with H = W. Returns uint8 of 4N x H x W. ValueError if fewer than `MIN_SIDE` pixels
+    images: uint8 of N x C x H x W. background: the level of each channel for pixels from outside an image.
+    Returns uint8 of 4N x C x H x W. ValueError if fewer than `MIN_SIDE` pixels
     remain.
     """
-    indices = zoom_indices(images.shape[-1], crop=crop)
-    zoomed = images[:, indices[:, None], indices]
-    zoomed[:, indices < 0] = zoomed[:, :, indices < 0] = 0
-    copies = np.stack([images, images[:, :, ::-1], zoomed, zoomed[:, :, ::-1]], axis=1)
+    rows, columns = (zoom_indices(length, crop=crop) for length in images.shape[2:])
+    zoomed = images[:, :, rows[:, None], columns]
+    for channel, level in enumerate(background):
+        zoomed[:, channel, rows < 0] = zoomed[:, channel, :, columns < 0] = level
+    copies = np.stack([images, images[..., ::-1], zoomed, zoomed[..., ::-1]], axis=1)
     return copies.reshape(-1, *images.shape[1:])
 
 
 def zoom_indices(size: int, *, crop: int) -> np.ndarray:
-    """Give the index of the original pixel for each pixel along a side of a zoomed image; -1 for a black pixel.
+    """Give the index of the original pixel for each pixel along a side of a zoomed image; -1 for a pixel outside it.
 
     ValueError if fewer than `MIN_SIDE` pixels remain.
     """

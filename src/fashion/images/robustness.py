@@ -1,42 +1,43 @@
 """Corrupt test images, to measure the robustness of a model: shift, rotation, noise, contrast."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import scipy.ndimage
 
-Corruption = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]  # (images, strength, rng) -> images
+Corruption = Callable[[np.ndarray, float, np.random.Generator, Sequence[int]], np.ndarray]
+"""Corrupts images, N x C x H x W: (images, strength, rng, background) -> images."""
 
 
-def shift(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Shift each image left, right, up or down, at random; new pixels are black."""
+def shift(images: np.ndarray, pixels: float, rng: np.random.Generator, background: Sequence[int]) -> np.ndarray:
+    """Shift each image left, right, up or down, at random."""
 
-    def shift_towards(images: np.ndarray, direction: int) -> np.ndarray:
+    def shift_towards(images: np.ndarray, direction: int, level: int) -> np.ndarray:
         axis, sign = 1 + direction % 2, -1 if direction > 1 else 1
-        return scipy.ndimage.shift(images, np.eye(3)[axis] * sign * int(pixels), order=0)
+        return scipy.ndimage.shift(images, np.eye(3)[axis] * sign * int(pixels), order=0, cval=level)
 
-    return apply_at_random(shift_towards, images, rng, num_choices=4)
+    return apply_at_random(shift_towards, images, rng, background, num_choices=4)
 
 
-def rotate(images: np.ndarray, degrees: float, rng: np.random.Generator) -> np.ndarray:
+def rotate(images: np.ndarray, degrees: float, rng: np.random.Generator, background: Sequence[int]) -> np.ndarray:
     """Rotate each image about its centre, clockwise or counterclockwise at random, with linear interpolation."""
 
-    def rotate_towards(images: np.ndarray, direction: int) -> np.ndarray:
+    def rotate_towards(images: np.ndarray, direction: int, level: int) -> np.ndarray:
         angle = -degrees if direction else degrees
-        return scipy.ndimage.rotate(images, angle, axes=(2, 1), reshape=False, order=1)
+        return scipy.ndimage.rotate(images, angle, axes=(2, 1), reshape=False, order=1, cval=level)
 
-    return apply_at_random(rotate_towards, images, rng, num_choices=2)
+    return apply_at_random(rotate_towards, images, rng, background, num_choices=2)
 
 
-def noise(images: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise with a standard deviation in grey levels of 255."""
+def noise(images: np.ndarray, std: float, rng: np.random.Generator, _: Sequence[int]) -> np.ndarray:
+    """Add Gaussian noise with a standard deviation in levels of 255."""
     noisy = images + rng.normal(0, std, images.shape)
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-def contrast(images: np.ndarray, factor: float, _: np.random.Generator) -> np.ndarray:
+def contrast(images: np.ndarray, factor: float, _: np.random.Generator, __: Sequence[int]) -> np.ndarray:
     """Multiply the distances of pixels to their image's mean by `factor`."""
-    means = images.mean((1, 2), keepdims=True)
+    means = images.mean((1, 2, 3), keepdims=True)
     return (means + factor * (images - means)).round().clip(0, 255).astype(np.uint8)
 
 
@@ -48,19 +49,33 @@ CORRUPTIONS: dict[str, tuple[Corruption, dict[str, float]]] = {
 }
 
 
-def corrupted_images(images: np.ndarray, *, seed: int = 0) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Give the name and the amount of each corruption, and all images with it: uint8 of N x H x W, like `images`."""
+def corrupted_images(
+    images: np.ndarray, background: Sequence[int], *, seed: int = 0
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Give the name and the amount of each corruption, and all images with it: uint8 of N x C x H x W, like `images`.
+
+    background: the level of each channel for pixels that come from outside an image.
+    """
     for name, (corruption, amounts) in CORRUPTIONS.items():
         for amount, strength in amounts.items():
-            yield name, amount, corruption(images, strength, np.random.default_rng(seed))
+            yield name, amount, corruption(images, strength, np.random.default_rng(seed), background)
 
 
 def apply_at_random(
-    change: Callable[[np.ndarray, int], np.ndarray], images: np.ndarray, rng: np.random.Generator, *, num_choices: int
+    change: Callable[[np.ndarray, int, int], np.ndarray],
+    images: np.ndarray,
+    rng: np.random.Generator,
+    background: Sequence[int],
+    *,
+    num_choices: int,
 ) -> np.ndarray:
-    """Call `change(images, choice)` on each image, with a random choice from 0 to `num_choices` - 1."""
+    """Call `change(channel, choice, level)` on each channel, N x H x W, with a random choice for each image.
+
+    level: of the channel's background.
+    """
     choices = rng.integers(num_choices, size=len(images))
     result = np.empty_like(images)
     for choice in range(num_choices):
-        result[choices == choice] = change(images[choices == choice], choice)
+        for channel, level in enumerate(background):
+            result[choices == choice, channel] = change(images[choices == choice, channel], choice, level)
     return result

@@ -1,18 +1,19 @@
 """List the layers of a network in a table: type, settings, output shape, number of trainable parameters."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-def layer_table(model: nn.Module, size: int) -> list[dict[str, Any]]:
-    """Pass one black image of `size` pixels a side through `model`, and list the layers in the order of their calls.
+def layer_table(model: nn.Module, image_shape: Sequence[int]) -> list[dict[str, Any]]:
+    """Pass one black image through `model`, and list the layers in the order of their calls.
 
-    A row has `layer`, `settings` (as torch prints them), `shape` (of the output, without the batch) and `parameters`
-    (trainable).
+    image_shape: channels, height and width. A row has `layer`, `settings` (as torch prints them), `shape` (of the
+    output, without the batch) and `parameters` (trainable).
 
-    >>> layer_table(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), 28)[1]
+    >>> layer_table(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), (1, 28, 28))[1]
     {'layer': 'Linear', 'settings': 'in_features=784, out_features=10, bias=True', 'shape': [10], 'parameters': 7850}
     """
     rows: list[dict[str, Any]] = []
@@ -32,7 +33,7 @@ def layer_table(model: nn.Module, size: int) -> list[dict[str, Any]]:
     try:
         weights = next(model.parameters())
         with torch.inference_mode():
-            model.eval()(torch.zeros(1, 1, size, size, device=weights.device))
+            model.eval()(torch.zeros(1, *image_shape, device=weights.device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -31,7 +31,10 @@ Scaling = Literal["pixels", "unit", "standard"]
 """Scaling of grey levels for a network: unchanged, 0 to 255; 0 to 1; or mean 0 and standard deviation 1."""
 
 Side = Annotated[int, Field(ge=1, le=1024)]
-"""Side of a square image, in pixels."""
+"""Height or width of an image, in pixels."""
+
+Size = Annotated[list[Side], Field(min_length=2, max_length=2)]
+"""Height and width of an image, in pixels."""
 
 MAX_LAYERS = 100
 
@@ -43,7 +46,7 @@ Item = TypeVar("Item")
 Layers = Annotated[list[Item], Field(max_length=MAX_LAYERS)]
 """A list with one value for each layer."""
 
-Views = Literal["one", "three", "six"]
+TestTimeAugmentation = Literal["none", "shift", "shift_and_flip"]
 """Views of an image in prediction: the image; also shifted by a pixel, in two directions; also mirrored, all three."""
 
 MAX_CLASSES = 1000

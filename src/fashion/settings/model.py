@@ -14,18 +14,18 @@ from fashion.settings.fields import (
     Scaling,
     Side,
     Strict,
-    Views,
+    TestTimeAugmentation,
 )
 from fashion.settings.image_size import enlarged_side
 
-Images = Literal["split", "augmented"]
+ImageFolder = Literal["split", "augmented"]
 
 
 class InputSettings(Strict):
     """How images are prepared for a network.
 
-    size: pixels a side; `auto` takes the content of the images, without their margin. Margin beyond `size` is cropped,
-    and images of another size are resized to it.
+    size: pixels of the longer side; `auto` takes the content of the images, without their margin. Margin beyond `size`
+    is cropped, and images of another size are resized to it.
     scaling: `pixels` keeps 0 to 255, `unit` divides by 255, `standard` gives the training images mean 0 and standard
     deviation 1.
     """
@@ -33,31 +33,34 @@ class InputSettings(Strict):
     size: Side | Literal["auto"]
     scaling: Scaling
 
-    def side(self, content_side: int) -> int:
-        """Give the side of the network's input, in pixels, for images with content of `content_side` pixels a side.
+    def input_size(self, height: int, width: int) -> list[int]:
+        """Give height and width of the network's input, in pixels, for images with content of this height and width.
 
-        `auto` enlarges small images to `MIN_SIDE` pixels or more.
+        `auto` enlarges small images: the shorter side has `MIN_SIDE` pixels or more.
         """
-        return enlarged_side(content_side) if self.size == "auto" else self.size
+        if self.size == "auto":
+            factor = enlarged_side(min(height, width)) // min(height, width)
+            return [height * factor, width * factor]
+        return [max(1, round(self.size * length / max(height, width))) for length in (height, width)]
 
 
 class Corruption(Strict):
     """Corrupt a random part of the training images, each with one of the given kinds, chosen at random.
 
-    share: fraction of the images. rotation: largest angle, in degrees, to either side. contrast: lowest contrast, as a
-    fraction of the original. noise: largest standard deviation of Gaussian noise, in grey levels of 255. The strength
+    share: fraction of the images. max_rotation: in degrees, to either side. min_contrast: as a fraction of the
+    original. max_noise_std: standard deviation of Gaussian noise, in levels of 255. The strength
     is drawn for each image, as in TrivialAugment (arXiv 2103.10158). A share of 0 is the same as no corruption.
     """
 
     share: Annotated[float, Field(ge=0, le=1)]
-    rotation: Annotated[float, Field(gt=0, le=180)] | None = None
-    contrast: Annotated[float, Field(ge=0, lt=1)] | None = None
-    noise: Annotated[float, Field(gt=0, le=255)] | None = None
+    max_rotation: Annotated[float, Field(gt=0, le=180)] | None = None
+    min_contrast: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_noise_std: Annotated[float, Field(gt=0, le=255)] | None = None
 
     @model_validator(mode="after")
     def check_not_empty(self) -> Self:
-        if self.rotation is None and self.contrast is None and self.noise is None:
-            raise ValueError("give at least one of rotation, contrast, noise")
+        if self.max_rotation is None and self.min_contrast is None and self.max_noise_std is None:
+            raise ValueError("give at least one of max_rotation, min_contrast, max_noise_std")
         return self
 
 
@@ -65,7 +68,7 @@ class Augmentation(Strict):
     """Random changes to each image of a batch.
 
     shift: largest shift, in pixels, in each direction. flip: mirror left to right in every second epoch. cutout: side
-    of a black square, in pixels; 0 for none. corruption: see `Corruption`.
+    of a square filled with background, in pixels; 0 for none. corruption: see `Corruption`.
     """
 
     shift: NonNegativeInt = 0
@@ -74,18 +77,18 @@ class Augmentation(Strict):
     corruption: Corruption | None = None
 
 
-class Pruning(Strict):
+class SamplePruning(Strict):
     """Skip easy examples, as in InfoBatch (Qin et al., arXiv 2303.04947).
 
-    In each epoch except the first and the last ones, a random fraction `drop` of the easy examples is skipped; easy are
-    the fraction `easy` of all examples with the lowest loss when last seen. The easy examples that remain get a larger
-    weight, which keeps the sum of the gradients of an epoch.
-    full: fraction of the epochs, at the end, that use all examples.
+    In each epoch except the first and the last ones, a random fraction `drop_rate` of the easy examples is skipped;
+    easy are the fraction `easy_share` of all examples with the lowest loss when last seen. The easy examples that
+    remain get a larger weight, which keeps the sum of the gradients of an epoch.
+    unpruned_tail: fraction of the epochs, at the end, that use all examples.
     """
 
-    easy: Fraction
-    drop: Fraction
-    full: Fraction
+    easy_share: Fraction
+    drop_rate: Fraction
+    unpruned_tail: Fraction
 
 
 class Phase(Strict):
@@ -93,8 +96,8 @@ class Phase(Strict):
 
     schedule: factor of lr by batch: `constant`; `linear`, from lr to 0; `triangle`, from 0.23 lr
     up to lr, then down to 0.07 lr.
-    bias_rate: factor of lr for biases, those of BatchNorm included; their weight decay is divided by it.
-    average: number of batches after which the weights are set to their running mean; 0 for never.
+    bias_lr_multiplier: factor of lr for biases, those of BatchNorm included; their weight decay is divided by it.
+    lookahead_every: number of batches after which the weights are set to their running mean; 0 for never.
     max_epochs: number of epochs, unless `train.max_epochs` or `finetune.max_epochs` replaces it.
     validate_every: epochs between validations; the last epoch always ends with one.
     patience: validations without a better accuracy after which the phase ends; null for no early stopping.
@@ -106,11 +109,11 @@ class Phase(Strict):
     momentum: Rate = 0.0
     nesterov: bool = False
     weight_decay: NonNegativeFloat = 0.0
-    bias_rate: PositiveFloat = 1.0
+    bias_lr_multiplier: PositiveFloat = 1.0
     label_smoothing: Rate = 0.0
-    average: NonNegativeInt = 0
+    lookahead_every: NonNegativeInt = 0
     augmentation: Augmentation | None = None
-    pruning: Pruning | None = None
+    sample_pruning: SamplePruning | None = None
     max_epochs: Count
     validate_every: Count = 1
     patience: Count | None = None
@@ -119,13 +122,13 @@ class Phase(Strict):
 class System(Strict):
     """A model family with its arguments, and all settings of its training.
 
-    images: the images under `data/` to train on, `split` or `augmented`.
+    image_folder: the folder under `data/` with the training images: `split`, or `augmented`, with four copies of each.
     phases: by name, in order; each starts from the best weights of those before.
     """
 
     family: str
     arguments: dict[str, Any]
-    images: Images
+    image_folder: ImageFolder
     input: InputSettings
     batch_size: Count
     phases: Annotated[dict[str, Phase], Field(min_length=1)]
@@ -178,8 +181,9 @@ class FinalModel(System, ComparisonColumns):
     mirror: whether an image mirrored left to right has the same class, as with clothes, but not with letters. Replaces
     `flip` in the augmentation of all phases.
     corruption: see `Corruption`; replaces that of all phases; null keeps theirs.
-    views: number of views of each image in prediction: `three` adds two shifted by a pixel; `six` also their mirror
-    images, if `mirror` is true.
+    test_time_augmentation: the views of each image over which a prediction is averaged: `none`, the image; `shift`,
+    also the image shifted by a pixel, in two directions; `shift_and_flip`, also the mirror images of these three, if
+    `mirror` is true.
     """
 
     dropout: Rate
@@ -187,7 +191,7 @@ class FinalModel(System, ComparisonColumns):
     sizes: dict[str, Size]
     mirror: bool = False
     corruption: Corruption | None = None
-    views: Views = "one"
+    test_time_augmentation: TestTimeAugmentation = "none"
 
     def at_size(self, size: str) -> Self:
         """Give the model with the arguments and numbers of epochs of a size."""
@@ -203,8 +207,8 @@ class FinalModel(System, ComparisonColumns):
             phases[name] = phase.model_copy(update={"augmentation": augmentation})
         return self.model_copy(update={"arguments": arguments, "phases": phases})
 
-    def for_images(self, num_images: int, side: int) -> Self:
-        """Adapt the recipe to fewer training images than `REFERENCE_IMAGES` and to other sides than `REFERENCE_SIDE`.
+    def for_images(self, num_images: int, height: int, width: int) -> Self:
+        """Adapt the recipe to fewer training images than `REFERENCE_IMAGES` and to another size than `REFERENCE_SIDE`.
 
         docs/your_own_data.md gives the reasons. With fewer images, the batch size is divided and the number of epochs
         multiplied by the square root of the ratio, which keeps the number of steps; learning rates are multiplied by
@@ -212,7 +216,7 @@ class FinalModel(System, ComparisonColumns):
         validated, since the best of many validations on few images is mostly luck. Images larger than
         `FULL_EPOCHS_SIDE` get fewer epochs. Shifts and cutouts keep their proportion to the image.
         """
-        ratio = max(REFERENCE_IMAGES / num_images, 1.0)
+        ratio, side = max(REFERENCE_IMAGES / num_images, 1.0), (height * width) ** 0.5
         batch_size = max(round(self.batch_size / ratio**0.5), min(MIN_BATCH_SIZE, self.batch_size))
         epochs_factor = ratio**0.5 * min(FULL_EPOCHS_SIDE / side, 1.0)
 
@@ -226,12 +230,13 @@ class FinalModel(System, ComparisonColumns):
             changes = {"max_epochs": epochs, "augmentation": augmentation}
             if ratio > 1:
                 lr = phase.lr * (batch_size / self.batch_size) ** 0.5
-                changes |= {"lr": lr, "pruning": None, "validate_every": epochs}
+                changes |= {"lr": lr, "sample_pruning": None, "validate_every": epochs}
             return phase.model_copy(update=changes)
 
         phases = {name: adapted(phase) for name, phase in self.phases.items()}
         return self.model_copy(update={"batch_size": batch_size, "phases": phases})
 
-    def allowed_views(self) -> Views:
-        """Give the views to predict with: mirrored ones only if `mirror` is true."""
-        return "three" if self.views == "six" and not self.mirror else self.views
+    def allowed_augmentation(self) -> TestTimeAugmentation:
+        """Give the augmentation to predict with: mirrored images only if `mirror` is true."""
+        flip = self.test_time_augmentation == "shift_and_flip"
+        return "shift" if flip and not self.mirror else self.test_time_augmentation

@@ -15,6 +15,19 @@ from fashion.errors import InputError
 from fashion.files import require_file
 
 Settings = TypeVar("Settings", bound=BaseModel)
+RENAMED = {  # old names of settings
+    "images": "image_folder",
+    "views": "test_time_augmentation",
+    "bias_rate": "bias_lr_multiplier",
+    "average": "lookahead_every",
+    "pruning": "sample_pruning",
+    "easy": "easy_share",
+    "drop": "drop_rate",
+    "full": "unpruned_tail",
+    "rotation": "max_rotation",
+    "contrast": "min_contrast",
+    "noise": "max_noise_std",
+}
 # Names of types that pydantic adds to the location of an error, of the types that settings use in unions.
 PYDANTIC_TYPE = re.compile(r"constrained-(int|float)|literal\[.*\]")
 
@@ -80,7 +93,10 @@ def explain(schema: type[BaseModel], error: ErrorDetails) -> str:
     value, context = error.get("input"), error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            return "unknown key" + suggest(str(error["loc"][-1]), valid_keys(schema, error["loc"][:-1]))
+            key, keys = str(error["loc"][-1]), valid_keys(schema, error["loc"][:-1])
+            if RENAMED.get(key) in keys:
+                return f"is now called {RENAMED[key]}"
+            return "unknown key" + suggest(key, keys)
         case "missing":
             return "missing; it must be set"
         case "literal_error":

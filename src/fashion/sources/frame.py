@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from fashion.settings.fields import Side, Strict
+from fashion.settings.fields import NonNegativeInt, Side, Strict
 
 Level = Annotated[int, Field(ge=0, le=255)]
+Levels = Annotated[list[NonNegativeInt], Field(min_length=2, max_length=2)]
 
 
 class Frame(Strict):
@@ -26,7 +27,7 @@ class Frame(Strict):
     content_width: Side
     enlarge: bool
     background: list[Level]
-    levels: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=2, max_length=2)] = [0, 255]
+    levels: Levels = Field(default_factory=lambda: [0, 255])
 
     @model_validator(mode="after")
     def check_sizes(self) -> Self:

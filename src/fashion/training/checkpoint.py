@@ -109,7 +109,7 @@ def compute_fingerprint(
         "system": system.model_dump(mode="json", include={*System.model_fields}),
         "training": settings.model_dump(mode="json"),
         "classes": len(classifier.classes),
-        "content_side": classifier.frame.content_side,
+        "frame": classifier.frame.model_dump(),
     }
     tensors = {
         f"{name}.{key}": value

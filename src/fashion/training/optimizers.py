@@ -35,12 +35,12 @@ class SGD(Uncompiled, torch.optim.SGD):
 
 def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
     """Make the optimiser of a phase, with fused kernels, which update all weights in one call."""
-    lr, decay, bias_rate = phase.lr, phase.weight_decay, phase.bias_rate
-    weights = [parameter for parameter in model.parameters() if bias_rate == 1 or parameter.ndim > 1]
-    biases = [parameter for parameter in model.parameters() if bias_rate != 1 and parameter.ndim == 1]
+    lr, decay, factor = phase.lr, phase.weight_decay, phase.bias_lr_multiplier
+    weights = [parameter for parameter in model.parameters() if factor == 1 or parameter.ndim > 1]
+    biases = [parameter for parameter in model.parameters() if factor != 1 and parameter.ndim == 1]
     groups: list[dict[str, Any]] = [{"params": weights}]
     if biases:
-        groups.append({"params": biases, "lr": lr * bias_rate, "weight_decay": decay / bias_rate})
+        groups.append({"params": biases, "lr": lr * factor, "weight_decay": decay / factor})
     if phase.optimizer == "adam":
         return Adam(groups, lr=lr, weight_decay=decay, fused=True)
     return SGD(groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True)

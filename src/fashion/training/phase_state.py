@@ -1,5 +1,8 @@
 """The state of one training phase: optimiser, schedule, augmentation, pruning, averaging, and epochs done."""
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,16 +45,21 @@ class PhaseState:
         batch_size: int,
         generator: torch.Generator,
         device: torch.device,
+        background: Sequence[int],
     ) -> Self:
         """Make the state at the start of a phase.
 
-        generator: on the CPU, for all random draws. device: where the examples are.
+        generator: on the CPU, for all random draws. device: where the examples are. background: of the images.
         """
-        pruner = Pruner(phase.pruning, num_examples, max_epochs, generator, device) if phase.pruning else None
+        pruner = (
+            Pruner(phase.sample_pruning, num_examples, max_epochs, generator, device) if phase.sample_pruning else None
+        )
         sizes = [pruner.size(epoch) if pruner else num_examples for epoch in range(max_epochs)]
         steps = sum(len(batches(size, batch_size)) for size in sizes)
         optimizer = make_optimizer(phase, model)
-        augmentation = RandomAugmentation(phase.augmentation, num_examples, generator) if phase.augmentation else None
+        augmentation = None
+        if phase.augmentation:
+            augmentation = RandomAugmentation(phase.augmentation, num_examples, generator, background)
         return cls(
             optimizer=optimizer,
             schedule=make_schedule(phase, optimizer, steps=steps),
@@ -60,7 +68,7 @@ class PhaseState:
             label_smoothing=phase.label_smoothing,
             augmentation=augmentation,
             pruner=pruner,
-            lookahead=Lookahead(model, every=phase.average, steps=steps) if phase.average else None,
+            lookahead=Lookahead(model, every=phase.lookahead_every, steps=steps) if phase.lookahead_every else None,
         )
 
     def finished(self) -> bool:
@@ -90,13 +98,16 @@ class PhaseState:
 
 
 def batches(num_examples: int, batch_size: int) -> list[slice]:
-    """Cut the examples into batches; the last one may be smaller.
+    """Cut the examples into batches of nearly equal size, none larger than `batch_size` if that leaves two in each.
 
-    A last batch of a single example is left out, since BatchNorm has no variance of one image.
+    A last batch of a few examples would ruin the statistics of BatchNorm: with 312 images in batches of 311, two images
+    cost ten points of validation accuracy.
+
+    >>> batches(312, 311)
+    [slice(0, 156, None), slice(156, 312, None)]
     """
-    starts = range(0, num_examples, batch_size)
-    return [
-        slice(start, start + batch_size)
-        for start in starts
-        if min(batch_size, num_examples - start) > 1 or batch_size == 1
-    ]
+    count = math.ceil(num_examples / batch_size)
+    if batch_size > 1:
+        count = max(min(count, num_examples // 2), 1)
+    edges = [num_examples * number // count for number in range(count + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(edges)]

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from fashion.settings.model import Pruning
+from fashion.settings.model import SamplePruning
 
 
 class Pruner:
@@ -15,14 +15,16 @@ class Pruner:
     """
 
     def __init__(
-        self, settings: Pruning, num_examples: int, epochs: int, generator: torch.Generator, device: torch.device
+        self, settings: SamplePruning, num_examples: int, epochs: int, generator: torch.Generator, device: torch.device
     ) -> None:
         self.generator = generator
         self.losses = torch.zeros(num_examples, device=device)
-        self.num_easy = int(settings.easy * num_examples)
-        self.num_dropped = int(settings.drop * self.num_easy)
+        self.num_easy = int(settings.easy_share * num_examples)
+        self.num_dropped = int(settings.drop_rate * self.num_easy)
         # The first epoch has no losses yet.
-        self.pruned_epochs = range(1, epochs - math.ceil(settings.full * epochs)) if self.num_dropped else range(0)
+        self.pruned_epochs = (
+            range(1, epochs - math.ceil(settings.unpruned_tail * epochs)) if self.num_dropped else range(0)
+        )
 
     def size(self, epoch: int) -> int:
         """Give the number of examples in an epoch, counted from 0."""
@@ -44,8 +46,8 @@ class Pruner:
         return order, weights[order]
 
     def record_losses(self, examples: Tensor, losses: Tensor) -> None:
-        """Keep the losses of a batch, on their device: to read them would wait for it."""
-        self.losses[examples.to(losses.device)] = losses.detach().float()
+        """Keep the losses of a batch; all on the same device, since to read them would wait for it."""
+        self.losses[examples] = losses.detach().float()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Give what changes from epoch to epoch, beside the generator."""

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from fashion.classifier.classifier import Classifier
-from fashion.classifier.device import configure_torch, environment, select_device, select_dtype
-from fashion.classifier.preparation import Frame, Preparation
+from fashion.classifier.device import configure_torch, environment, move_model, select_device, select_dtype
+from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
-from fashion.settings.fields import Views
+from fashion.settings.fields import TestTimeAugmentation
 from fashion.settings.model import System, TrainSettings
+from fashion.sources.frame import Frame
 from fashion.training.calibration import calibrate
 from fashion.training.callbacks import Callback
 from fashion.training.checkpoint import Checkpoint, compute_fingerprint
@@ -23,7 +24,7 @@ INIT_IMAGES = 5000  # training images for networks that are initialised from dat
 
 @dataclass
 class LabelledImages:
-    """Images, uint8 of N x H x W, and labels, uint8 or uint16 of N."""
+    """Images, uint8 of N x C x H x W, and labels, uint8 or uint16 of N."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -33,15 +34,15 @@ class LabelledImages:
 class TrainingData:
     """What a classifier is trained on.
 
-    classes: names, by label. content_side: side of the images without their margin, in pixels; None if they have none.
-    enlarge: whether smaller images were enlarged, see `Frame`.
+    classes: names, by label. frame: what the images were fitted to; None if they fill their arrays and have a black
+    background. calibration: images to calibrate the confidence on; None takes the validation images.
     """
 
     train: LabelledImages
     validation: LabelledImages
     classes: list[str]
-    content_side: int | None = None
-    enlarge: bool = False
+    frame: Frame | None = None
+    calibration: LabelledImages | None = None
 
 
 def train_classifier(
@@ -49,13 +50,13 @@ def train_classifier(
     settings: TrainSettings,
     data: TrainingData,
     *,
-    views: Views = "one",
+    test_time_augmentation: TestTimeAugmentation = "none",
     callbacks: Sequence[Callback] = (),
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Classifier, list[dict[str, Any]]]:
     """Train `system`; give the classifier, and the history with a row for each validation.
 
-    views: see `FinalModel`. checkpoint: resumes from its state, if there is one, and saves new ones.
+    test_time_augmentation: see `FinalModel`. checkpoint: resumes from its state, if there is one, and saves new ones.
     Raises ValueError if the family's layers do not fit the images, or the loss is not finite.
 
     >>> data = TrainingData(LabelledImages(images, labels), LabelledImages(val_images, val_labels), classes)
@@ -72,7 +73,7 @@ def train_classifier(
     # Three independent seeds: for the weights, for dropout (torch's own generator), and for the order.
     weights_seed, dropout_seed, order_seed = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
     torch.manual_seed(weights_seed)
-    classifier = new_classifier(system, data, views, environment(dtype, device), device)
+    classifier = new_classifier(system, data, test_time_augmentation, environment(dtype, device), device)
     torch.manual_seed(dropout_seed)
     trainer = Trainer(
         model=classifier.model,
@@ -82,6 +83,7 @@ def train_classifier(
         batch_size=system.batch_size,
         generator=torch.Generator().manual_seed(order_seed),
         dtype=dtype,
+        background=classifier.frame.background,
         callbacks=[*callbacks, *([checkpoint] if checkpoint else [])],
     )
     state = None
@@ -91,22 +93,29 @@ def train_classifier(
             epochs = sum(settings.max_epochs or phase.max_epochs for phase in system.phases.values())
             checkpoint.log(f"going on after epoch {state['epochs_done']} of {epochs}")
     history = trainer.fit(system.phases, max_epochs=settings.max_epochs, state=state)
-    calibrate(classifier, data.validation.images, data.validation.labels, device)
+    calibration = data.calibration or data.validation
+    calibrate(classifier, calibration.images, calibration.labels, device)
     return classifier, history
 
 
 def new_classifier(
-    system: System, data: TrainingData, views: Views, environment: dict[str, str], device: torch.device
+    system: System,
+    data: TrainingData,
+    test_time_augmentation: TestTimeAugmentation,
+    environment: dict[str, str],
+    device: torch.device,
 ) -> Classifier:
     """Build the network, with random weights, and fit the scaling of its input to the training images."""
     images, num_classes = data.train.images, len(data.classes)
-    content_side = data.content_side or images.shape[-1]
-    size = system.input.side(content_side)
+    frame = data.frame or whole_frame(images)
+    size = system.input.input_size(frame.content_height, frame.content_width)
     preparation = Preparation.of(
-        images, size=size, scaling=system.input.scaling, content_side=content_side, fill=system.input.size == "auto"
+        images, frame, size=size, scaling=system.input.scaling, fill=system.input.size == "auto"
     )
-    model = factory.build_network(system.family, system.arguments, image_size=size, num_classes=num_classes)
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = factory.build_network(
+        system.family, system.arguments, image_shape=(frame.channels, *size), num_classes=num_classes
+    )
+    move_model(model, device)
     if isinstance(model, factory.InitFromData):
         model.init_from_data(preparation(torch.tensor(images[:INIT_IMAGES], device=device)))
     return Classifier(
@@ -114,10 +123,24 @@ def new_classifier(
         family=system.family,
         arguments=system.arguments,
         preparation=preparation,
-        frame=Frame(side=images.shape[-1], content_side=content_side, enlarge=data.enlarge),
+        frame=frame,
         classes=data.classes,
         environment=environment,
-        views=views,
+        test_time_augmentation=test_time_augmentation,
+    )
+
+
+def whole_frame(images: np.ndarray) -> Frame:
+    """Give the frame of images that fill their arrays, on black."""
+    channels, height, width = images.shape[1:]
+    return Frame(
+        channels=channels,
+        height=height,
+        width=width,
+        content_height=height,
+        content_width=width,
+        enlarge=False,
+        background=[0] * channels,
     )
 
 

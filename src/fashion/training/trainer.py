@@ -18,12 +18,12 @@ from fashion.settings.model import Phase
 from fashion.training.callbacks import Callback
 from fashion.training.phase_state import PhaseState, batches
 
-SAVED = ("history", "epochs_done", "best_accuracy", "best_weights")  # fields of a `Trainer` in its state
+SAVED = ("history", "epochs_done", "best_score", "best_weights")  # fields of a `Trainer` in its state
 
 
 @dataclass
 class Examples:
-    """Images, uint8 of N x H x W, and labels, int64 of N, on the device that computes."""
+    """Images, uint8 of N x C x H x W, and labels, int64 of N, on the device that computes."""
 
     images: Tensor
     labels: Tensor
@@ -46,7 +46,8 @@ class Trainer:
 
     prepare: turns uint8 images into the network's input.
     generator: on the CPU, draws the order of the examples and all augmentations.
-    history, epochs_done, best_accuracy, best_weights: the state of the training, changed by `fit`.
+    background: of the images, a level for each channel.
+    history, epochs_done, best_score, best_weights: the state of the training, changed by `fit`.
 
     >>> trainer = Trainer(model, preparation, train, validation, 64, torch.Generator(), torch.float32)
     >>> history = trainer.fit({"adam": Phase(optimizer="adam", lr=1e-3, max_epochs=5)})
@@ -60,9 +61,10 @@ class Trainer:
     generator: torch.Generator
     dtype: torch.dtype
     callbacks: Sequence[Callback] = ()
+    background: Sequence[int] = (0,)
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
     epochs_done: int = field(default=0, init=False)
-    best_accuracy: float = field(default=-1.0, init=False)
+    best_score: list[float] = field(default_factory=lambda: [-1.0, 0.0], init=False)  # accuracy, and -loss
     best_weights: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def fit(
@@ -72,8 +74,8 @@ class Trainer:
 
         max_epochs: number of epochs of each phase, in place of its own. state: saved by a training with the same
         settings and images, to resume from.
-        Returns the history, a row for each validation. The best epoch is the first with the highest validation
-        accuracy.
+        Returns the history, a row for each validation. The best epoch has the highest validation accuracy, and of
+        equals the lowest loss.
         """
         for name, phase in phases.items():
             if state and name != state["phase"]:
@@ -89,7 +91,9 @@ class Trainer:
     def new_phase_state(self, phase: Phase, max_epochs: int) -> PhaseState:
         """Make the state at the start of a phase."""
         device = self.train.images.device
-        return PhaseState.of(phase, self.model, len(self.train), max_epochs, self.batch_size, self.generator, device)
+        return PhaseState.of(
+            phase, self.model, len(self.train), max_epochs, self.batch_size, self.generator, device, self.background
+        )
 
     def fit_phase(self, name: str, phase: Phase, phase_state: PhaseState) -> None:
         """Train one phase to its end.
@@ -127,19 +131,19 @@ class Trainer:
         weights = torch.ones(len(order))
         if phase_state.pruner:
             order, weights = phase_state.pruner.choose(phase_state.epochs_done, order)
+        device_order, weights = order.to(device), weights.to(device)
         for batch in batches(len(order), self.batch_size):
-            indices = order[batch]
-            device_indices = indices.to(device)
+            device_indices = device_order[batch]
             images = self.train.images.index_select(0, device_indices)
             labels = self.train.labels.index_select(0, device_indices)
             if phase_state.augmentation:
-                images = phase_state.augmentation(images, indices)
+                images = phase_state.augmentation(images, order[batch])
             with mixed_precision(self.dtype, device):
                 logits = self.model(self.prepare(images)).float()
-            batch_weights = weights[batch].to(device)
+            batch_weights = weights[batch]
             if phase_state.pruner:
                 losses = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing, reduction="none")
-                phase_state.pruner.record_losses(indices, losses)
+                phase_state.pruner.record_losses(device_indices, losses)
                 loss = (losses * batch_weights).mean()
             else:
                 loss = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing)
@@ -150,7 +154,7 @@ class Trainer:
             if phase_state.lookahead:
                 phase_state.lookahead.step()
             total_loss += loss.detach() * len(labels)
-            total_correct += batch_weights[logits.detach().argmax(1) == labels].sum()
+            total_correct += (batch_weights * (logits.detach().argmax(1) == labels)).sum()
             total_weight += batch_weights.sum()
             done += len(labels)
             for callback in self.callbacks:
@@ -174,8 +178,9 @@ class Trainer:
         self.history.append(row)
         for callback in self.callbacks:
             callback.on_validation(row)
-        if validation.accuracy > self.best_accuracy:
-            self.best_accuracy = validation.accuracy
+        score = [validation.accuracy, -validation.loss]
+        if score > self.best_score:
+            self.best_score = score
             self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
             phase_state.bad_validations = 0
         else:

@@ -1,14 +1,16 @@
 """Build a network of a model family by the family's name, and read the settings that a family takes.
 
 A family is a module in `networks/families/` with a function `build`, which makes the network. The keyword-only
-arguments of `build` are the schema of the family's settings. Every `build` also takes `image_size`, in pixels a side,
-and `num_classes`. The network maps float images of N x 1 x image_size x image_size to logits of N x num_classes.
+arguments of `build` are the schema of the family's settings. Every `build` also takes `image_shape`, the
+channels, height and width of the images, and `num_classes`. The network maps float images of N x C x H x W to logits of
+N x num_classes.
 `build` raises ValueError if the layers do not fit the image. A network may implement `InitFromData`.
 """
 
 import ast
 import functools
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "families"
 ANNOTATIONS = {**vars(fields), "Literal": Literal}  # the names that a signature may use
-DATA_ARGUMENTS = ("image_size", "num_classes")  # arguments that follow from the data, not from params.yaml
+DATA_ARGUMENTS = ("image_shape", "num_classes")  # arguments that follow from the data, not from params.yaml
 
 
 @runtime_checkable
@@ -30,7 +32,7 @@ class InitFromData(Protocol):
     """A network with weights that are initialised from training images."""
 
     def init_from_data(self, images: "Tensor") -> None:
-        """Initialise the weights from images of N x 1 x image_size x image_size, prepared for the network."""
+        """Initialise the weights from images of N x C x H x W, prepared for the network."""
 
 
 def family_names() -> list[str]:
@@ -58,10 +60,14 @@ def family_schema(family: str) -> type[Strict]:
     return create_model(family, __base__=Strict, **arguments)
 
 
-def build_network(family: str, arguments: dict[str, Any], *, image_size: int, num_classes: int) -> "nn.Module":
+def build_network(
+    family: str, arguments: dict[str, Any], *, image_shape: Sequence[int], num_classes: int
+) -> "nn.Module":
     """Build a network of a family; ValueError if its layers do not fit the image.
 
-    >>> build_network("mlp", {"hidden": [256, 128]}, image_size=28, num_classes=10)
+    image_shape: channels, height and width.
+
+    >>> build_network("mlp", {"hidden": [256, 128]}, image_shape=(1, 28, 28), num_classes=10)
     """
     module = importlib.import_module(f"fashion.networks.families.{family}")
-    return module.build(**arguments, image_size=image_size, num_classes=num_classes)
+    return module.build(**arguments, image_shape=image_shape, num_classes=num_classes)

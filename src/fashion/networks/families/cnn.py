@@ -7,11 +7,13 @@ Notable features:
 - BatchNorm of each layer either before ReLU, or at the end of the layer, after ReLU and pooling
 """
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import nn
 
-from fashion.networks.building.layers import Conv2d, check_same_length, conv_output_size
+from fashion.networks.building.layers import Conv2d, OutputLinear, check_same_length, conv_output_size
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Layers, NonNegativeInt, Rate
 
@@ -26,7 +28,7 @@ def build(
     dropout: Rate = 0.0,
     hidden: Layers[Count],
     hidden_norm: Layers[Literal["none", "after"]] | None = None,
-    image_size: int,
+    image_shape: Sequence[int],
     num_classes: int,
 ) -> nn.Module:
     """Stack convolutional and hidden linear layers, with one entry of each list for each layer, and an output layer.
@@ -45,7 +47,7 @@ def build(
     check_same_length("hidden", hidden, hidden_norm=hidden_norm)
 
     layers: list[nn.Module] = []
-    in_channels, size = 1, image_size
+    in_channels, *size = image_shape
     for index, (out_channels, kernel, padding, pool) in enumerate(zip(channels, kernels, paddings, pools, strict=True)):
         size = conv_output_size(size, kernel=kernel, padding=padding, pool=pool, layer=f"convolution {index + 1}")
         layers.append(Conv2d(in_channels, out_channels, kernel, padding))
@@ -58,11 +60,11 @@ def build(
             layers.append(nn.BatchNorm2d(out_channels))
         in_channels = out_channels
     layers.append(nn.Flatten())
-    in_features = in_channels * size**2
+    in_features = in_channels * math.prod(size)
     for units, norm in zip(hidden, hidden_norm, strict=True):
         layers += [nn.Linear(in_features, units), nn.ReLU(inplace=True)]
         if norm == "after":
             layers.append(nn.BatchNorm1d(units))
         in_features = units
-    layers.append(nn.Linear(in_features, num_classes))
+    layers.append(OutputLinear(in_features, num_classes))
     return nn.Sequential(*layers)

@@ -6,9 +6,12 @@ Notable features:
 - dropout with random numbers of 16 bits on a CPU, see `Dropout`
 """
 
+import math
+from collections.abc import Sequence
+
 from torch import nn
 
-from fashion.networks.building.layers import Dropout, check_same_length
+from fashion.networks.building.layers import Dropout, OutputLinear, check_same_length
 from fashion.settings.fields import Count, Layers, Rate
 
 
@@ -17,7 +20,7 @@ def build(
     hidden: Layers[Count],
     batch_norm: bool = False,
     dropout: Layers[Rate] | None = None,
-    image_size: int,
+    image_shape: Sequence[int],
     num_classes: int,
 ) -> nn.Module:
     """Stack linear layers with `hidden` units, each followed by BatchNorm if `batch_norm`, ReLU and dropout.
@@ -27,7 +30,7 @@ def build(
     if dropout is not None:
         check_same_length("hidden", hidden, dropout=dropout)
     layers: list[nn.Module] = [nn.Flatten()]
-    in_features = image_size**2
+    in_features = math.prod(image_shape)
     for index, units in enumerate(hidden):
         layers.append(nn.Linear(in_features, units))
         if batch_norm:
@@ -36,5 +39,5 @@ def build(
         if dropout:
             layers.append(Dropout(dropout[index]))
         in_features = units
-    layers.append(nn.Linear(in_features, num_classes))
+    layers.append(OutputLinear(in_features, num_classes))
     return nn.Sequential(*layers)

@@ -8,9 +8,12 @@ Notable features:
 - convolutions and linear layers keep their bias, although BatchNorm follows
 """
 
+import math
+from collections.abc import Sequence
+
 from torch import nn
 
-from fashion.networks.building.layers import Conv2d, check_same_length, conv_output_size
+from fashion.networks.building.layers import Conv2d, OutputLinear, check_same_length, conv_output_size
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Layers, Rate
 
@@ -24,7 +27,7 @@ def build(
     pools: Layers[Count],
     hidden: Layers[Count],
     dropout: Rate,
-    image_size: int,
+    image_shape: Sequence[int],
     num_classes: int,
 ) -> nn.Module:
     """Stack blocks of conv, BatchNorm, ReLU, channel dropout, max-pool, then of linear, BatchNorm, ReLU, dropout.
@@ -33,7 +36,7 @@ def build(
     """
     check_same_length("channels", channels, kernels=kernels, pools=pools)
     layers: list[nn.Module] = []
-    in_channels, size = 1, image_size
+    in_channels, *size = image_shape
     for index, (out_channels, kernel, pool) in enumerate(zip(channels, kernels, pools, strict=True)):
         size = conv_output_size(size, kernel=kernel, pool=pool, layer=f"convolution {index + 1}")
         layers.append(Conv2d(in_channels, out_channels, kernel))
@@ -43,12 +46,12 @@ def build(
         layers.append(nn.Dropout2d(dropout_rate(dropout, index)))
         in_channels = out_channels
     layers.append(nn.Flatten())
-    in_features = in_channels * size**2
+    in_features = in_channels * math.prod(size)
     for index, units in enumerate(hidden):
         layers += [nn.Linear(in_features, units), nn.BatchNorm1d(units), nn.ReLU(inplace=True)]
         layers.append(nn.Dropout(dropout_rate(dropout, index)))
         in_features = units
-    layers.append(nn.Linear(in_features, num_classes))
+    layers.append(OutputLinear(in_features, num_classes))
     return nn.Sequential(*layers)
 
 

@@ -1,6 +1,6 @@
 """Convolutional networks with a whitening first layer and convolutions that start as the identity.
 
-Like the networks of Keller Jordan, arXiv 2404.00498, but for smaller, grey images.
+Like the networks of Keller Jordan, arXiv 2404.00498, but for images of any size, grey ones too.
 
 Notable features:
 - the first layer whitens patches of 2x2 pixels; its filters are computed from training images and not trained
@@ -12,10 +12,14 @@ Notable features:
 - no bias in the head, and logits divided by a fixed temperature
 """
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from fashion.networks.building.layers import OutputLinear
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Depth, Layers, Rate
 
@@ -29,7 +33,7 @@ def build(
     channels: Layers[Count],
     convolutions: Depth = 2,
     dropout: Rate = 0.0,
-    image_size: int,
+    image_shape: Sequence[int],
     num_classes: int,
 ) -> nn.Module:
     """Stack the whitening layer, a block for each entry of `channels`, a global max-pool, dropout and the head.
@@ -38,16 +42,20 @@ def build(
     first convolution.
     """
     min_size = PATCH_SIZE - 1 + 2 ** len(channels)
-    if image_size < min_size:
-        raise ValueError(f"{len(channels)} blocks need images of at least {min_size} pixels a side, not {image_size}")
-    layers: list[nn.Module] = [Whitening(), nn.GELU()]
-    in_channels, size = 2 * PATCH_SIZE**2, image_size - PATCH_SIZE + 1
+    image_channels, height, width = image_shape
+    if min(height, width) < min_size:
+        raise ValueError(
+            f"{len(channels)} blocks need images of at least {min_size} pixels a side, not {height}x{width}"
+        )
+    whitening = Whitening(image_channels)
+    layers: list[nn.Module] = [whitening, nn.GELU()]
+    in_channels, size = len(whitening.weight), (height - PATCH_SIZE + 1, width - PATCH_SIZE + 1)
     for out_channels in channels:
         layers += [Convolution(in_channels, out_channels), MaxPool(2), batch_norm(out_channels), nn.GELU()]
         for _ in range(convolutions - 1):
             layers += [Convolution(out_channels, out_channels), batch_norm(out_channels), nn.GELU()]
-        in_channels, size = out_channels, size // 2
-    layers += [MaxPool(size), nn.Flatten(), nn.Dropout(dropout), Head(in_channels, num_classes)]
+        in_channels, size = out_channels, (size[0] // 2, size[1] // 2)
+    layers += [global_max_pool(size), nn.Flatten(), nn.Dropout(dropout), Head(in_channels, num_classes)]
     return WhitenedCNN(*layers)
 
 
@@ -55,7 +63,7 @@ class WhitenedCNN(nn.Sequential):
     """Layers of which the first is initialised from images; see `InitFromData`."""
 
     def init_from_data(self, images: Tensor) -> None:
-        """Compute the whitening filters from training images, N x 1 x H x W, prepared for the network."""
+        """Compute the whitening filters from training images, N x C x H x W, prepared for the network."""
         whitening = self[0]
         assert isinstance(whitening, Whitening)
         whitening.fit(images)
@@ -64,20 +72,22 @@ class WhitenedCNN(nn.Sequential):
 class Whitening(nn.Module):
     """Convolution with fixed filters: the directions in which patches vary, scaled to variance 1, and their negatives.
 
-    Maps N x 1 x H x W to N x 8 x (H - 1) x (W - 1). Not trained; all filters are 0 before `fit`.
+    Maps N x C x H x W to N x 8C x (H - 1) x (W - 1). Not trained; all filters are 0 before `fit`.
     """
 
     weight: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.zeros(2 * PATCH_SIZE**2, 1, PATCH_SIZE, PATCH_SIZE))
+        patch = (channels, PATCH_SIZE, PATCH_SIZE)
+        self.register_buffer("weight", torch.zeros(2 * math.prod(patch), *patch))
 
     def fit(self, images: Tensor) -> None:
         images = images.cpu()  # Apple's MPS has no double
-        patches = images.unfold(2, PATCH_SIZE, 1).unfold(3, PATCH_SIZE, 1).reshape(-1, PATCH_SIZE**2).double()
+        patches = images.unfold(2, PATCH_SIZE, 1).unfold(3, PATCH_SIZE, 1).permute(0, 2, 3, 1, 4, 5)
+        patches = patches.reshape(-1, self.weight[0].numel()).double()
         variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (directions / (variances + EPSILON).sqrt()).T.flip(0).view(-1, 1, PATCH_SIZE, PATCH_SIZE)
+        filters = (directions / (variances + EPSILON).sqrt()).T.flip(0).view(-1, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([filters, -filters]))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -92,7 +102,7 @@ class Convolution(nn.Conv2d):
         nn.init.dirac_(self.weight[:in_channels])
 
 
-class Head(nn.Linear):
+class Head(OutputLinear):
     """Linear layer without bias; divides the logits by `TEMPERATURE`."""
 
     def __init__(self, in_features: int, num_classes: int) -> None:
@@ -100,6 +110,11 @@ class Head(nn.Linear):
 
     def forward(self, features: Tensor) -> Tensor:
         return super().forward(features) / TEMPERATURE
+
+
+def global_max_pool(size: tuple[int, int]) -> nn.Module:
+    """Make a layer that takes the maximum of each map of `size` pixels."""
+    return MaxPool(size[0]) if size[0] == size[1] else nn.MaxPool2d(size)
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
