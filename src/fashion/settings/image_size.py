@@ -1,7 +1,7 @@
 """Limits of the image size that `auto` chooses, in pixels a side."""
 
 MIN_SIDE = 20  # networks that pool need room, and a shift by one pixel changes a small image much
-MAX_SIDE = 64  # the work of a network grows with the square of the side
+MAX_SIDE = 224  # the work of a network grows with the area; photographs are commonly trained at this side
 
 
 def enlarged_side(side: int) -> int:

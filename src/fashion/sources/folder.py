@@ -1,42 +1,60 @@
-"""Read image files (PNG, JPEG, BMP, WebP, TIFF) from `train/CLASS/FILES` and `evaluate/FILES`."""
+"""List image files in folders: which files are images, and which classes the folders name."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from fashion.errors import InputError
-from fashion.files import require_file
+from fashion.sources.image_file import FORMATS, MAX_SIDE, is_image, read_image, read_shape
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-MAX_PIXELS = 50_000_000  # of an image; more may be a decompression bomb
-MAX_SIDE = 65_535  # pixels, as in JPEG: Pillow needs 25 bytes for each row, besides the pixels
+__all__ = ["MAX_SIDE", "list_classes", "list_images", "name_some", "read_image", "read_shape"]
+
 IGNORED_FILES = {"thumbs.db", "desktop.ini"}  # written by operating systems, as are names that begin with a dot
-GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}  # Pillow's modes without colour
+SUFFIXES = {suffix for suffix, name in Image.registered_extensions().items() if name in {*FORMATS, "MPO"}}
+OTHER_SUFFIXES = {".heic", ".heif", ".svg", ".jxl", ".dng", ".cr2", ".nef", ".tga", ".ico", ".psd", ".exr", ".avif"}
+MAX_NAMED = 3  # files that a message names; it counts the others
 
 
-def list_classes(folder: Path) -> dict[str, list[Path]]:
-    """List the images of each class by the names of its folder; InputError for anything but folders of images."""
-    images = {}
-    for path in list_entries(folder, "a folder for each class, with its images"):
-        if not path.is_dir():
-            raise InputError(f"{path}: not in the folder of a class; move it into one, or remove it")
-        images[path.name] = list_images(path)
-    return images
+def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """List the images of a folder by name, and its files that are no images, which are skipped.
 
-
-def list_images(folder: Path) -> list[Path]:
-    """List the files of a folder by name; InputError if it is empty or has anything but files."""
-    paths = list_entries(folder, "images")
-    for path in paths:
+    A file is an image if its name ends like one, or if its content is one, whatever its name: a file that should be an
+    image and cannot be read is an error of the reader, and is never skipped. Files of operating systems are in neither
+    list. InputError if the folder is empty, or has anything but files.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    for path in list_entries(folder, "images"):
         if path.is_dir():
             raise InputError(f"{path}: a folder among images; move its images up, or remove it")
         if not path.is_file():
             raise InputError(f"{path}: not a file; remove it")
-    return paths
+        taken = path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES or is_image(path)
+        (images if taken else others).append(path)
+    return images, others
+
+
+def list_classes(folder: Path, *, nested: bool = False) -> tuple[dict[str, list[Path]], list[Path]]:
+    """List the images of each class by the names of its folder, and the files that are no images.
+
+    nested: a class is a folder with images at any depth, named by its path, as `animals/cat`. InputError for anything
+    but folders of images.
+    """
+    classes: dict[str, list[Path]] = {}
+    skipped = []
+    for path in list_entries(folder, "a folder for each class, with its images"):
+        if not path.is_dir():
+            if path.suffix.lower() not in SUFFIXES | OTHER_SUFFIXES and not is_image(path):
+                skipped.append(path)
+                continue
+            raise InputError(f"{path}: not in the folder of a class; move it into one, or remove it")
+        if nested and any(entry.is_dir() for entry in list_entries(path, "images")):
+            inner, others = list_classes(path, nested=True)
+            classes |= {f"{path.name}/{name}": images for name, images in inner.items()}
+        else:
+            classes[path.name], others = list_images(path)
+        skipped += others
+    return classes, skipped
 
 
 def list_entries(folder: Path, expected: str) -> list[Path]:
@@ -55,54 +73,11 @@ def list_entries(folder: Path, expected: str) -> list[Path]:
     return sorted(paths)
 
 
-def read_shape(path: Path) -> tuple[int, int]:
-    """Give the longer and the shorter side of an image, in pixels; reads only the header."""
-    with open_image(path) as image:
-        return max(image.size), min(image.size)
+def name_some(paths: list[Path]) -> str:
+    """Name the first few of some files, and count the others.
 
-
-def read_grey(path: Path) -> tuple[Image.Image, bool]:
-    """Read an image as grey; give it, and whether the file has colour.
-
-    It is turned upright by its EXIF orientation; transparent parts become black.
+    >>> name_some([Path("a.txt"), Path("b.txt")])
+    'a.txt, b.txt'
     """
-    with open_image(path) as image:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-    has_colour = upright.mode not in GREY_MODES
-    if upright.mode == "F":
-        raise InputError(f"{path}: has floating-point pixels; save it with 8 or 16 bits per pixel")
-    if upright.mode.startswith("I"):
-        levels = np.asarray(upright)
-        levels = levels >> 8 if levels.max() > 255 else levels
-        return Image.fromarray(levels.clip(0, 255).astype(np.uint8)), has_colour
-    if upright.has_transparency_data:
-        upright = upright.convert("RGBA")
-        black = Image.new("RGBA", upright.size, (0, 0, 0, 255))
-        upright = Image.alpha_composite(black, upright)
-    return upright.convert("L"), has_colour
-
-
-@contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image in one of `FORMATS`; all errors, also of the block, become InputError."""
-    try:
-        require_file(path)
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-                raise InputError(
-                    f"{path}: {image.width}x{image.height} pixels, more than {MAX_PIXELS:,} in total "
-                    f"or {MAX_SIDE:,} on a side; save a smaller copy"
-                )
-            if getattr(image, "is_animated", False):  # to count the frames takes half a minute in a TIFF of 60,000
-                raise InputError(f"{path}: has several pages or frames; save each as a file of its own")
-            yield image
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image in a known format ({', '.join(FORMATS)}); remove it") from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{path}: more than {MAX_PIXELS:,} pixels; save a smaller copy") from None
-    except InputError:
-        raise
-    except Exception as error:  # Pillow raises many types for damaged files
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise InputError(f"{path}: damaged or truncated ({reason}); remove it, or replace it by a good copy") from None
+    named = ", ".join(path.name for path in paths[:MAX_NAMED])
+    return f"{named} and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else named

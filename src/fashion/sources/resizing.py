@@ -1,52 +1,48 @@
-"""Resize images of any size to one square size, keeping their proportions and padding the rest with black."""
-
-from collections.abc import Iterable
+"""Resize images of any size to fit a frame, keeping their proportions, and centre them on its background."""
 
 import numpy as np
 from PIL import Image
 
-from fashion.settings.image_size import MAX_SIDE, enlarged_side
+from fashion.sources.frame import Frame
 
 
-def choose_side(shapes: Iterable[tuple[int, int]]) -> int:
-    """Choose the side, in pixels, for images of these heights and widths: the longest side of all, within limits.
-
-    At most `MAX_SIDE`. A side below `MIN_SIDE` is multiplied by the smallest whole number that reaches it.
-    """
-    return min(enlarged_side(max(max(shape) for shape in shapes)), MAX_SIDE)
-
-
-def resized_shape(height: int, width: int, side: int, *, enlarge: bool) -> tuple[int, int]:
-    """Give the height and width of an image that is resized to fit a square of `side` pixels.
-
-    >>> resized_shape(100, 50, 28, enlarge=False)
-    (28, 14)
-    """
-    factor = side / max(height, width)
-    if factor >= 1 and not enlarge:
+def resized_shape(height: int, width: int, frame: Frame) -> tuple[int, int]:
+    """Give the height and width of an image that is resized to fit the content of a frame."""
+    factor = min(frame.content_height / height, frame.content_width / width)
+    if factor >= 1 and not frame.enlarge:
         return height, width
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def resize_and_pad(image: Image.Image, side: int, *, enlarge: bool) -> np.ndarray:
-    """Resize a grey image and centre it on a black square; with an odd margin, the extra pixel is below or right."""
-    height, width = resized_shape(image.height, image.width, side, enlarge=enlarge)
-    if (height, width) != (image.height, image.width):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)  # when it shrinks, Pillow averages areas
-    top, left = (side - height) // 2, (side - width) // 2
-    square = np.zeros((side, side), np.uint8)
-    square[top : top + height, left : left + width] = np.asarray(image)
-    return square
+def resize_and_pad(image: np.ndarray, frame: Frame) -> np.ndarray:
+    """Resize an image, uint8 of C x h x w, and centre it on the background: C x height x width.
+
+    With an odd margin, the extra pixel is below or right.
+    """
+    channels, *shape = image.shape
+    height, width = resized_shape(shape[0], shape[1], frame)
+    if [height, width] != shape:
+        picture = Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(np.moveaxis(image, 0, -1)))
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)  # when it shrinks, Pillow averages areas
+        image = np.moveaxis(np.atleast_3d(np.asarray(picture)), -1, 0)
+    return centre(image[None], frame)[0]
 
 
-def resize_and_pad_all(images: np.ndarray, side: int, *, enlarge: bool) -> np.ndarray:
-    """Resize and pad uint8 images of N x H x W to N x side x side."""
-    count, height, width = images.shape
-    result = np.zeros((count, side, side), np.uint8)
-    if resized_shape(height, width, side, enlarge=enlarge) == (height, width):
-        top, left = (side - height) // 2, (side - width) // 2
-        result[:, top : top + height, left : left + width] = images
-        return result
+def resize_and_pad_all(images: np.ndarray, frame: Frame) -> np.ndarray:
+    """Resize and pad uint8 images of N x C x H x W to N x C x height x width."""
+    height, width = images.shape[2:]
+    if resized_shape(height, width, frame) == (height, width):
+        return centre(images, frame)
+    result = frame.empty(len(images))
     for index, image in enumerate(images):
-        result[index] = resize_and_pad(Image.fromarray(image), side, enlarge=enlarge)
+        result[index] = resize_and_pad(image, frame)
+    return result
+
+
+def centre(images: np.ndarray, frame: Frame) -> np.ndarray:
+    """Put images, no larger than the frame, into its middle: N x C x height x width."""
+    result = frame.empty(len(images))
+    height, width = images.shape[2:]
+    top, left = (frame.height - height) // 2, (frame.width - width) // 2
+    result[:, :, top : top + height, left : left + width] = images
     return result
