@@ -170,7 +170,6 @@ class Size(Strict):
 
 REFERENCE_IMAGES = 20_000  # the recipe is made for this many training images or more
 REFERENCE_SIDE = 28  # and for images of this many pixels a side
-FULL_EPOCHS_SIDE = 32  # pixels a side; for larger images, whose epochs take longer, the number of epochs is reduced
 MIN_BATCH_SIZE = 32  # BatchNorm needs enough images for its statistics
 
 
@@ -213,15 +212,14 @@ class FinalModel(System, ComparisonColumns):
         docs/your_own_data.md gives the reasons. With fewer images, the batch size is divided and the number of epochs
         multiplied by the square root of the ratio, which keeps the number of steps; learning rates are multiplied by
         the square root of the ratio of the batch sizes; pruning is off; and only the last epoch of a phase is
-        validated, since the best of many validations on few images is mostly luck. Images larger than
-        `FULL_EPOCHS_SIDE` get fewer epochs. Shifts and cutouts keep their proportion to the image.
+        validated, since the best of many validations on few images is mostly luck. Shifts and cutouts keep their
+        proportion to the image.
         """
         ratio, side = max(REFERENCE_IMAGES / num_images, 1.0), (height * width) ** 0.5
         batch_size = max(round(self.batch_size / ratio**0.5), min(MIN_BATCH_SIZE, self.batch_size))
-        epochs_factor = ratio**0.5 * min(FULL_EPOCHS_SIDE / side, 1.0)
 
         def adapted(phase: Phase) -> Phase:
-            augmentation, epochs = phase.augmentation, max(round(phase.max_epochs * epochs_factor), 1)
+            augmentation, epochs = phase.augmentation, max(round(phase.max_epochs * ratio**0.5), 1)
             if augmentation is not None:
                 shift, cutout = (
                     round(pixels * side / REFERENCE_SIDE) for pixels in (augmentation.shift, augmentation.cutout)

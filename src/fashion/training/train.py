@@ -19,7 +19,7 @@ from fashion.training.callbacks import Callback
 from fashion.training.checkpoint import Checkpoint, compute_fingerprint
 from fashion.training.trainer import Examples, Trainer
 
-INIT_IMAGES = 5000  # training images for networks that are initialised from data
+INIT_PIXELS = 5_120_000  # of training images for networks that are initialised from data: 5,000 images of 32 x 32
 
 
 @dataclass
@@ -117,7 +117,8 @@ def new_classifier(
     )
     move_model(model, device)
     if isinstance(model, factory.InitFromData):
-        model.init_from_data(preparation(torch.tensor(images[:INIT_IMAGES], device=device)))
+        count = max(INIT_PIXELS // images[0, 0].size, 1)
+        model.init_from_data(preparation(torch.tensor(images[:count], device=device)))
     return Classifier(
         model=model,
         family=system.family,

@@ -3,7 +3,8 @@
 Like the networks of Keller Jordan, arXiv 2404.00498, but for images of any size, grey ones too.
 
 Notable features:
-- the first layer whitens patches of 2x2 pixels; its filters are computed from training images and not trained
+- the first layer whitens patches of 2x2 pixels, or larger ones of larger images, so that the maps have some 32 pixels a
+  side; its filters are computed from training images and not trained
 - dirac (identity) initialisation of the other convolutions, which have no bias
 - pooling before BatchNorm and activation
 - GELU instead of ReLU
@@ -12,7 +13,6 @@ Notable features:
 - no bias in the head, and logits divided by a fixed temperature
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +23,8 @@ from fashion.networks.building.layers import OutputLinear
 from fashion.networks.building.pooling import MaxPool
 from fashion.settings.fields import Count, Depth, Layers, Rate
 
-PATCH_SIZE = 2  # pixels a side of the whitened patches
+MAP_SIDE = 32  # pixels a side, about, of the maps after the first layer
+DIRECTIONS = 4  # of whitened patches, for each channel: all, if they have 2x2 pixels
 EPSILON = 5e-4  # added to the variances of patches, which are near 0 in directions that contain only noise
 TEMPERATURE = 9.0  # divides the logits: features of norm sqrt(channels) would give too large logits at the start
 
@@ -41,15 +42,16 @@ def build(
     A block has `convolutions` convolutions of 3x3, each followed by BatchNorm and GELU, and a 2x2 max-pool after the
     first convolution.
     """
-    min_size = PATCH_SIZE - 1 + 2 ** len(channels)
+    min_size = 1 + 2 ** len(channels)
     image_channels, height, width = image_shape
     if min(height, width) < min_size:
         raise ValueError(
             f"{len(channels)} blocks need images of at least {min_size} pixels a side, not {height}x{width}"
         )
-    whitening = Whitening(image_channels)
+    stride = max(1, round(min(height, width) / MAP_SIDE))
+    whitening = Whitening(image_channels, stride)
     layers: list[nn.Module] = [whitening, nn.GELU()]
-    in_channels, size = len(whitening.weight), (height - PATCH_SIZE + 1, width - PATCH_SIZE + 1)
+    in_channels, size = len(whitening.weight), (height // stride - 1, width // stride - 1)
     for out_channels in channels:
         layers += [Convolution(in_channels, out_channels), MaxPool(2), batch_norm(out_channels), nn.GELU()]
         for _ in range(convolutions - 1):
@@ -72,26 +74,29 @@ class WhitenedCNN(nn.Sequential):
 class Whitening(nn.Module):
     """Convolution with fixed filters: the directions in which patches vary, scaled to variance 1, and their negatives.
 
-    Maps N x C x H x W to N x 8C x (H - 1) x (W - 1). Not trained; all filters are 0 before `fit`.
+    Maps N x C x H x W to N x 8C x (H / stride - 1) x (W / stride - 1). Patches are twice as large as the stride, and
+    those of more than 2x2 pixels are described by the directions in which they vary most. Not trained; all filters are
+    0 before `fit`.
     """
 
     weight: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
-        patch = (channels, PATCH_SIZE, PATCH_SIZE)
-        self.register_buffer("weight", torch.zeros(2 * math.prod(patch), *patch))
+        self.stride = stride
+        self.register_buffer("weight", torch.zeros(2 * DIRECTIONS * channels, channels, 2 * stride, 2 * stride))
 
     def fit(self, images: Tensor) -> None:
-        images = images.cpu()  # Apple's MPS has no double
-        patches = images.unfold(2, PATCH_SIZE, 1).unfold(3, PATCH_SIZE, 1).permute(0, 2, 3, 1, 4, 5)
+        images, size = images.cpu(), 2 * self.stride  # Apple's MPS has no double
+        patches = images.unfold(2, size, self.stride).unfold(3, size, self.stride).permute(0, 2, 3, 1, 4, 5)
         patches = patches.reshape(-1, self.weight[0].numel()).double()
         variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (directions / (variances + EPSILON).sqrt()).T.flip(0).view(-1, *self.weight.shape[1:])
+        filters = (directions / (variances + EPSILON).sqrt()).T.flip(0)[: len(self.weight) // 2]
+        filters = filters.view(-1, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([filters, -filters]))
 
     def forward(self, images: Tensor) -> Tensor:
-        return conv2d(images, self.weight)
+        return conv2d(images, self.weight, stride=self.stride)
 
 
 class Convolution(nn.Conv2d):
