@@ -28,21 +28,29 @@ def run_onnx(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_an_exported_model_computes_the_probabilities_and_energy_scores_of_the_model(
-    classifier: Classifier, images: np.ndarray, tmp_path: Path
+    exported: Path, classifier: Classifier, images: np.ndarray
 ) -> None:
-    export_onnx(classifier, tmp_path / "model.onnx")
-    probabilities, scores = run_onnx(tmp_path / "model.onnx", images)
+    probabilities, scores = run_onnx(exported, images[:, None])
     np.testing.assert_allclose(probabilities, predict(images, classifier).probabilities, atol=1e-4)
-    logits = classifier.logits(classifier.frame.centred(images), torch.device("cpu"))
+    logits = classifier.logits(classifier.frame.centred(images[:, None]), torch.device("cpu"))
     np.testing.assert_allclose(scores, energy_score(logits).numpy(), atol=1e-3)
 
 
-def test_an_exported_model_takes_any_number_of_images(
-    classifier: Classifier, images: np.ndarray, tmp_path: Path
+def test_an_exported_model_of_colour_images_pads_them_with_their_background(
+    exported_color: Path, color_classifier: Classifier, color_images: np.ndarray
 ) -> None:
-    export_onnx(classifier, tmp_path / "model.onnx")
-    all_probabilities, _ = run_onnx(tmp_path / "model.onnx", images)
-    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", images[:1])[0], all_probabilities[:1], atol=1e-5)
+    probabilities, scores = run_onnx(exported_color, color_images)
+    framed = color_classifier.frame.centred(color_images)
+    logits = color_classifier.logits(framed, torch.device("cpu"))
+    expected = color_classifier.calibrated_log_probabilities(logits).exp().numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(scores, energy_score(logits).numpy(), atol=1e-3)
+
+
+def test_an_exported_model_takes_any_number_of_images(exported: Path, images: np.ndarray) -> None:
+    all_probabilities, _ = run_onnx(exported, images[:, None])
+    one, _ = run_onnx(exported, images[:1, None])
+    np.testing.assert_allclose(one, all_probabilities[:1], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -50,27 +58,38 @@ def test_an_exported_model_takes_any_number_of_images(
     [
         ("mlp", {"hidden": [16], "batch_norm": True}, 20),  # shrunk
         ("cnn", {**CNN, "conv_norm": ["before"]}, 32),  # enlarged
-        ("ramped_cnn", {**CNN, "pools": [2], "dropout": 0.5}, 28),
+        ("ramped_cnn", {**CNN, "pools": [2], "dropout": 0.5}, 30),
     ],
 )
 def test_every_family_can_be_exported_also_where_it_resizes_images(
-    family: str, arguments: dict, size: int, images: np.ndarray, labels: np.ndarray, tmp_path: Path
+    family: str, arguments: dict, size: int, color_images: np.ndarray, labels: np.ndarray, tmp_path: Path
 ) -> None:
     system = make_system(family=family, arguments=arguments, input={"size": size, "scaling": "standard"})
-    train, validation = (LabelledImages(images[part::2], labels[part::2]) for part in (0, 1))
+    train, validation = (LabelledImages(color_images[part::2], labels[part::2]) for part in (0, 1))
     classifier, _ = train_classifier(system, make_settings(max_epochs=1), TrainingData(train, validation, CLASSES))
     assert export_onnx(classifier, tmp_path / "model.onnx") < 1e-4
-    expected = predict(images, classifier).probabilities
-    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", images)[0], expected, atol=1e-4)
+    expected = classifier.log_probabilities(color_images, torch.device("cpu")).exp().numpy()
+    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", color_images)[0], expected, atol=1e-4)
 
 
-def test_an_exported_model_has_the_class_names_and_the_threshold_as_metadata(
-    classifier: Classifier, tmp_path: Path
+def test_an_exported_model_has_what_its_user_needs_as_metadata(
+    exported_color: Path, color_classifier: Classifier
 ) -> None:
-    export_onnx(classifier, tmp_path / "model.onnx")
-    metadata = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
-    assert json.loads(metadata["classes"]) == classifier.classes
-    assert float(metadata["threshold"]) == classifier.threshold
+    metadata = {prop.key: json.loads(prop.value) for prop in onnx.load(exported_color).metadata_props}
+    assert metadata == {
+        "classes": color_classifier.classes,
+        "threshold": color_classifier.threshold,
+        "background": [250, 240, 30],
+        "levels": [0, 255],
+    }
+
+
+def test_an_exported_model_is_of_the_version_that_onnx_runtime_1_15_reads(exported_color: Path) -> None:
+    model = onnx.load(exported_color)
+    assert model.ir_version == 8
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 18)]
+    (images,) = model.graph.input
+    assert [size.dim_param or size.dim_value for size in images.type.tensor_type.shape.dim] == ["images", 3, 24, 30]
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
