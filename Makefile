@@ -123,6 +123,8 @@ endef
 $(DONE): requirements.txt requirements-torch.txt pyproject.toml packages/abreast/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: $$($(PYTHON) --version) is too old; name another, 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@test ! -L $(VENV) \
+		|| { echo "error: $(VENV): a link, where Python makes no virtual environment; remove it: rm $(VENV)" >&2; exit 2; }
 	@echo "Setting up $(VENV) (once, a few minutes): torch, DVC and all that requirements.txt pins"
 	@$(PYTHON) -m venv $(VENV) \
 		|| { echo "error: no virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
