@@ -15,7 +15,9 @@ from fashion.init import SOURCES, write_params
 if TYPE_CHECKING:
     from fashion.inference.predict import Predictions
 
-MODEL = Path("models/final.safetensors")  # written by `dvc repro`
+MODEL = Path("models/final.safetensors")  # written by `make repro`
+COLORS = {1: "grey", 3: "red, green and blue"}  # by the number of channels
+QUICK_MODEL = "quick" / MODEL  # written by `make quick`
 
 
 def main() -> None:
@@ -23,6 +25,8 @@ def main() -> None:
     arguments = make_parser().parse_args()
     output = getattr(arguments, "output", None)
     try:
+        if "model" in arguments:
+            require_model(arguments.model)
         if output is not None:
             check_output(output, [arguments.model, *map(Path, getattr(arguments, "images", []))])
         arguments.run(arguments)
@@ -47,6 +51,18 @@ def discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def require_model(path: Path) -> None:
+    """Raise InputError, with the ways to a model, if there is none at this path."""
+    if not path.exists():
+        quick = QUICK_MODEL if QUICK_MODEL.exists() else None
+        remedy = (
+            f"{quick} is one that `make quick` has trained on few images"
+            if quick
+            else f"`make quick`, in a clone of this project, trains one on few images in 3 minutes, {QUICK_MODEL}"
+        )
+        raise InputError(f"{path}: no such model; {remedy}; `make repro` trains that of all images, {MODEL}")
+
+
 def check_output(output: Path, inputs: list[Path]) -> None:
     """Raise InputError if the output is a folder or one of the inputs."""
     if output.is_dir():
@@ -57,7 +73,7 @@ def check_output(output: Path, inputs: list[Path]) -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands and their options."""
-    parser = argparse.ArgumentParser(prog="fashion", description="Classifiers for small grey images.")
+    parser = argparse.ArgumentParser(prog="fashion", description="Classifiers for small images.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     description = "write params.yaml for your own images in data/raw; see docs/your_own_data.md"
@@ -69,8 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
     description = "label images; writes CSV with the most likely class of each image"
     command = commands.add_parser("predict", help=description, description=description)
     inputs = (
-        "image files, folders, tables (.csv) with columns pix1..pixN and ID, label or neither, "
-        "arrays of grey levels (.npy)"
+        "image files, folders, tables (.csv) with columns pix1..pixN and ID, label or neither, IDX files, "
+        "arrays of levels (.npy)"
     )
     command.add_argument("images", nargs="+", metavar="IMAGES", help=inputs)
     command.add_argument("--model", type=Path, default=MODEL, metavar="FILE", help=f"default: {MODEL}")
@@ -85,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("model", nargs="?", type=Path, default=MODEL, metavar="MODEL", help=f"default: {MODEL}")
     command.set_defaults(run=info)
 
-    description = "convert a model, from grey levels to probabilities, to a format for other programs"
+    description = "convert a model, from levels to probabilities, to a format for other programs"
     command = commands.add_parser("export", help=description, description=description)
     command.add_argument("model", nargs="?", type=Path, default=MODEL, metavar="MODEL", help=f"default: {MODEL}")
     command.add_argument("--format", choices=["onnx"], default="onnx", help="onnx: for ONNX Runtime and others")
@@ -149,9 +165,12 @@ def info(arguments: argparse.Namespace) -> None:
     frame = classifier.frame
     print(f"family       {classifier.family}, {classifier.arguments}")
     print(f"parameters   {classifier.num_parameters():,}, {arguments.model.stat().st_size / 1e6:.1f} MB")
-    size, smaller = f"{frame.content_side}x{frame.content_side}", "enlarged" if frame.enlarge else "padded"
-    print(f"images       grey, {size} pixels; larger ones are shrunk, smaller ones {smaller}")
-    print(f"views        {classifier.views} of each image")
+    color, size = COLORS[frame.channels], f"{frame.content_height}x{frame.content_width} pixels"
+    smaller = "enlarged" if frame.enlarge else "padded"
+    print(f"images       {color}, {size} (height x width); larger ones are shrunk, smaller ones {smaller}")
+    print(f"background   {', '.join(map(str, frame.background))}")
+    print(f"levels       {frame.levels[0]} to {frame.levels[1]}, of images of more than 8 bits a channel")
+    print(f"views        test-time augmentation: {classifier.test_time_augmentation}")
     print(f"classes      {len(classifier.classes)}: {', '.join(classifier.classes)}")
     print(f"temperature  {classifier.temperature:.3f}")
     if classifier.threshold is not None:
@@ -167,7 +186,8 @@ def export(arguments: argparse.Namespace) -> None:
     classifier = load(arguments.model)
     output = arguments.output or arguments.model.with_suffix(f".{arguments.format}")
     difference = export_onnx(classifier, output)
-    side = classifier.frame.content_side
+    frame = classifier.frame
+    shape = f"N x {frame.channels} x {frame.content_height} x {frame.content_width}"
     print(f"export: {output}, {output.stat().st_size / 1e6:.1f} MB; ONNX Runtime differs by at most {difference:.0e}")
-    print(f"input   images: uint8 of N x {side} x {side}, grey levels from 0 to 255")
+    print(f"input   images: uint8 of {shape}, {COLORS[frame.channels]}, levels from 0 to 255")
     print(f"output  probabilities: float32 of N x {len(classifier.classes)}; energy_score: float32 of N")
