@@ -1,4 +1,4 @@
-"""Section `ingest`: raw files, and the size of the images made from them."""
+"""Section `ingest`: raw files, and the size, colour and background of the images made from them."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,9 @@ from pydantic import Field
 
 from fashion.settings.fields import Side, Strict
 
+Level = Annotated[int, Field(ge=0, le=255)]
+Color = Annotated[list[Level], Field(min_length=3, max_length=3)]
+FrameSide = Annotated[Side, Field(ge=4)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -23,19 +26,28 @@ class Checksums(Strict):
 
 
 class IngestSettings(Strict):
-    """How raw files become square grey images of one size.
+    """How raw files become images of one size, in grey or in colour.
 
-    source: `folder` (train/CLASS/FILES and evaluate/FILES), `csv` (train.csv and evaluate.csv) or `idx` (four files,
-    with an official test set).
-    image_size: pixels a side; `auto` takes the longest side of any image, within limits (see sources/resizing.py).
-    fit: `pad` never enlarges an image, `resize` does; both keep proportions and pad with black.
+    source: `folder` (image files in train/CLASS), `csv` (train.csv) or `idx` (four files, with an official test set).
+    classes_from: `top`, the folders in train/ are the classes; `nested`, so are folders in them, as `animals/cat`.
+    color: `gray`, `rgb`, or `auto`: rgb if any training image has colour.
+    background: what is around images, and behind transparent ones: a level, or a level each of red, green and blue;
+    `auto` takes it from the borders of the training images.
+    image_size: pixels a side, or height and width; `auto` takes them from the training images, within limits (see
+    sources/survey.py).
+    fit: `pad` never enlarges an image, `resize` does; both keep proportions and pad with background.
+    shape: of the images in a table, height and width, or height, width and channels; null takes it from the columns.
     sha256: checksums of the IDX files. If all four are given, the files may be outside data/raw/idx, and missing files
     are downloaded.
     mirrors: web folders to download IDX files from, in order of preference.
     """
 
     source: Literal["folder", "csv", "idx"]
-    image_size: Annotated[Side, Field(ge=4)] | Literal["auto"] = "auto"
+    classes_from: Literal["top", "nested"] = "top"
+    color: Literal["auto", "gray", "rgb"] = "auto"
+    background: Literal["auto"] | Level | Color = "auto"
+    image_size: Literal["auto"] | FrameSide | Annotated[list[FrameSide], Field(min_length=2, max_length=2)] = "auto"
     fit: Literal["pad", "resize"] = "resize"
+    shape: Annotated[list[Side], Field(min_length=2, max_length=3)] | None = None
     sha256: Checksums = Checksums()
     mirrors: list[Annotated[str, Field(pattern="^https://[!-~]+$")]] = Field(default_factory=list)
