@@ -1,5 +1,6 @@
 """Split the labelled images into training, validation and test images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,29 @@ class SplitIndices:
     test: np.ndarray | None
 
 
-def split(labels: np.ndarray, settings: SplitSettings, *, classes: list[str], has_test: bool) -> SplitIndices:
+def split(
+    labels: np.ndarray,
+    settings: SplitSettings,
+    *,
+    classes: list[str],
+    has_test: bool,
+    parts: Sequence[str] | None = None,
+) -> SplitIndices:
     """Draw images of every class for each part; InputError if there are too few, in total or of a class.
 
-    labels: of N. classes: names, by label. has_test: whether there is an official test set.
+    labels: of N. classes: names, by label. has_test: whether there is an official test set. parts: of N; images that
+    have the part `validation` are the validation images, and none are drawn; None if no image has it.
     """
+    given = np.array([part == "validation" for part in parts or ()], bool)
+    if settings.scheme == "official" and not has_test:
+        raise InputError(
+            "params.yaml: split.scheme: official, but there are no test images; put them into data/raw/test (or "
+            "test.csv), or set it to fractions"
+        )
+    if given.any():
+        return split_with_given_validation(labels, given, settings, classes)
     counts = np.bincount(labels, minlength=len(classes))
-    if settings.scheme == "official" and has_test:
+    if settings.scheme == "official":
         return split_with_official_test(labels, counts, settings, classes)
     if settings.validation_fraction >= 1 - settings.test_fraction:
         raise InputError(
@@ -41,6 +58,26 @@ def split(labels: np.ndarray, settings: SplitSettings, *, classes: list[str], ha
         validation.append(indices[num_test : num_test + num_validation])
         train.append(indices[num_test + num_validation :])
     return SplitIndices(*(rng.permutation(np.concatenate(part)) for part in (train, validation, test)))
+
+
+def split_with_given_validation(
+    labels: np.ndarray, given: np.ndarray, settings: SplitSettings, classes: list[str]
+) -> SplitIndices:
+    """Keep the validation images that are given, and draw test images of each class if the scheme is `fractions`.
+
+    given: whether each image is one for validation, N booleans.
+    """
+    train, validation = np.flatnonzero(~given), np.flatnonzero(given)
+    counts = np.bincount(labels[train], minlength=len(classes))
+    if settings.scheme == "official":
+        check_class_counts(counts, classes, minimum=1, purpose="for training")
+        return SplitIndices(train, validation, None)
+    check_class_counts(counts, classes, minimum=2, purpose="one each for training and test")
+    rng = np.random.default_rng(settings.random_state)
+    by_class = [rng.permutation(train[labels[train] == label]) for label in range(len(classes))]
+    sizes = [max(1, min(round(settings.test_fraction * count), count - 1)) for count in counts]
+    test = np.concatenate([indices[:size] for indices, size in zip(by_class, sizes, strict=True)])
+    return SplitIndices(np.setdiff1d(train, test), validation, np.sort(test))
 
 
 def split_with_official_test(

@@ -1,13 +1,22 @@
-"""List image files in folders: which files are images, and which classes the folders name."""
+"""Find image files in folders: which files are images, and which classes and parts the folders name."""
 
 from pathlib import Path
 
 from PIL import Image
 
 from fashion.errors import InputError
-from fashion.sources.image_file import FORMATS, MAX_SIDE, is_image, read_image, read_shape
-
-__all__ = ["MAX_SIDE", "list_classes", "list_images", "name_some", "read_image", "read_shape"]
+from fashion.settings.ingest import IngestSettings
+from fashion.sources.image_file import FORMATS, is_image
+from fashion.sources.image_file import MAX_SIDE as MAX_SIDE  # for idx.py
+from fashion.sources.raw_data import (
+    VALIDATION,
+    Images,
+    RawData,
+    Sample,
+    check_class_names,
+    check_file_name,
+    find_validation,
+)
 
 IGNORED_FILES = {"thumbs.db", "desktop.ini"}  # written by operating systems, as are names that begin with a dot
 SUFFIXES = {suffix for suffix, name in Image.registered_extensions().items() if name in {*FORMATS, "MPO"}}
@@ -15,12 +24,18 @@ OTHER_SUFFIXES = {".heic", ".heif", ".svg", ".jxl", ".dng", ".cr2", ".nef", ".tg
 MAX_NAMED = 3  # files that a message names; it counts the others
 
 
+def is_input(path: Path) -> bool:
+    """Tell whether a file is taken as an image: its name ends like one, or its content is one, whatever its name.
+
+    A file that should be an image and cannot be read is an error of the reader; it is not skipped.
+    """
+    return path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES or is_image(path)
+
+
 def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     """List the images of a folder by name, and its files that are no images, which are skipped.
 
-    A file is an image if its name ends like one, or if its content is one, whatever its name: a file that should be an
-    image and cannot be read is an error of the reader, and is never skipped. Files of operating systems are in neither
-    list. InputError if the folder is empty, or has anything but files.
+    Files of operating systems are in neither list. InputError if the folder is empty, or has anything but files.
     """
     images: list[Path] = []
     others: list[Path] = []
@@ -29,8 +44,7 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
             raise InputError(f"{path}: a folder among images; move its images up, or remove it")
         if not path.is_file():
             raise InputError(f"{path}: not a file; remove it")
-        taken = path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES or is_image(path)
-        (images if taken else others).append(path)
+        (images if is_input(path) else others).append(path)
     return images, others
 
 
@@ -44,10 +58,10 @@ def list_classes(folder: Path, *, nested: bool = False) -> tuple[dict[str, list[
     skipped = []
     for path in list_entries(folder, "a folder for each class, with its images"):
         if not path.is_dir():
-            if path.suffix.lower() not in SUFFIXES | OTHER_SUFFIXES and not is_image(path):
-                skipped.append(path)
-                continue
-            raise InputError(f"{path}: not in the folder of a class; move it into one, or remove it")
+            if is_input(path):
+                raise InputError(f"{path}: not in the folder of a class; move it into one, or remove it")
+            skipped.append(path)
+            continue
         if nested and any(entry.is_dir() for entry in list_entries(path, "images")):
             inner, others = list_classes(path, nested=True)
             classes |= {f"{path.name}/{name}": images for name, images in inner.items()}
@@ -81,3 +95,56 @@ def name_some(paths: list[Path]) -> str:
     """
     named = ", ".join(path.name for path in paths[:MAX_NAMED])
     return f"{named} and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else named
+
+
+def find_in_folders(folder: Path, settings: IngestSettings, classes: list[str] | None) -> RawData:
+    """Find image files: train/CLASS and, if they are there, val/CLASS, test/CLASS and evaluate/."""
+    nested, skipped, paths = settings.classes_from == "nested", [], {}
+    places = {"train": folder / "train", "validation": find_validation([folder / name for name in VALIDATION])}
+    for part, place in (places | {"test": folder / "test"}).items():
+        if place is not None and (place.exists() or part == "train"):
+            refuse_links(place, nested=nested)
+            paths[part], others = list_classes(place, nested=nested)
+            skipped += others
+    classes = check_class_names(folder / "train", sorted(paths["train"]), classes)
+    parts = {part: make_images(folder, part, paths.get(part, {}), classes) for part in ("train", "validation", "test")}
+    if not parts["validation"].samples:
+        parts["train"] = parts["train"].select(list(range(len(parts["train"].samples))), "labelled")
+    unlabelled: list[Path] = []
+    if (folder / "evaluate").exists():
+        refuse_links(folder / "evaluate", nested=False)
+        unlabelled, others = list_images(folder / "evaluate")
+        skipped += others
+    for path in unlabelled:
+        check_file_name(path, is_id=True)
+    samples = [Sample(path.name, str(path.relative_to(folder)), None, "unlabelled") for path in unlabelled]
+    notes = [f"{len(skipped):,} files are skipped, since they are not images: {name_some(skipped)}"] if skipped else []
+    labelled = parts["train"].joined(parts["validation"])
+    return RawData(labelled, parts["test"], Images(samples, unlabelled), classes, notes)
+
+
+def make_images(folder: Path, part: str, by_class: dict[str, list[Path]], classes: list[str]) -> Images:
+    """Make samples for image files, in the order of the classes. by_class: the files of each class."""
+    if unknown := sorted(set(by_class) - set(classes)):
+        first = by_class[unknown[0]][0].parent
+        raise InputError(
+            f"{first}: {unknown[0]!r} is no class of {folder / 'train'}; add images of it there, or remove it"
+        )
+    samples, paths = [], []
+    for label, name in enumerate(classes):
+        for path in by_class.get(name, []):
+            check_file_name(path, is_id=False)
+            samples.append(Sample(f"{name}/{path.name}", str(path.relative_to(folder)), label, part))
+            paths.append(path)
+    return Images(samples, paths)
+
+
+def refuse_links(folder: Path, *, nested: bool) -> None:
+    """Raise InputError for a link to a folder: DVC does not follow it, and would not notice changes behind it."""
+    inner = folder.rglob("*") if nested else folder.glob("*")
+    for path in (folder, *inner):
+        if path.is_symlink() and path.is_dir():
+            raise InputError(
+                f"{path}: a link to a folder, which DVC does not follow; copy the images there, or run "
+                f"`dvc import-url {path.resolve()} {path}` after you removed the link"
+            )

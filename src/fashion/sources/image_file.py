@@ -47,11 +47,11 @@ def read_image(path: Path, frame: Frame) -> np.ndarray:
     """
     with open_image(path) as image:
         image.draft(None, (2 * max(frame.height, frame.width, MAX_FRAME_SIDE),) * 2)
-        return to_channels(decode(image), frame)
+        return on_background(decode(image), frame)
 
 
-def to_channels(image: Image.Image, frame: Frame) -> np.ndarray:
-    """Convert a decoded image to a frame's channels, levels and background: uint8 of C x h x w."""
+def on_background(image: Image.Image, frame: Frame) -> np.ndarray:
+    """Give the pixels of a decoded image in a frame's channels and levels, uint8 of C x h x w."""
     if image.mode == "I":
         levels = scale_levels(np.asarray(image), frame.levels)
         return np.repeat(levels[None], frame.channels, axis=0)

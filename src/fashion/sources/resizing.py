@@ -29,7 +29,8 @@ def resize_and_pad(image: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def resize_and_pad_all(images: np.ndarray, frame: Frame) -> np.ndarray:
-    """Resize and pad uint8 images of N x C x H x W to N x C x height x width."""
+    """Resize and pad uint8 images of N x C x H x W, with 1 or 3 channels, to the frame's N x C x height x width."""
+    images = to_channels(images, frame.channels)
     height, width = images.shape[2:]
     if resized_shape(height, width, frame) == (height, width):
         return centre(images, frame)
@@ -46,3 +47,13 @@ def centre(images: np.ndarray, frame: Frame) -> np.ndarray:
     top, left = (frame.height - height) // 2, (frame.width - width) // 2
     result[:, :, top : top + height, left : left + width] = images
     return result
+
+
+def to_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Convert images, uint8 of N x C x H x W, to grey (1 channel) or to colour (3, grey repeated)."""
+    if images.shape[1] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=1)
+    red, green, blue = np.moveaxis(images, 1, 0).astype(np.uint32)
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[:, None]  # as in Pillow

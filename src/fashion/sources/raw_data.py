@@ -1,0 +1,213 @@
+"""The images of a data set as they are in data/raw: where each comes from, its class, and its part."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion.errors import InputError
+from fashion.files import require_file
+from fashion.settings.fields import CONTROL, MAX_CLASSES, check_name
+from fashion.sources.frame import Frame
+from fashion.sources.image_file import read_image
+from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
+from fashion.sources.survey import Survey, for_each, summarize, survey_arrays, survey_files
+
+VALIDATION = ("val", "validation")  # names of a folder or table with validation images that are given
+PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}  # by their names in a table
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image: its ID, its file below data/raw or the row of a file, its class number, and its part.
+
+    label: None for an unlabelled image. part: `train`, `validation` or `test` if that is given, `labelled` if the split
+    stage draws it, or `unlabelled`.
+    """
+
+    id: str
+    file: str
+    label: int | None
+    part: str
+
+
+@dataclass
+class Images:
+    """Some images: a sample for each, and their files, or their levels, uint8 of N x C x H x W."""
+
+    samples: list[Sample]
+    content: list[Path] | np.ndarray
+
+    def select(self, indices: list[int], part: str | None = None) -> "Images":
+        """Give some of the images. part: a new part for all of them."""
+        samples = [self.samples[index] for index in indices]
+        content = self.content
+        return Images(
+            [replace(sample, part=part) for sample in samples] if part else samples,
+            content[indices] if isinstance(content, np.ndarray) else [content[index] for index in indices],
+        )
+
+    def joined(self, other: "Images") -> "Images":
+        """Give these images, followed by others of the same source."""
+        if not other.samples:
+            return self
+        if isinstance(self.content, np.ndarray):
+            content: list[Path] | np.ndarray = np.concatenate([self.content, np.asarray(other.content)])
+        else:
+            content = [*self.content, *other.content]
+        return Images([*self.samples, *other.samples], content)
+
+    def labels(self, num_classes: int) -> np.ndarray:
+        """Give the class numbers, uint8, or uint16 for more than 256 classes."""
+        return np.array([sample.label for sample in self.samples], np.uint8 if num_classes <= 256 else np.uint16)
+
+    def read(self, frame: Frame) -> np.ndarray:
+        """Read the images and fit them to a frame: uint8 of N x C x height x width."""
+        if isinstance(self.content, np.ndarray):
+            return resize_and_pad_all(self.content, frame)
+        images, faults = frame.empty(len(self.content)), []
+
+        def fit(path: Path) -> np.ndarray:
+            return resize_and_pad(read_image(path, frame), frame)
+
+        for index, image in enumerate(for_each(fit, self.content, "reading images")):
+            if isinstance(image, InputError):
+                faults.append(str(image))
+            else:
+                images[index] = image
+        if faults:
+            raise InputError(summarize(faults))
+        return images
+
+
+@dataclass
+class RawData:
+    """A data set before its images are read. classes: names, by label. notes: what the owner should know."""
+
+    labelled: Images
+    test: Images
+    unlabelled: Images
+    classes: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    def samples(self) -> list[Sample]:
+        """Give the samples of all images, in the order labelled, test, unlabelled."""
+        return [*self.labelled.samples, *self.test.samples, *self.unlabelled.samples]
+
+    def survey(self) -> Survey:
+        """Look at all images, in the order of `samples`."""
+        parts = (self.labelled.content, self.test.content, self.unlabelled.content)
+        if isinstance(parts[0], np.ndarray):
+            return survey_arrays(np.asarray(part) for part in parts)
+        return survey_files([path for part in parts for path in part], len(parts[0]))
+
+    def with_parts_of(self, path: Path) -> "RawData":
+        """Give each labelled image the part that a table with the columns `id` and `part` has for it."""
+        parts = read_parts(path)
+        given = [parts.pop(sample.id, None) or parts.pop(sample.file, None) for sample in self.labelled.samples]
+        missing = [sample.id for sample, part in zip(self.labelled.samples, given, strict=True) if part is None]
+        if missing:
+            raise InputError(
+                f"{path}: {len(missing):,} labelled images have no row, such as {', '.join(missing[:3])}; add them, "
+                "with the IDs of the column id of data/ingested/samples.csv, such as CLASS/FILE"
+            )
+        if parts:
+            unknown = list(parts)
+            raise InputError(
+                f"{path}: {len(unknown):,} IDs are of no labelled image, such as {unknown[0]!r}; remove them"
+            )
+        chosen = {part: [index for index, name in enumerate(given) if name == part] for part in set(PARTS.values())}
+        labelled = self.labelled.select(chosen["train"], "train").joined(
+            self.labelled.select(chosen["validation"], "validation")
+        )
+        if not chosen["train"]:
+            raise InputError(f"{path}: no image has the part train; there is nothing to train on")
+        test = self.test.joined(self.labelled.select(chosen["test"], "test"))
+        return RawData(labelled, test, self.unlabelled, self.classes, self.notes)
+
+
+def read_parts(path: Path) -> dict[str, str]:
+    """Read a table with the columns `id` and `part`; InputError names the line."""
+    try:
+        require_file(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; put the table of split.file there, or set it to null") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV table in UTF-8 ({error})") from None
+    if not rows or not {"id", "part"} <= set(rows[0]):
+        raise InputError(f"{path}: expected the columns id and part, separated by a comma, and a row for each image")
+    for line, row in enumerate(rows, 2):
+        if row["part"] not in PARTS:
+            raise InputError(f"{path}: line {line}: unknown part {row['part']!r}; choose from train, validation, test")
+    name, count = Counter(row["id"] for row in rows).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{path}: {count} rows have the id {name!r}; an image has one part")
+    return {row["id"]: PARTS[row["part"]] for row in rows}
+
+
+def make_rows(name: str, images: np.ndarray, labels: np.ndarray, part: str, *, first: int = 2) -> Images:
+    """Make samples for the rows of a file. first: number of the first row; in a table it is line 2."""
+    rows = [f"{name}:{row}" for row in range(first, first + len(images))]
+    return Images([Sample(row, row, label, part) for row, label in zip(rows, labels.tolist(), strict=True)], images)
+
+
+def find_validation(places: Sequence[Path]) -> Path | None:
+    """Give the one of some files or folders that exists; None if none does."""
+    found = [place for place in places if place.exists()]
+    if len(found) > 1:
+        raise InputError(f"{found[1]}: {found[0].name} is there, too; keep the validation images in one of them")
+    return found[0] if found else None
+
+
+def check_class_names(path: Path, names: list[str], classes: list[str] | None) -> list[str]:
+    """Check the names of the classes in the data; give the classes by label.
+
+    path: of the data, for messages. classes: those of params.yaml, by label; None takes `names`.
+    """
+    for name in names:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise InputError(f"{path}: {name!r}: {error}") from None
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise InputError(f"{path}: {len(names)} class{'' if len(names) == 1 else 'es'}; expected 2 to {MAX_CLASSES:,}")
+    if classes is None:
+        return names
+    missing, unknown = [name for name in classes if name not in names], [name for name in names if name not in classes]
+    if missing:
+        raise InputError(f"{path}: no images of {missing[0]!r}, which is in `classes` in params.yaml")
+    if unknown:
+        raise InputError(
+            f"{path}: {unknown[0]!r} is not among the `classes` in params.yaml; add it there, or remove it"
+        )
+    return classes
+
+
+def check_file_name(path: Path, *, is_id: bool) -> None:
+    """Raise InputError if the name of an image file would do harm in a table. is_id: the name is the whole ID."""
+    try:
+        if is_id:
+            check_name(path.name)
+        elif CONTROL.search(path.name):
+            raise ValueError("a name is one line, without control characters")
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; rename it") from None
+
+
+def check_same_shape(path: Path, images: np.ndarray, first_path: Path, first: Any) -> None:
+    """Raise InputError if images of two files have other channels, heights or widths."""
+    if images.shape[1:] != first.shape[1:]:
+        raise InputError(
+            f"{path}: images of {format_size(images)}, but those of {first_path.name} are {format_size(first)}"
+        )
+
+
+def format_size(images: np.ndarray) -> str:
+    channels = f", {images.shape[1]} channels" if images.shape[1] > 1 else ""
+    return f"{images.shape[2]}x{images.shape[3]} pixels{channels}"
