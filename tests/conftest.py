@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 os.environ |= {"FASHION_FSYNC": "0", "ABREAST_FSYNC": "0"}  # before `clone` copies the environment for subprocesses
 
 from clone import DATA, make_clone, make_once, run
-from fashion.sources.idx import read_idx
+from fashion.sources.idx import read_idx, read_idx_images
 
 # Tests run side by side: more threads than a training asks for only wait for each other.
 torch.set_num_threads(1)
@@ -52,8 +52,8 @@ def set_seed() -> None:
 
 @pytest.fixture(scope="session")
 def images() -> NDArray[np.uint8]:
-    """Give 400 training images, 28 x 28, of all classes equally often."""
-    return read_idx(DATA / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None).copy()  # torch needs it writable
+    """Give 400 training images, uint8 of 400 x 1 x 28 x 28, of all classes equally often."""
+    return read_idx_images(DATA / "train-images-idx3-ubyte.gz").copy()  # torch needs it writable
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""IDX files, ggzipped or not, damaged."""
+"""IDX files, gzipped or not, damaged."""
 
 import gzip
 import struct
@@ -19,6 +19,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 VALID = idx_bytes(np.arange(2 * 5 * 7, dtype=np.uint8).reshape(2, 5, 7))
+COLOUR = idx_bytes(np.arange(2 * 5 * 7 * 3, dtype=np.uint8).reshape(2, 5, 7, 3))
 
 
 @given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=0, max_side=9)), gzipped=st.booleans())
@@ -30,8 +31,8 @@ def test_a_written_idx_file_is_read(array: np.ndarray, gzipped: bool, place: Pat
 
 
 @given(
-    content=damaged([VALID])
-    | damaged([VALID]).map(lambda content: gzip.compress(content, 1))
+    content=damaged([VALID, COLOUR])
+    | damaged([VALID, COLOUR]).map(lambda content: gzip.compress(content, 1))
     | damaged([gzip.compress(VALID)]),
     dimensions=st.sampled_from([1, 3]),
     suffix=st.sampled_from(["", ".gz"]),
@@ -43,5 +44,5 @@ def test_any_idx_file_is_read_or_refused(content: bytes, dimensions: int, suffix
     array = read_or_refused(lambda: read_idx(path, dimensions=dimensions, sha256=None), len(content))
     if array is not None:
         decompressed = gzip.decompress(content) if suffix else content
-        assert array.ndim == dimensions
-        assert decompressed.endswith(array.tobytes())
+        assert array.ndim in ((1,) if dimensions == 1 else (3, 4))
+        assert sorted(decompressed[-array.size :]) == sorted(array.tobytes())

@@ -8,19 +8,43 @@ import pytest
 
 from clone import DATA
 from fashion.errors import InputError
-from fashion.sources.idx import read_idx
+from fashion.sources.idx import is_idx, read_idx, read_idx_images
 
-LABELS = "t10k-labels-idx1-ubyte.gz"
+IMAGES, LABELS = "train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 
 
 def label_bytes() -> bytes:
     return gzip.decompress((DATA / LABELS).read_bytes())
 
 
-def test_images_are_uint8_of_count_x_height_x_width(images: np.ndarray) -> None:
+def test_images_are_uint8_of_count_x_height_x_width() -> None:
+    images = read_idx(DATA / IMAGES, dimensions=3, sha256=None)
     assert images.shape == (400, 28, 28)
     assert images.dtype == np.uint8
     assert images.max() == 255
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_images_of_four_dimensions_are_in_colour(tmp_path: Path, images: np.ndarray, *, channels_last: bool) -> None:
+    colour = np.concatenate([images[:5], images[5:10], images[10:15]], 1)
+    stored = colour.transpose(0, 2, 3, 1) if channels_last else colour
+    path = tmp_path / "images"
+    path.write_bytes(np.array([0x804, *stored.shape], ">u4").tobytes() + stored.tobytes())
+    assert is_idx(path)
+    np.testing.assert_array_equal(read_idx_images(path), colour)
+
+
+def test_files_of_images_are_told_from_others_by_their_first_bytes(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("ID,pix1")
+    found = [is_idx(path) for path in (DATA / IMAGES, DATA / LABELS, tmp_path / "text", tmp_path / "nothing")]
+    assert found == [True, False, False, False]
+
+
+def test_four_dimensions_without_channels_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(np.array([0x804, 2, 5, 4, 2], ">u4").tobytes() + bytes(80))
+    with pytest.raises(InputError, match="expected 1 or 3 channels, second or last"):
+        read_idx(path, dimensions=3, sha256=None)
 
 
 def test_a_file_that_is_not_gzipped_is_read_too(tmp_path: Path) -> None:

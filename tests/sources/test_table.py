@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_sample_image
 
 from fashion.errors import InputError
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
@@ -96,7 +97,8 @@ def with_cell(row: int, column: str, value: object) -> Callable[[pd.DataFrame], 
         (lambda frame: frame.drop(columns="pix3"), "column pix3 is missing"),
         (lambda frame: frame.drop(columns="pix784"), "783 pixels are not a square image"),
         (lambda frame: frame.assign(colour=1), "unknown column 'colour'; expected columns label and pix1..pixN"),
-        (lambda frame: frame.assign(pix0=1), "unknown column 'pix0'"),
+        (lambda frame: frame.assign(pix1000=1), "column pix785 is missing"),
+        (lambda frame: frame.drop(columns="pix1").assign(pixel1=1), "column pix1 is missing"),
         (lambda frame: frame[["label"]], "column pix1 is missing"),
         (lambda frame: frame.iloc[:0], "no rows"),
         (with_cell(3, "pix5", "dark"), "line 5, column pix5: 'dark' is not a grey level"),
@@ -208,7 +210,7 @@ def test_quoted_cells_are_read_as_unquoted_ones(train: pd.DataFrame, images: np.
 @pytest.mark.parametrize("cell", ["7", "7.0", "7.", "+7", "07", " 7", "7e0", "7.000000000000000000e+00"])
 def test_integers_may_be_written_as_floats(train: pd.DataFrame, path: Path, cell: str) -> None:
     with_cell(3, "pix5", cell)(train).to_csv(path, index=False)
-    assert read_labelled(path, CLASSES)[0][3, 0, 4] == 7
+    assert read_labelled(path, CLASSES)[0][3, 0, 0, 4] == 7
 
 
 @pytest.mark.parametrize("cell", ["0.5", "nan", "inf", "256.0", "-1.0", "1_0", "٣", "dark", ""])
@@ -222,7 +224,7 @@ def test_other_floats_are_refused_with_line_and_column(train: pd.DataFrame, path
 def test_images_to_classify_need_neither_ids_nor_labels(path: Path, text: str) -> None:
     path.write_text(text)
     images, ids = read_pixels(path)
-    assert (images.tolist(), ids) == ([[[7]]], ["0"])
+    assert (images.tolist(), ids) == ([[[[7]]]], ["0"])
 
 
 def test_a_cell_far_down_is_refused_with_its_line(path: Path) -> None:
@@ -238,3 +240,49 @@ def test_results_are_contiguous_and_writable(train: pd.DataFrame, path: Path) ->
     assert images.flags.c_contiguous
     assert images.flags.writeable
     assert labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("place", [0, 784])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_of_mnist_as_they_are_on_the_web_are_read(
+    images: np.ndarray, labels: np.ndarray, path: Path, first: int, place: int, separator: str
+) -> None:
+    pixels = pd.DataFrame(images[::40].reshape(10, -1), columns=[f"pixel{first + n}" for n in range(784)])
+    pixels.insert(place, "label", labels[::40])
+    pixels.to_csv(path, index=False, sep=separator)
+    read, read_labels, _ = read_labelled(path, CLASSES)
+    np.testing.assert_array_equal(read, images[::40])
+    np.testing.assert_array_equal(read_labels, labels[::40])
+
+
+@pytest.fixture
+def colour() -> np.ndarray:
+    """Give 20 tiles of 12 x 20 pixels of a photograph of a temple, in colour: uint8 of 20 x 3 x 12 x 20."""
+    photograph = load_sample_image("china.jpg")
+    tiles = [photograph[top : top + 12, 100:120] for top in range(0, 240, 12)]
+    return np.stack(tiles).transpose(0, 3, 1, 2)
+
+
+def test_columns_by_channel_are_images_in_colour(colour: np.ndarray, path: Path) -> None:
+    square = colour[..., :12]
+    columns = [f"pix{number}_{channel}" for number in range(1, 145) for channel in "rgb"]
+    table = pd.DataFrame(square.transpose(0, 2, 3, 1).reshape(20, -1), columns=columns).assign(ID=range(20))
+    table[table.columns[::-1]].to_csv(path, index=False)
+    np.testing.assert_array_equal(read_unlabelled(path)[0], square)
+
+
+def test_the_shape_may_be_set(colour: np.ndarray, path: Path) -> None:
+    table(colour.transpose(0, 2, 3, 1), ID=range(20)).to_csv(path, index=False)
+    np.testing.assert_array_equal(read_unlabelled(path, [12, 20, 3])[0], colour)
+    table(colour[:, 0], ID=range(20)).to_csv(path, index=False)
+    np.testing.assert_array_equal(read_unlabelled(path, [12, 20])[0], colour[:, :1])
+
+
+def test_a_shape_that_does_not_fit_the_columns_is_refused(images: np.ndarray, path: Path) -> None:
+    table(images[:3], ID=range(3)).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"784 columns of pixels, but ingest.shape in params.yaml is 28 x 29"):
+        read_unlabelled(path, [28, 29])
+    table(images[:3, :, 1:], ID=range(3)).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"756 pixels are not a square image; set ingest.shape in params.yaml"):
+        read_unlabelled(path)
