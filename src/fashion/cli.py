@@ -131,6 +131,9 @@ def predict(arguments: argparse.Namespace) -> None:
         csv.writer(file, lineterminator="\n").writerows(csv_rows(predictions, probabilities=arguments.probabilities))
     if arguments.output is not None:
         print(f"predict: {len(predictions.images)} images labelled in {arguments.output}")
+    if predictions.skipped:
+        count, first = len(predictions.skipped), predictions.skipped[0]
+        print(f"skipped {count} files that are no images, the first {first}", file=sys.stderr)
     named = zip(predictions.images, predictions.out_of_distribution, strict=True)
     outliers = [name for name, is_outlier in named if is_outlier]
     if outliers:

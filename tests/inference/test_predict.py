@@ -3,8 +3,10 @@
 import copy
 import csv
 import dataclasses
+import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,25 +17,32 @@ import pytest
 import torch
 from PIL import Image
 
-from clone import ROOT
+from clone import DATA, ROOT
 from fashion.classifier import device
 from fashion.classifier.classifier import Classifier, energy_score
 from fashion.classifier.model_file import save
-from fashion.classifier.preparation import Frame
 from fashion.cli import csv_rows
 from fashion.errors import InputError
 from fashion.inference.predict import Predictions, predict
+from fashion.sources.idx import read_idx
 
 
 @pytest.fixture
 def expected(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    framed = np.pad(images[:6], ((0, 0), (2, 2), (2, 2)))
+    framed = classifier.frame.centred(images[:6, None])
     return classifier.log_probabilities(framed, torch.device("cpu")).exp().numpy()
 
 
+@pytest.fixture
+def expected_color(color_classifier: Classifier, color_images: np.ndarray) -> np.ndarray:
+    framed = color_classifier.frame.centred(color_images[:6])
+    return color_classifier.log_probabilities(framed, torch.device("cpu")).exp().numpy()
+
+
 def save_images(folder: Path, images: np.ndarray) -> Path:
+    """Save grey images, N x H x W, or colour images, N x 3 x H x W, as files."""
     folder.mkdir(parents=True)
-    for number, image in enumerate(images):
+    for number, image in enumerate(images if images.ndim == 3 else np.moveaxis(images, 1, -1)):
         Image.fromarray(image).save(folder / f"{number}.png")
     return folder
 
@@ -84,6 +93,49 @@ def test_an_array_and_an_npy_file_are_labelled(
     assert_probabilities(predict(images[:6], model), expected)
 
 
+def test_colour_images_are_labelled_in_all_formats(
+    color_model: Path, color_images: np.ndarray, expected_color: np.ndarray, tmp_path: Path
+) -> None:
+    colored = color_images[:6]
+    np.save(tmp_path / "first.npy", colored)
+    np.save(tmp_path / "last.npy", np.moveaxis(colored, 1, -1))
+    sources = [colored, np.moveaxis(colored, 1, -1), tmp_path / "first.npy", tmp_path / "last.npy"]
+    for source in [*sources, save_images(tmp_path / "folder", colored)]:
+        assert_probabilities(predict(source, color_model), expected_color)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_grey_model_makes_colour_grey_in_arrays_as_in_files(
+    model: Path, color_images: np.ndarray, tmp_path: Path, channels_last: bool
+) -> None:
+    folder = save_images(tmp_path / "folder", color_images[:6])
+    array = np.moveaxis(color_images[:6], 1, -1) if channels_last else color_images[:6]
+    grey = np.stack([Image.open(folder / f"{number}.png").convert("L") for number in range(6)])
+    expected = predict(grey, model).probabilities
+    assert_probabilities(predict(folder, model), expected)
+    assert_probabilities(predict(array, model), expected)
+
+
+def test_a_colour_model_repeats_grey_in_arrays_as_in_files(
+    color_model: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    folder = save_images(tmp_path / "folder", images[:6])
+    expected = predict(np.repeat(images[:6, None], 3, axis=1), color_model).probabilities
+    for source in (folder, images[:6], images[:6, None], images[:6, :, :, None]):
+        assert_probabilities(predict(source, color_model), expected)
+
+
+@pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "images.idx3-ubyte", "mine"])
+def test_an_idx_file_is_labelled_by_numbers(model: Path, tmp_path: Path, name: str) -> None:
+    content = (DATA / "t10k-images-idx3-ubyte.gz").read_bytes()
+    path = tmp_path / name
+    path.write_bytes(content if name.endswith(".gz") else gzip.decompress(content))
+    predictions = predict(path, model)
+    assert predictions.images[:2] == [f"{path}:0", f"{path}:1"]
+    array = read_idx(DATA / "t10k-images-idx3-ubyte.gz", dimensions=3, sha256=None).reshape(-1, 28, 28)
+    assert_probabilities(predictions, predict(array, model).probabilities)
+
+
 def test_several_inputs_are_labelled_in_the_order_given(
     model: Path, images: np.ndarray, expected: np.ndarray, tmp_path: Path
 ) -> None:
@@ -107,10 +159,25 @@ def test_an_image_of_another_size_is_resized(classifier: Classifier, images: np.
     assert np.mean(predict(large, classifier).labels == plain.labels) > 0.6  # by chance a tenth
 
 
-def test_an_image_with_the_margin_of_the_training_images_is_not_resized(
-    model: Path, images: np.ndarray, expected: np.ndarray
+def test_images_with_the_margin_of_the_training_images_are_not_resized(
+    model: Path,
+    images: np.ndarray,
+    expected: np.ndarray,
+    color_classifier: Classifier,
+    color_images: np.ndarray,
+    expected_color: np.ndarray,
 ) -> None:
     assert_probabilities(predict(np.pad(images[:6], ((0, 0), (2, 2), (2, 2))), model), expected)
+    framed = color_classifier.frame.centred(color_images[:6])
+    assert_probabilities(predict(framed, color_classifier), expected_color)
+
+
+def test_whether_an_array_has_the_margin_is_decided_for_all_of_its_images(
+    classifier: Classifier, images: np.ndarray
+) -> None:
+    mixed = np.concatenate([np.pad(images[:3], ((0, 0), (2, 2), (2, 2))), resize(images[3:6], 32, 32)])
+    assert mixed[3:, :2].any(), "these fill the array"
+    assert_probabilities(predict(mixed, classifier), predict(resize(mixed), classifier).probabilities)
 
 
 def test_classes_and_confidence_are_those_of_the_largest_probability(model: Path, images: np.ndarray) -> None:
@@ -133,7 +200,7 @@ def test_a_model_trained_in_bf16_predicts_in_bf16_and_in_fp32_if_asked(
 def test_an_image_is_out_of_distribution_if_its_energy_score_is_below_the_threshold(
     classifier: Classifier, images: np.ndarray
 ) -> None:
-    scores = energy_score(classifier.logits(classifier.frame.centred(images), torch.device("cpu"))).numpy()
+    scores = energy_score(classifier.logits(classifier.frame.centred(images[:, None]), torch.device("cpu"))).numpy()
     for threshold in (classifier.threshold, float(np.median(scores))):
         changed = dataclasses.replace(classifier, threshold=threshold)
         np.testing.assert_array_equal(predict(images, changed).out_of_distribution, scores < threshold)
@@ -143,8 +210,9 @@ def test_an_image_is_out_of_distribution_if_its_energy_score_is_below_the_thresh
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((2, 28, 28)), "array: float64 of 2x28x28; expected grey levels from 0 to 255 as uint8"),
-        (np.zeros((2, 28, 28, 3), np.uint8), "array: uint8 of 2x28x28x3; expected"),
+        (np.zeros((2, 28, 28)), "array: float64 of 2x28x28; expected levels from 0 to 255 as uint8"),
+        (np.zeros((2, 28, 28, 4), np.uint8), "array: uint8 of 2x28x28x4; expected .* 1 or 3 channels before or after"),
+        (np.zeros((2, 28, 28), np.uint16), "array: uint16 of 2x28x28; expected"),
         (np.zeros((28, 28, 3), np.uint8), "array: uint8 of 28x28x3; expected"),
         (np.zeros((2, 784), np.uint8), "array: uint8 of 2x784; expected .* also for a single image"),
         (np.zeros((0, 28, 28), np.uint8), "array: uint8 of 0x28x28; expected"),
@@ -161,9 +229,12 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_name(model: Path, tmp_pa
     (tmp_path / "archive.npy").write_bytes(b"PK\x03\x04")
     (tmp_path / "long.csv").write_text("pix1," + "x" * 200_000)
     (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text("no image")
     for name, message in {
         "nothing.png": "no such file or folder",
         "empty": "no images in this folder",
+        "notes": "no images in this folder; 1 files are no images, the first .*notes/a.txt",
         "cut.npy": "not an array that NumPy can read",
         "archive.npy": "not an array that NumPy can read",
         "long.csv": "unknown column 'xxx",
@@ -209,6 +280,47 @@ def test_predict_writes_a_table(model: Path, images: np.ndarray, tmp_path: Path)
     assert rows[0]["label"] == str(int(np.argmax(probabilities)))
 
 
+def test_all_files_that_cannot_be_read_are_named(model: Path, images: np.ndarray, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number, image in enumerate(images[:9]):
+        Image.fromarray(image).save(folder / f"{number}.jpg")
+    for number in (4, 7, 8):
+        content = (folder / f"{number}.jpg").read_bytes()
+        (folder / f"{number}.jpg").write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(InputError, match="3 files cannot be used") as error:
+        predict(folder, model)
+    assert re.findall(r"\d\.jpg", str(error.value)) == ["4.jpg", "7.jpg", "8.jpg"]
+    for number in (1, 3):
+        (folder / f"{number}.jpg").write_text("no image")
+    with pytest.raises(InputError, match="2 files cannot be used") as error:
+        predict(folder, model)
+    assert re.findall(r"\d\.jpg", str(error.value)) == ["1.jpg", "3.jpg"], "headers are checked before pixels"
+    with pytest.raises(InputError, match="2 files cannot be used: .*none.png: no such file .*cut.npy: not an array"):
+        (tmp_path / "cut.npy").write_bytes(b"NUMPY")
+        predict([tmp_path / "none.png", tmp_path / "cut.npy", folder / "0.jpg"], model)
+
+
+def test_a_folder_has_the_images_that_ingest_would_take_and_names_what_is_skipped(
+    model: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    (folder / "more").mkdir(parents=True)
+    names = ["a.jfif", "b.jpe", "c", "d.gif", "e.PNG", "more/f.ppm", "more/g.jp2"]
+    for image, name, kind in zip(images, names, ["JPEG", "JPEG", "PNG", "GIF", "PNG", "PPM", "JPEG2000"], strict=False):
+        Image.fromarray(image).save(folder / name, format=kind)
+    (folder / "list.csv").write_text("a,b")
+    (folder / "more/Thumbs.db").write_bytes(b"windows")
+    (folder / "more/notes.txt").write_text("no image")
+    predictions = predict(folder, model)
+    assert predictions.images == [f"{folder}/{name}" for name in names]
+    assert predictions.skipped == [f"{folder}/list.csv", f"{folder}/more/notes.txt"]
+    result = fashion(tmp_path, "predict", "folder", "--model", model.name)
+    assert result.returncode == 0
+    assert "skipped 2 files that are no images, the first folder/list.csv\n" in result.stderr
+    assert len(result.stdout.splitlines()) == 8
+
+
 def test_a_folder_as_output_is_refused(model: Path, images: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", images[:3])
     result = fashion(tmp_path, "predict", "images.npy", "--model", model.name, "--output", ".")
@@ -229,10 +341,21 @@ def test_predict_warns_of_images_that_are_out_of_distribution(
     assert [line.rpartition(",")[2] for line in result.stdout.splitlines()[1:]] == ["yes"] * 3
 
 
-def test_info_describes_a_model(model: Path, tmp_path: Path) -> None:
+def test_info_describes_a_model(model: Path, color_model: Path, tmp_path: Path) -> None:
     output = fashion(tmp_path, "info", model.name).stdout
-    for line in ("family       whitened_cnn", "28x28 pixels", "six of each image", "classes      10: 0, 1, 2", "fp32"):
+    for line in (
+        "family       whitened_cnn",
+        "images       grey, 28x28 pixels (height x width); larger ones are shrunk, smaller ones padded",
+        "background   0\n",
+        "levels       0 to 255",
+        "shift_and_flip",
+        "classes      10: 0, 1, 2",
+        "fp32",
+    ):
         assert line in output
+    output = fashion(tmp_path, "info", color_model.name).stdout
+    assert "images       red, green and blue, 24x30 pixels (height x width); " in output
+    assert "smaller ones enlarged\nbackground   250, 240, 30\n" in output
 
 
 @pytest.mark.parametrize("arguments", [["predict", "none.png"], ["info"], ["export"]])
@@ -240,7 +363,10 @@ def test_a_missing_model_is_an_error_of_one_line(arguments: list[str], tmp_path:
     result = fashion(tmp_path, *arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
-    assert "models/final.safetensors: no such model" in result.stderr
+    assert "models/final.safetensors: no such model; `make quick`" in result.stderr
+    (tmp_path / "quick/models").mkdir(parents=True)
+    (tmp_path / "quick/models/final.safetensors").touch()
+    assert "no such model; quick/models/final.safetensors is one that" in fashion(tmp_path, *arguments).stderr
 
 
 def test_no_command_overwrites_its_input(model: Path, images: np.ndarray, tmp_path: Path) -> None:
@@ -301,7 +427,7 @@ def test_images_that_are_not_square_are_enlarged_if_the_training_images_were(
     classifier: Classifier, images: np.ndarray
 ) -> None:
     wide = images[:3, :7, :14].copy()
-    enlarging = dataclasses.replace(classifier, frame=Frame(side=32, content_side=28, enlarge=True))
+    enlarging = dataclasses.replace(classifier, frame=classifier.frame.model_copy(update={"enlarge": True}))
     padded = np.pad(resize(wide, 28, 14), ((0, 0), (7, 7), (0, 0)))
     assert_probabilities(predict(wide, enlarging), predict(padded, classifier).probabilities)
 

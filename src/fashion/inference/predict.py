@@ -1,7 +1,7 @@
 """Label images with a trained model; needs only the model file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ class Predictions:
 
     images: names of the images. class_names: by label. labels: the most likely classes, N integers. probabilities: N x
     classes, float32. out_of_distribution: whether an image is unlike the training images, N booleans; if true, its
-    class may mean nothing.
+    class may mean nothing. skipped: names of files in the folders that are no images.
     """
 
     images: list[str]
@@ -29,6 +29,7 @@ class Predictions:
     labels: np.ndarray
     probabilities: np.ndarray
     out_of_distribution: np.ndarray
+    skipped: list[str] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:
@@ -44,11 +45,12 @@ class Predictions:
 def predict(
     images: ImageSource | Sequence[ImageSource], model: str | Path | Classifier, *, precision: Precision = "auto"
 ) -> Predictions:
-    """Label image files, folders, CSV and .npy files, or arrays of grey levels; InputError if one cannot be used.
+    """Label image files, folders, CSV, IDX and .npy files, or arrays of levels; InputError if some cannot be used.
 
     precision: `auto` takes the precision of the training, if the device supports it; `fp32` gives the same result on
     all machines, up to rounding. Shows a progress bar if it takes more than two seconds. Image files are read in
-    batches of a thousand, resized to the model's frame; a CSV file is read at once.
+    batches of a thousand, resized to the model's frame; a CSV or IDX file is read at once. A model of grey images
+    makes colour grey, and a model of colour images repeats grey.
 
     >>> predictions = predict(["shoe.png", "photos/"], model="models/final.safetensors")
     >>> predictions.classes, predictions.confidence
@@ -72,4 +74,5 @@ def predict(
         labels=log_probabilities.argmax(1).numpy(),
         probabilities=log_probabilities.exp().numpy(),
         out_of_distribution=classifier.out_of_distribution(logits).numpy(),
+        skipped=[name for image_list in image_lists for name in image_list.skipped],
     )

@@ -1,72 +1,106 @@
-"""Find and read images to label: image files, folders, CSV tables, .npy files and NumPy arrays."""
+"""Find and read images to label: image files, folders, CSV tables, IDX files, .npy files and NumPy arrays."""
 
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from fashion.classifier.preparation import Frame
 from fashion.errors import InputError
 from fashion.files import require_file
 from fashion.settings.fields import CONTROL, FORMULA
-from fashion.sources.folder import read_grey, read_shape
-from fashion.sources.resizing import resize_and_pad_all
+from fashion.sources.folder import IGNORED_FILES, is_input
+from fashion.sources.frame import Frame
+from fashion.sources.idx import is_idx, read_idx_images
+from fashion.sources.image_file import open_image, read_image
+from fashion.sources.resizing import resize_and_pad, resize_and_pad_all, to_channels
+from fashion.sources.survey import summarize
 from fashion.sources.table import read_pixels
 
 ImageSource = str | Path | np.ndarray
-"""The path of an image file, a folder, a CSV or .npy file; or an array of grey levels, uint8 of N x H x W."""
+"""The path of an image file, a folder, or a CSV, IDX or .npy file; or an array of levels, uint8 of N x H x W (grey),
+N x C x H x W or N x H x W x C, with 1 or 3 channels."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")  # of the files that are taken from a folder
 BATCH_SIZE = 1000  # images read at a time
 
 
 @dataclass
 class ImageList:
-    """The images of one source: their names, and either their files or their grey levels, uint8 of N x H x W."""
+    """The images of one source: their names, and either their files or their levels, uint8 of N x C x H x W.
+
+    skipped: names of files in a folder that are no images.
+    """
 
     names: list[str]
     content: list[Path] | np.ndarray
-
-    def read(self, part: slice, frame: Frame) -> np.ndarray:
-        """Read a part of the images and fit them to a model's frame: uint8 of N x side x side."""
-        if isinstance(self.content, np.ndarray):
-            return fit_to_frame(self.content[part], frame)
-        # One at a time, since photographs are large.
-        return np.concatenate(
-            [fit_to_frame(np.asarray(read_grey(path)[0])[None], frame) for path in self.content[part]]
-        )
-
-
-def fit_to_frame(images: np.ndarray, frame: Frame) -> np.ndarray:
-    """Resize and pad images, uint8 of N x H x W, to a model's frame: N x side x side.
-
-    Images that already have the size of the frame and a black margin, as in the arrays of the stages, are not changed.
-    """
-    result = frame.centred(resize_and_pad_all(images, frame.content_side, enlarge=frame.enlarge))
-    if images.shape[1:] == (frame.side, frame.side):
-        before, after = frame.margin()
-        inside = images[:, before : frame.side - after, before : frame.side - after]
-        has_margin = images.sum((1, 2), dtype=np.int64) == inside.sum((1, 2), dtype=np.int64)
-        result[has_margin] = images[has_margin]
-    return result
+    skipped: list[str] = field(default_factory=list)
 
 
 def read_batches(image_lists: Sequence[ImageList], frame: Frame) -> Iterator[np.ndarray]:
-    """Read all images in batches, and fit them to a model's frame: uint8 of N x side x side."""
+    """Read all images in batches, and fit them to a model's frame: uint8 of N x C x height x width.
+
+    InputError if files cannot be read: all are tried; it describes the first few, and counts the others.
+    """
+    faults: list[str] = []
     for image_list in image_lists:
-        for start in range(0, len(image_list.names), BATCH_SIZE):
-            yield image_list.read(slice(start, start + BATCH_SIZE), frame)
+        starts = range(0, len(image_list.names), BATCH_SIZE)
+        if isinstance(image_list.content, np.ndarray):
+            batches = [image_list.content[start : start + BATCH_SIZE] for start in starts]
+            framed = all(is_framed(to_channels(batch, frame.channels), frame) for batch in batches)
+            for batch in () if faults else batches:
+                yield to_channels(batch, frame.channels) if framed else resize_and_pad_all(batch, frame)
+            continue
+        for start in starts:
+            images = frame.empty(len(image_list.content[start : start + BATCH_SIZE]))
+            for index in range(len(images)):  # one at a time, since photographs are large
+                path = image_list.content[start + index]
+                try:
+                    images[index] = resize_and_pad(read_image(path, frame), frame)
+                except InputError as error:
+                    faults.append(str(error))
+            if not faults:
+                yield images
+    raise_faults(faults)
+
+
+def is_framed(images: np.ndarray, frame: Frame) -> bool:
+    """Tell whether images, uint8 of N x C x H x W, all have a frame's size and its margin, as in the stages' arrays."""
+    if images.shape[2:] != (frame.height, frame.width):
+        return False
+    top, bottom, left, right = frame.margins()
+    is_margin = np.ones((frame.height, frame.width), bool)
+    is_margin[top : frame.height - bottom, left : frame.width - right] = False
+    return bool((images[:, :, is_margin] == np.array(frame.background, np.uint8)[:, None]).all())
 
 
 def find_images(sources: Sequence[ImageSource]) -> list[ImageList]:
-    """Find all images, and check what is cheap to check; InputError if a source cannot be used."""
-    image_lists = [find_in_source(source) for source in sources]
+    """Find all images, and check what is cheap to check; InputError if sources or files cannot be used."""
+    image_lists: list[ImageList] = []
+    faults: list[str] = []
+    for source in sources:
+        try:
+            image_lists.append(find_in_source(source))
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        content = image_lists[-1].content
+        for path in [] if isinstance(content, np.ndarray) else content:
+            try:
+                with open_image(path):
+                    pass  # the header is valid
+            except InputError as error:
+                faults.append(str(error))
+    raise_faults(faults)
     if not image_lists:
-        raise InputError("no images: give image files, folders, .csv or .npy files")
+        raise InputError("no images: give image files, folders, .csv, .npy or IDX files")
     return image_lists
+
+
+def raise_faults(faults: list[str]) -> None:
+    if faults:
+        raise InputError(summarize(faults))
 
 
 def find_in_source(source: ImageSource) -> ImageList:
@@ -87,33 +121,40 @@ def find_in_path(path: Path) -> ImageList:
     if FORMULA.match(name):
         raise InputError(f"{name}: a spreadsheet would take this name for a formula; rename it, or give its full path")
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if is_image(file))
-        if not files:
-            raise InputError(f"{name}: no images in this folder; they end in {', '.join(SUFFIXES)}")
-    elif not path.exists():
+        return find_in_folder(path)
+    if not path.exists():
         raise InputError(f"{name}: no such file or folder")
-    elif path.suffix.lower() == ".npy":
+    require_file(path)
+    if path.suffix.lower() == ".npy":
         images = read_npy(path)
         return ImageList([f"{name}:{index}" for index in range(len(images))], images)
-    elif path.suffix.lower() == ".csv":
+    if path.suffix.lower() == ".csv":
         images, ids = read_pixels(path)
         return ImageList([f"{name}:{image_id}" for image_id in ids], images)
-    else:
-        files = [path]
-    for file in files:
-        read_shape(file)
-    return ImageList([printable_name(file) for file in files], files)
+    if is_idx(path):
+        images = read_idx_images(path)
+        return ImageList([f"{name}:{index}" for index in range(len(images))], images)
+    return ImageList([name], [path])
+
+
+def find_in_folder(folder: Path) -> ImageList:
+    """Find the images in a folder and the folders in it, by the rule of `fashion.sources.folder`."""
+    images: list[Path] = []
+    skipped: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name[0] != "." and path.name.lower() not in IGNORED_FILES:
+            (images if is_input(path) else skipped).append(path)
+    names, skipped_names = ([printable_name(path) for path in paths] for paths in (images, skipped))
+    if not images:
+        found = f"; {len(skipped)} files are no images, the first {skipped_names[0]}" if skipped else ""
+        raise InputError(f"{printable_name(folder)}: no images in this folder{found}; give tables and arrays by name")
+    return ImageList(names, images, skipped_names)
 
 
 def printable_name(path: Path) -> str:
     """Give a path for tables and terminals: escape control characters, line breaks and bytes that are not UTF-8."""
     name = os.fsencode(path).decode("utf-8", "backslashreplace")
     return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), name)
-
-
-def is_image(path: Path) -> bool:
-    """Tell by its name whether a file in a folder is an image; hidden files of operating systems are not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -131,11 +172,18 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def check_images(array: np.ndarray, name: str) -> np.ndarray:
-    """Check that an array has grey levels, uint8 of N x H x W; InputError starts with `name`."""
-    is_colour_image = array.ndim == 3 and array.shape[2] <= 4  # a width of 1 to 4 means channels
-    if array.dtype != np.uint8 or array.ndim != 3 or 0 in array.shape or is_colour_image:
-        raise InputError(
-            f"{name}: {array.dtype} of {'x'.join(map(str, array.shape))}; expected grey levels from 0 to 255 "
-            "as uint8, of images x height x width, also for a single image"
-        )
-    return array
+    """Check that an array has images of levels, see `ImageSource`; give it as N x C x H x W.
+
+    Where both could be channels, those before height and width are. InputError starts with `name`.
+    """
+    if array.dtype == np.uint8 and 0 not in array.shape:
+        if array.ndim == 3 and array.shape[2] > 4:  # a width of 1 to 4 means the channels of a single image
+            return array[:, None]
+        if array.ndim == 4 and array.shape[1] in (1, 3):
+            return array
+        if array.ndim == 4 and array.shape[3] in (1, 3):
+            return np.moveaxis(array, 3, 1)
+    raise InputError(
+        f"{name}: {array.dtype} of {'x'.join(map(str, array.shape))}; expected levels from 0 to 255 as uint8, of "
+        "images x height x width, or with 1 or 3 channels before or after height x width, also for a single image"
+    )
