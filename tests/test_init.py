@@ -1,16 +1,20 @@
 """`fashion init` in a folder of a project."""
 
+import gzip
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from clone import run
+from clone import DATA, ROOT, run
 from fashion.cli import main
 from fashion.errors import InputError
 from fashion.init import SOURCES, write_params
-from fashion.params import check
+from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
 
 
@@ -22,16 +26,124 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("name", "source", "scheme"),
-    [("train", "folder", "fractions"), ("train.csv", "csv", "fractions"), ("idx", "idx", "official")],
-)
-def test_the_files_in_raw_decide_the_source(project: Path, name: str, source: str, scheme: str) -> None:
-    (project / "data/raw" / name).mkdir()
+def save_images(folder: Path, images: np.ndarray) -> None:
+    """Save images, N x H x W or N x H x W x 3, as PNG files."""
+    folder.mkdir(parents=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number}.png")
+
+
+@pytest.fixture
+def raw(project: Path, images: np.ndarray) -> Path:
+    """Give data/raw with 12 images of each of two classes, without images to label."""
+    grey = images.reshape(-1, 28, 28)
+    save_images(project / "data/raw/train/shoe", grey[:12])
+    save_images(project / "data/raw/train/shirt", grey[12:24])
+    return project / "data/raw"
+
+
+def save_table(path: Path, images: np.ndarray, key: str, values: list[str]) -> None:
+    header = ",".join([key, *(f"pix{number}" for number in range(1, 785))])
+    rows = [",".join(map(str, [value, *image.ravel()])) for value, image in zip(values, images, strict=True)]
+    path.write_text("\n".join([header, *rows]) + "\n")
+
+
+def settings_of(project: Path) -> Params:
+    return check(load_yaml(project / "params.yaml"), source="params.yaml")
+
+
+def test_a_folder_of_images_is_described(
+    project: Path, raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    save_images(raw / "evaluate", images.reshape(-1, 28, 28)[24:29])
+    shutil.copy(raw / "train/shoe/0.png", raw / "train/shirt/copy.png")
+    color = np.stack([images.reshape(-1, 28, 28)[30]] * 3, axis=2)
+    color[:14, :14, 0] = 200
+    save_images(raw / "train/boot", color[None])
     write_params(project, None, force=False)
-    params = check(load_yaml(project / "params.yaml"), source="params.yaml")
-    assert (params.ingest.source, params.split.scheme) == (source, scheme)
+    output = capsys.readouterr().out
+    assert f"wrote {project}/params.yaml for {raw}/train {raw}/evaluate\n" in output
+    assert "found 26 labelled images of 3 classes, 5 to be labelled; 28x28 pixels" in output
+    assert "in colour" in output
+    assert "boot (1)" in output, "a class too small"
+    assert "copies of images with another class" in output
+    assert output.endswith(f"next:\n  dvc add {raw}/train {raw}/evaluate\n  make repro\n")
+    params = settings_of(project)
+    assert (params.ingest.source, params.split.scheme) == ("folder", "fractions")
     assert len(params.variants) == 5
+
+
+def test_given_parts_are_used_and_images_to_label_are_optional(
+    project: Path, raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    for number, part in enumerate(("val", "test"), 1):
+        for name in ("shoe", "shirt"):
+            save_images(raw / part / name, images.reshape(-1, 28, 28)[30 * number :][:4])
+    write_params(project, None, force=False)
+    output = capsys.readouterr().out
+    assert f"wrote {project}/params.yaml for {raw}/train {raw}/val {raw}/test\n" in output
+    assert "8 of an official test set, none to be labelled" in output
+    assert settings_of(project).split.scheme == "official"
+
+
+@pytest.mark.parametrize(("names", "scheme"), [(["train"], "fractions"), (["train", "test"], "official")])
+def test_tables_are_described(
+    project: Path, images: np.ndarray, capsys: pytest.CaptureFixture, names: list[str], scheme: str
+) -> None:
+    raw = project / "data/raw"
+    for name in names:
+        save_table(raw / f"{name}.csv", images.reshape(-1, 28, 28)[:30], "label", ["shoe", "shirt"] * 15)
+    write_params(project, None, force=False)
+    assert "found 30 labelled images of 2 classes" in capsys.readouterr().out
+    params = settings_of(project)
+    assert (params.ingest.source, params.split.scheme) == ("csv", scheme)
+
+
+@pytest.mark.parametrize("dotted", [False, True])
+def test_idx_files_are_described_also_with_a_dot_in_their_names(
+    project: Path, capsys: pytest.CaptureFixture, dotted: bool
+) -> None:
+    (project / "data/raw/idx").mkdir()
+    for path in DATA.glob("*ubyte.gz"):
+        name = path.name.removesuffix(".gz")
+        target = project / "data/raw/idx" / (name.replace("-idx", ".idx") if dotted else name)
+        target.write_bytes(gzip.decompress(path.read_bytes()))
+    write_params(project, None, force=False)
+    assert "found 400 labelled images of 10 classes, 100 of an official test set" in capsys.readouterr().out
+    params = settings_of(project)
+    assert (params.ingest.source, params.split.scheme) == ("idx", "official")
+
+
+def test_idx_files_beside_their_folder_are_refused_with_the_place_for_them(project: Path) -> None:
+    shutil.copy(DATA / "train-images-idx3-ubyte.gz", project / "data/raw/train-images.idx3-ubyte.gz")
+    with pytest.raises(InputError, match="train-images.idx3-ubyte.gz: IDX files belong .* put all four into .*raw/idx"):
+        write_params(project, None, force=False)
+
+
+def test_what_lies_in_raw_and_is_not_used_is_named(project: Path, raw: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("README.md", "train.dvc", ".gitignore", "labels.csv"):
+        (raw / name).write_text("")
+    (raw / "holdout").mkdir()
+    write_params(project, None, force=False)
+    assert f"note: holdout, labels.csv in {raw} is not used; " in capsys.readouterr().out
+
+
+def test_a_link_to_images_is_refused_with_the_way_out(project: Path, raw: Path, tmp_path: Path) -> None:
+    (raw / "train").rename(tmp_path / "elsewhere")
+    (raw / "train").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="data/raw/train: a link .* copy the images .*dvc import-url"):
+        write_params(project, None, force=False)
+
+
+def test_faulty_images_are_all_named_and_after_they_are_mended_init_runs_again(project: Path, raw: Path) -> None:
+    for name in ("3.png", "5.png"):
+        (raw / "train/shoe" / name).write_bytes(b"")
+    for _ in range(2):  # params.yaml, which it has written, is not in its way
+        with pytest.raises(InputError, match="2 files cannot be used: .*3.png.*5.png"):
+            write_params(project, None, force=False)
+    for name in ("3.png", "5.png"):
+        shutil.copy(raw / "train/shirt" / name, raw / "train/shoe" / name)
+    write_params(project, None, force=False)
 
 
 def test_durations_of_earlier_trainings_are_removed(project: Path) -> None:
@@ -42,12 +154,13 @@ def test_durations_of_earlier_trainings_are_removed(project: Path) -> None:
     assert durations.read_text() == "{}\n"
 
 
-def test_earlier_trainings_with_other_seeds_are_removed(project: Path) -> None:
+def test_earlier_trainings_with_other_seeds_are_removed(project: Path, capsys: pytest.CaptureFixture) -> None:
     files = {"seeds/params.yaml": "trainings: {base-1: {}}\n", "seeds/dvc.lock": "", "seeds/seeds.json": "{}"}
     for name, text in {**files, "metrics/seeds.json": '{"base": {}}'}.items():
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(text)
     write_params(project, "csv", force=False)
+    assert "removed seeds/dvc.lock and seeds/seeds.json, results of other images: git shows" in capsys.readouterr().out
     assert (project / "metrics/seeds.json").read_text() == "{}\n"
     assert load_yaml(project / "seeds/params.yaml") == {"trainings": {}, "finetunings": {}, "tables": []}
     assert not (project / "seeds/dvc.lock").exists()
@@ -81,3 +194,15 @@ def test_help_describes_the_command(capsys: pytest.CaptureFixture, monkeypatch: 
     with pytest.raises(SystemExit):
         main()
     assert "write params.yaml for your own images" in capsys.readouterr().out
+
+
+def test_a_virtual_environment_that_is_a_link_is_named_as_the_reason(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "requirements-torch.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "packages/abreast").mkdir(parents=True)
+    shutil.copy(ROOT / "packages/abreast/pyproject.toml", tmp_path / "packages/abreast")
+    (tmp_path / ".venv").symlink_to(tmp_path / "packages")
+    result = subprocess.run(["make", "init"], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "error: .venv: a link, where Python makes no virtual environment; remove it: rm .venv\n" in result.stderr
+    assert "python3-venv" not in result.stdout + result.stderr

@@ -1,49 +1,79 @@
-"""Write params.yaml for your own images: the command `fashion init`."""
+"""Write params.yaml for your own images, and print what they are: the command `fashion init`."""
 
 import subprocess
 from pathlib import Path
 
 from fashion.errors import InputError
 from fashion.files import write_text
+from fashion.settings.ingest import IngestSettings
+from fashion.settings.parsing import load_yaml
+from fashion.sources.ingest import describe_raw
+from fashion.sources.raw_data import VALIDATION
 
 TEMPLATE = Path(__file__).with_name("own_images.yaml")
-SOURCES = {  # files or folders in data/raw by source; the first one of each identifies the source
-    "folder": ("train", "evaluate"),
-    "csv": ("train.csv", "evaluate.csv"),
+SOURCES = {  # files or folders in data/raw by source: the first one identifies the source, the others are optional
+    "folder": ("train", *VALIDATION, "test", "evaluate"),
+    "csv": ("train.csv", *(f"{name}.csv" for name in VALIDATION), "test.csv", "evaluate.csv"),
     "idx": ("idx",),
 }
+OFFICIAL_TEST = {"folder": "test", "csv": "test.csv", "idx": "idx"}  # what has the official test set, by source
+NOT_DATA = ("README.md", ".dvc", ".part")  # ends of names in data/raw that are not images
+SEEDS = ("seeds/dvc.lock", "seeds/seeds.json")  # results of `make seeds`
 
 
 def write_params(project: Path, source: str | None, *, force: bool) -> None:
-    """Write params.yaml for the images in data/raw, and print the next commands.
+    """Write params.yaml for the images in data/raw, and print what they are and the next commands.
 
     source: a key of `SOURCES`; None detects it. force: overwrite params.yaml even if it has uncommitted changes.
     Results of other images that the report would show are removed: durations of trainings, and trainings with other
-    seeds.
+    seeds. InputError for faulty images, after params.yaml is written: some faults are mended there.
     """
     params, raw, durations = project / "params.yaml", project / "data/raw", project / "benchmarks/durations.json"
     if not (project / "dvc.yaml").exists():
         raise InputError("dvc.yaml: no such file; run from the project's root")
-    if not force and has_uncommitted_changes(params):
-        raise InputError(f"{params}: has uncommitted changes; commit them, or run `fashion init --force`")
     source = source or detect_source(raw)
-    text = TEMPLATE.read_text(encoding="utf-8")
-    scheme = "official" if source == "idx" else "fractions"
-    write_text(params, text.replace("SOURCE", source, 1).replace("SCHEME", scheme, 1))
+    inputs = [name for name in SOURCES[source] if (raw / name).exists()]
+    scheme = "official" if OFFICIAL_TEST[source] in inputs else "fractions"
+    text = TEMPLATE.read_text(encoding="utf-8").replace("SOURCE", source, 1).replace("SCHEME", scheme, 1)
+    if not force and has_uncommitted_changes(params) and params.read_bytes() != text.encode():
+        raise InputError(f"{params}: has uncommitted changes; commit them, or run `fashion init --force`")
+    write_text(params, text)
     if durations.exists():
         write_text(durations, "{}\n")
     remove_seed_results(project)
-    inputs = " ".join(str(raw / name) for name in SOURCES[source])
-    print(f"wrote {params} for {inputs}")
-    print(f"next:\n  dvc add {inputs}\n  make repro")
+    paths = " ".join(str(raw / name) for name in inputs or SOURCES[source][:1])
+    print(f"wrote {params} for {paths}")
+    if inputs:
+        print_images(raw, source)
+    print(f"next:\n  dvc add {paths}\n  make repro")
+
+
+def print_images(raw: Path, source: str) -> None:
+    """Print what the images of a source are, what their owner should know, and what else lies in data/raw."""
+    settings = IngestSettings.model_validate(load_yaml(TEMPLATE)["ingest"] | {"source": source})
+    summary, *notes = describe_raw(raw, settings)
+    print(f"found {summary}")
+    unused = sorted(
+        path.name for path in raw.iterdir() if path.name not in SOURCES[source] and not path.name.endswith(NOT_DATA)
+    )
+    if unused := [name for name in unused if name[0] != "."]:
+        notes.append(f"{', '.join(unused)} in {raw} is not used; docs/your_own_data.md names what is")
+    for note in notes:
+        print(f"note: {note}")
 
 
 def remove_seed_results(project: Path) -> None:
-    """Remove the results of `make seeds`."""
+    """Remove the results of `make seeds`, and say what git will show."""
     write_text(project / "metrics/seeds.json", "{}\n")
     write_text(project / "seeds/params.yaml", "trainings: {}\nfinetunings: {}\ntables: []\n")
-    for name in ("dvc.lock", "seeds.json"):
-        (project / "seeds" / name).unlink(missing_ok=True)
+    removed = [name for name in SEEDS if (project / name).exists()]
+    for name in removed:
+        (project / name).unlink()
+    if removed:
+        print(
+            f"removed {' and '.join(removed)}, results of other images: git shows them as deleted, and keeps them in "
+            "its history"
+        )
 
 
 def has_uncommitted_changes(path: Path) -> bool:
@@ -57,5 +87,7 @@ def detect_source(raw: Path) -> str:
     for source, names in SOURCES.items():
         if (raw / names[0]).exists():
             return source
+    if files := sorted(raw.glob("*ubyte*")):
+        raise InputError(f"{files[0]}: IDX files belong into a folder of their own; put all four into {raw / 'idx'}")
     expected = "a folder train/ with a folder for each class, a table train.csv, or a folder idx/"
     raise InputError(f"{raw}: no images found; put {expected} there, or choose with --source")
