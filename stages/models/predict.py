@@ -17,15 +17,27 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     configure_torch(params.finetune.threads)
-    ids = read_array(paths.INGESTED / "unlabelled_ids.npy")
-    images = read_array(paths.images(paths.INGESTED, "unlabelled"))
-    log_probabilities = load(paths.model(FINAL)).log_probabilities(images, select_device())
-    labels, about = log_probabilities.argmax(1).numpy(), read_json(paths.ABOUT)
-    results = pd.DataFrame({"ID": ids, "label": labels})
+    samples = pd.read_csv(paths.INGESTED / "samples.csv", dtype=str, keep_default_na=False)
+    classifier, about = load(paths.model(FINAL)), read_json(paths.ABOUT)
+    logits = classifier.logits(read_array(paths.images(paths.INGESTED, "unlabelled")), select_device())
+    log_probabilities = classifier.calibrated_log_probabilities(logits)
+    labels = log_probabilities.argmax(1).numpy()
+    results = pd.DataFrame(
+        {
+            "ID": samples.loc[samples["part"] == "unlabelled", "id"].to_numpy(),
+            "label": labels,
+            "confidence": log_probabilities.exp().amax(1).numpy(),
+            "out_of_distribution": np.where(classifier.out_of_distribution(logits).numpy(), "yes", ""),
+        }
+    )
     if not about["named_in_params"]:  # the user does not know the numbers of the classes
         results["class"] = np.array(about["classes"])[labels]
-    write_text(paths.PREDICTED / "results.csv", results.to_csv(index=False, lineterminator="\n"))
-    print(f"predict: {len(results)} images labelled in {paths.PREDICTED / 'results.csv'}", flush=True)
+    path = paths.PREDICTED / "results.csv"
+    write_text(path, results.to_csv(index=False, lineterminator="\n", float_format="%.4f"))
+    if len(results):
+        print(f"predict: {len(results)} images labelled in {path}", flush=True)
+    else:
+        print(f"predict: there are no images to label, so {path} has none; put some into data/raw/evaluate", flush=True)
 
 
 if __name__ == "__main__":
