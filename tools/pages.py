@@ -210,12 +210,20 @@ def robustness(rows: list[dict[str, Any]], robust: dict[str, Any]) -> str:
     """Compare the accuracy on corrupted images with that of a model trained on corrupted images; the means are last."""
     models = [rows, robust["robustness"]]
     cells = [
-        [row["change"], row["amount"], *(f"{result['accuracy']:.3f}" for result in pair)]
-        for row, *pair in zip(rows, *models, strict=True)
+        [row["change"], row["amount"], f"{row['accuracy']:.3f}", f"{low:.3f} to {high:.3f}", f"{other['accuracy']:.3f}"]
+        for row, other in zip(*models, strict=True)
+        for low, high in [row["interval"]]
     ]
     means = [f"{statistics.mean(row['accuracy'] for row in model[1:]):.3f}" for model in models]
-    head = ["change", "amount", "accuracy", f"with share {final_model.SHARE}, mean of {len(robust['rows'])} seeds"]
-    return table(head, [*cells, ["mean of the changes", "", *means]], ["---", "---", *[ALIGN_RIGHT] * 2])
+    head = [
+        "change",
+        "amount",
+        "accuracy",
+        "95% interval",
+        f"with share {final_model.SHARE}, mean of {len(robust['rows'])} seeds",
+    ]
+    last = ["mean of the changes", "", means[0], "", means[1]]
+    return table(head, [*cells, last], ["---", "---", *[ALIGN_RIGHT] * 3])
 
 
 def out_of_distribution(rows: list[dict[str, Any]]) -> str:

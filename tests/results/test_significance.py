@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fashion.results.significance import accuracy_interval, difference_over_seeds, mcnemar
+from fashion.results.significance import accuracy_interval, correct_for_number, difference_over_seeds, mcnemar
 
 
 def correct_images(*ranges: tuple[int, int]) -> np.ndarray:
@@ -30,6 +30,14 @@ def test_images_that_both_classify_correctly_or_wrongly_do_not_count() -> None:
     assert result == mcnemar(correct_images((0, 10), (100, 900)), correct_images((10, 30), (100, 900)))
     assert (result["only_this_right"], result["only_other_right"]) == (10, 20)
     assert result["p_value"] == pytest.approx(0.0987, abs=1e-4)  # twice the chance of at most 10 heads in 30 throws
+
+
+def test_p_values_are_corrected_for_their_number_after_holm() -> None:
+    """The values are those of R: p.adjust(c(0.03, 0.005, 0.01, 0.04), "holm")."""
+    tests: list[dict[str, float] | None] = [{"p_value": value} for value in (0.03, 0.005, 0.01, 0.04)]
+    correct_for_number([*tests, None])
+    assert [test["p_value"] for test in tests if test] == pytest.approx([0.06, 0.02, 0.03, 0.06])
+    assert [test["single_p_value"] for test in tests if test] == [0.03, 0.005, 0.01, 0.04]
 
 
 def test_equal_predictions_have_a_p_value_of_one() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from fashion.results.significance import accuracy_interval, mcnemar
+from fashion.results.significance import accuracy_interval, correct_for_number, mcnemar
 
 CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
 TRAINING_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
@@ -20,7 +20,8 @@ def variants_table(
 
     scores: see stages/models/evaluate.py. listed: `baseline` and `reported` accuracy of each system.
     correct: N booleans for each system, whether it predicts a test image correctly. final: name of the final model.
-    Each system is tested against its baseline and against the final model, but not against itself.
+    Each system is tested against its baseline and against the final model, but not against itself; the p-values of each
+    of the two are corrected for the number of systems.
     """
     table = {}
     for name, score in scores.items():
@@ -30,6 +31,8 @@ def variants_table(
             comparable = other is not None and other != name
             table[name][key] = mcnemar(correct[name], correct[other]) if comparable else None
         table[name]["environment"] = score["environment"]
+    for key in ("against_baseline", "against_final"):
+        correct_for_number(row[key] for row in table.values())
     return table
 
 

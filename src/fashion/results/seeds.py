@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion.results.significance import difference_over_seeds
+from fashion.results.significance import correct_for_number, difference_over_seeds
 
 
 @dataclass
@@ -38,4 +38,5 @@ def seeds_table(systems: Mapping[str, SeedRuns], baselines: Mapping[str, str | N
         if baseline is not None and baseline != name and baseline in systems:
             row["against_baseline"] = difference_over_seeds(np.stack(runs.correct), np.stack(systems[baseline].correct))
         table[name] = row
+    correct_for_number(row["against_baseline"] for row in table.values())
     return table

@@ -1,5 +1,6 @@
 """Compute confidence intervals of accuracies, and test the difference between two systems on the same images."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,24 @@ def mcnemar(correct: np.ndarray, other: np.ndarray) -> dict[str, Any]:
     discordant = only_this + only_other
     p_value = float(binomtest(only_this, discordant).pvalue) if discordant else 1.0
     return {"only_this_right": only_this, "only_other_right": only_other, "p_value": p_value}
+
+
+def correct_for_number(tests: Iterable[dict[str, Any] | None]) -> None:
+    """Replace the p-values of some tests by those corrected for their number (Holm 1979); keep the single ones, too.
+
+    A corrected p-value of at most 0.05 is the chance of 5% to find any difference among all the tests if there is none.
+
+    >>> tests = [{"p_value": 0.01}, {"p_value": 0.04}, None]
+    >>> correct_for_number(tests)
+    >>> tests
+    [{'p_value': 0.02, 'single_p_value': 0.01}, {'p_value': 0.04, 'single_p_value': 0.04}, None]
+    """
+    ordered = sorted((test for test in tests if test is not None), key=lambda test: test["p_value"])
+    largest = 0.0
+    for number, test in enumerate(ordered):
+        test["single_p_value"] = test["p_value"]
+        largest = max(largest, min(1.0, (len(ordered) - number) * test["p_value"]))
+        test["p_value"] = largest
 
 
 def difference_over_seeds(correct: np.ndarray, other: np.ndarray) -> dict[str, float]:
