@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from fashion.inference.read_images import find_images
-from fashion.sources.folder import read_grey
+from fashion.sources.frame import Frame
 from fashion.sources.idx import read_idx
+from fashion.sources.image_file import read_image
 from fashion.sources.table import read_labelled, read_unlabelled
 from hostile import read_or_refused
 
+FRAME = Frame(channels=3, height=8, width=8, content_height=8, content_width=8, enlarge=False, background=[0, 0, 0])
 ZEROS = bytes(300_000_000)
 
 
@@ -54,16 +56,16 @@ def test_a_png_is_decompressed_only_to_the_size_in_its_header(kind: bytes, tmp_p
     )
     content = png(8, 8, *chunks)
     (tmp_path / "bomb.png").write_bytes(content)
-    read_or_refused(lambda: read_grey(tmp_path / "bomb.png"), len(content))
+    read_or_refused(lambda: read_image(tmp_path / "bomb.png", FRAME), len(content))
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 49_000_000), (49_000_000, 1), (2**31 - 1, 2**31 - 1)])
 def test_an_image_of_millions_of_rows_or_columns_is_refused(width: int, height: int, tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png(width, height, (b"IDAT", zlib.compress(ZEROS[:100_000_000], 1))))
-    assert read_or_refused(lambda: read_grey(tmp_path / "bomb.png"), 0) is None
+    assert read_or_refused(lambda: read_image(tmp_path / "bomb.png", FRAME), 0) is None
 
 
-def test_a_tiff_of_thousands_of_pages_is_refused_at_its_second_page(tmp_path: Path) -> None:
+def test_of_a_tiff_of_thousands_of_pages_the_first_is_read_at_once(tmp_path: Path) -> None:
     values = ((256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (279, 4, 64))
     tags = struct.pack("<H", len(values)) + b"".join(
         struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in values
@@ -71,7 +73,8 @@ def test_a_tiff_of_thousands_of_pages_is_refused_at_its_second_page(tmp_path: Pa
     length = len(tags) + 4
     pages = [tags + struct.pack("<I", 8 + length * number) for number in range(1, 60_001)]
     (tmp_path / "bomb.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + b"".join(pages))
-    assert read_or_refused(lambda: read_grey(tmp_path / "bomb.tif"), 0) is None
+    image = read_or_refused(lambda: read_image(tmp_path / "bomb.tif", FRAME), 0)
+    assert image.shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_a_table_takes_one_byte_of_memory_for_each_pixel(tmp_path: Path) -> None
     path = tmp_path / "large.csv"
     path.write_text(f"label,{','.join(f'pix{n}' for n in range(1, 785))}\n" + f"1{',0' * 784}\n2{',0' * 784}\n" * 5000)
     images, _, _ = read_or_refused(lambda: read_labelled(path, None), 0)  # 8 MB, less than the 64 MB allowed
-    assert images.shape == (10_000, 28, 28)
+    assert images.shape == (10_000, 1, 28, 28)
 
 
 def test_one_long_id_does_not_make_all_ids_long(tmp_path: Path) -> None:

@@ -10,23 +10,49 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image
+from PIL import Image, ImageCms
 from tqdm import tqdm
 
 from fashion.inference.read_images import find_images
 from fashion.settings.ingest import IngestSettings
-from fashion.sources.folder import read_grey, read_shape
+from fashion.sources.frame import Frame
+from fashion.sources.image_file import read_image, read_shape
 from fashion.sources.ingest import ingest
 from hostile import NASTY_TEXT, damaged, read_or_refused
 
-FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF"]
-MODES = {"PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"], "TIFF": ["1", "L", "RGB", "I", "F"]}
+FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
+MODES = {
+    "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
+    "JPEG": ["L", "RGB", "CMYK"],
+    "TIFF": ["1", "L", "RGB", "I", "F", "LAB", "CMYK"],
+    "GIF": ["P", "several"],
+}
+FRAMES = [
+    Frame(
+        channels=channels,
+        height=12,
+        width=16,
+        content_height=12,
+        content_width=14,
+        enlarge=False,
+        background=[7, 100, 250][:channels],
+        levels=levels,
+    )
+    for channels, levels in ((1, [0, 255]), (3, [0, 255]), (1, [300, 4095]), (3, [0, 65535]))
+]
 
 
 def image_bytes(file_format: str, mode: str) -> bytes:
     content = io.BytesIO()
     image = Image.fromarray(np.arange(12 * 9, dtype=np.uint8).reshape(12, 9))
-    image.convert("I" if mode == "I;16" else mode).convert(mode).save(content, file_format)
+    if mode == "several":
+        image.save(content, file_format, save_all=True, append_images=[image.transpose(Image.Transpose.ROTATE_180)])
+    elif mode == "LAB":
+        srgb, lab = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+        transform = ImageCms.buildTransform(srgb, lab, "RGB", "LAB")
+        ImageCms.applyTransform(image.convert("RGB"), transform).save(content, file_format)
+    else:
+        image.convert("I" if mode == "I;16" else mode).convert(mode).save(content, file_format)
     return content.getvalue()
 
 
@@ -40,21 +66,23 @@ VALID = {name: [image_bytes(name, mode) for mode in MODES.get(name, ["L", "RGB"]
 def test_a_saved_image_is_read(image: np.ndarray, file_format: str, place: Path, bar: tqdm) -> None:
     bar.update()
     Image.fromarray(image).save(place / "valid", file_format)
-    np.testing.assert_array_equal(np.asarray(read_grey(place / "valid")[0]), image)
+    np.testing.assert_array_equal(read_image(place / "valid", FRAMES[0])[0], image)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-@given(data=st.data())
-def test_any_image_file_is_read_or_refused(file_format: str, data: st.DataObject, place: Path, bar: tqdm) -> None:
+@given(data=st.data(), frame=st.sampled_from(FRAMES))
+def test_any_image_file_is_read_or_refused(
+    file_format: str, data: st.DataObject, frame: Frame, place: Path, bar: tqdm
+) -> None:
     bar.update()
     content = data.draw(damaged(VALID[file_format]))
     path = place / "damaged"
     path.write_bytes(content)
     shape = read_or_refused(lambda: read_shape(path), len(content))
     num_pixels = shape[0] * shape[1] if shape else 0  # at most 50 million, each of some bytes: colours, copies
-    image = read_or_refused(lambda: read_grey(path)[0], len(content) + 5 * num_pixels)
+    image = read_or_refused(lambda: read_image(path, frame), len(content) + 5 * num_pixels)
     if image is not None:
-        assert image.mode == "L"
+        assert (image.dtype, image.ndim, len(image)) == (np.uint8, 3, frame.channels)
 
 
 NAMES = st.sampled_from([*NASTY_TEXT, "a.png", "Thumbs.db", "b.jpg", "=x.png", "-1.png"]) | st.text(max_size=12)

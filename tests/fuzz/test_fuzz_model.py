@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.model_file import load, save
-from fashion.classifier.preparation import Frame, Preparation
+from fashion.classifier.preparation import Preparation
 from fashion.inference.predict import predict
 from fashion.networks.building import factory
+from fashion.sources.frame import Frame
 from hostile import altered, damaged, read_or_refused
 
 ARGUMENTS: dict[str, Any] = {
@@ -27,15 +28,24 @@ ARGUMENTS: dict[str, Any] = {
 DESCRIPTION: dict[str, Any] = {
     "family": "cnn",
     "arguments": ARGUMENTS,
-    "preparation": {"size": 12, "mean": 72.9, "std": 90.0, "content": 12},
-    "frame": {"side": 14, "content": 12, "enlarge": False},
+    "preparation": {"size": [12, 16], "mean": [72.9, 80.0, 3.0], "std": [90.0, 70.0, 1.0], "content_size": [12, 16]},
+    "frame": {
+        "channels": 3,
+        "height": 14,
+        "width": 16,
+        "content_height": 12,
+        "content_width": 16,
+        "enlarge": False,
+        "background": [255, 0, 20],
+        "levels": [0, 4095],
+    },
     "classes": ["cat", "dog"],
     "environment": {"torch": "2", "precision": "fp32"},
-    "views": "six",
+    "test_time_augmentation": "shift_and_flip",
     "temperature": 1.5,
     "threshold": 1.0,
 }
-IMAGE = np.arange(144, dtype=np.uint8).reshape(1, 12, 12)
+IMAGE = np.arange(576).astype(np.uint8).reshape(1, 3, 12, 16)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,7 @@ def valid_file(place: Path) -> Path:
         "preparation": Preparation(**DESCRIPTION["preparation"]),
         "frame": Frame(**DESCRIPTION["frame"]),
     }
-    model = factory.build_network("cnn", ARGUMENTS, image_size=12, num_classes=2)
+    model = factory.build_network("cnn", ARGUMENTS, image_shape=(3, 12, 16), num_classes=2)
     save(Classifier(model=model, **fields), place / "valid.safetensors")
     for precision in ("bf16", "fp32"):  # the first use of each compiles kernels, which takes seconds
         fields["environment"] = {"precision": precision}

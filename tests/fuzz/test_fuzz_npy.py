@@ -20,6 +20,7 @@ def npy_bytes(array: np.ndarray) -> bytes:
 
 
 VALID = [npy_bytes(np.zeros((2, 5, 7), dtype)) for dtype in (np.uint8, float, object, "U3")]
+VALID += [npy_bytes(np.zeros(shape, np.uint8)) for shape in ((2, 3, 5, 7), (2, 5, 7, 3), (2, 3, 4, 4))]
 
 
 @st.composite
@@ -45,11 +46,12 @@ def headers(draw: st.DrawFn) -> bytes:
     )
 
 
-@given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=5, max_side=9)))
-def test_a_saved_array_is_read(array: np.ndarray, place: Path, bar: tqdm) -> None:
+@given(array=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=5, max_side=9)), colors=st.integers(0, 2))
+def test_a_saved_array_is_read(array: np.ndarray, colors: int, place: Path, bar: tqdm) -> None:
     bar.update()
-    np.save(place / "valid.npy", array)
-    np.testing.assert_array_equal(find_images([place / "valid.npy"])[0].content, array)
+    expected = array[:, None] if colors == 0 else np.stack([array, array // 2, 255 - array], axis=1)
+    np.save(place / "valid.npy", [array, expected, np.moveaxis(expected, 1, -1)][colors])
+    np.testing.assert_array_equal(find_images([place / "valid.npy"])[0].content, expected)
 
 
 @given(content=damaged(VALID) | headers())
@@ -60,5 +62,6 @@ def test_any_npy_file_is_read_or_refused(content: bytes, place: Path, bar: tqdm)
     found = read_or_refused(lambda: find_images([path]), len(content))
     if found is not None:
         images = found[0].content
-        assert (images.dtype, images.ndim) == (np.uint8, 3)
+        assert (images.dtype, images.ndim) == (np.uint8, 4)
+        assert images.shape[1] in (1, 3)
         assert images.nbytes <= len(content)

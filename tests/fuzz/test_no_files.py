@@ -10,19 +10,23 @@ import pytest
 from fashion.classifier.model_file import load
 from fashion.inference.read_images import find_images
 from fashion.settings.parsing import load_yaml
-from fashion.sources.folder import list_classes, list_images, read_grey, read_shape
-from fashion.sources.idx import read_idx
+from fashion.sources.folder import list_classes, list_images
+from fashion.sources.frame import Frame
+from fashion.sources.idx import read_idx, read_idx_images
+from fashion.sources.image_file import read_image, read_shape
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
 from hostile import read_or_refused
 
+FRAME = Frame(channels=1, height=8, width=8, content_height=8, content_width=8, enlarge=False, background=[0])
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "idx": ("labels", lambda path: read_idx(path, dimensions=1, sha256=None)),
+    "idx images": ("images", read_idx_images),
     "gzipped idx": ("labels.gz", lambda path: read_idx(path, dimensions=1, sha256=None)),
     "labelled table": ("table.csv", lambda path: read_labelled(path, None)),
     "unlabelled table": ("table.csv", read_unlabelled),
     "pixels": ("table.csv", read_pixels),
     "shape": ("image.png", read_shape),
-    "image": ("image.png", read_grey),
+    "image": ("image.png", lambda path: read_image(path, FRAME)),
     "images of classes": ("train", list_classes),
     "images of a class": ("cat", list_images),
     "model": ("model.safetensors", load),
@@ -30,6 +34,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "image to label": ("image.png", lambda path: find_images([path])),
     "table to label": ("table.csv", lambda path: find_images([path])),
     "array to label": ("array.npy", lambda path: find_images([path])),
+    "idx file to label": ("t10k-images-idx3-ubyte", lambda path: find_images([path])),
 }
 
 MAKERS: dict[str, Callable[[Path], Any]] = {
