@@ -1,6 +1,7 @@
 """Read images that are files in folders."""
 
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,8 +13,13 @@ from PIL import Image
 
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
-from fashion.sources.folder import read_grey, read_shape
 from fashion.sources.ingest import Dataset, ingest
+
+
+@pytest.fixture(scope="session")
+def images(images: np.ndarray) -> np.ndarray:
+    """400 grey images, N x 28 x 28."""
+    return images[:, 0]
 
 
 @pytest.fixture
@@ -39,10 +45,96 @@ def test_folders_are_classes_and_file_names_are_ids(raw: Path, images: np.ndarra
     data = read(raw)
     assert data.classes == [f"class {number}" for number in range(10)]
     assert data.unlabelled_ids.tolist() == [f"{number:03}.png" for number in range(5)]
-    np.testing.assert_array_equal(data.unlabelled_images, images[100:105])
-    np.testing.assert_array_equal(data.train_images, images[:40][np.argsort(labels[:40], kind="stable")])
+    np.testing.assert_array_equal(data.unlabelled_images[:, 0], images[100:105])
+    np.testing.assert_array_equal(data.train_images[:, 0], images[:40][np.argsort(labels[:40], kind="stable")])
     np.testing.assert_array_equal(data.train_labels, np.sort(labels[:40]))
     assert len(data.test_images) == 0
+
+
+def test_each_image_has_a_row_with_its_file_and_how_it_came(raw: Path, images: np.ndarray) -> None:
+    save(np.stack([images[0][:20]] * 3, -1), raw / "train/class 0/0.png")
+    data = read(raw)
+    assert data.samples[0] == {
+        "id": "class 0/0.png",
+        "file": "train/class 0/0.png",
+        "class": "class 0",
+        "part": "labelled",
+        "width": 28,
+        "height": 20,
+        "mode": "RGB",
+    }
+    last = {"id": "004.png", "file": "evaluate/004.png", "class": "", "part": "unlabelled"}
+    assert data.samples[-1] == last | {"width": 28, "height": 28, "mode": "L"}
+    assert len(data.samples) == len(data.train_images) + len(data.unlabelled_images)
+
+
+def test_images_to_be_labelled_may_be_absent(raw: Path) -> None:
+    shutil.rmtree(raw / "evaluate")
+    data = read(raw)
+    assert (data.unlabelled_images.shape, data.unlabelled_ids.shape) == ((0, 1, 28, 28), (0,))
+    assert "none to be labelled" in data.summary
+
+
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_folders_of_validation_and_test_images_are_such_parts(raw: Path, images: np.ndarray, name: str) -> None:
+    save(images[50], raw / name / "class 3/1.png")
+    save(images[51], raw / "test/class 4/1.png")
+    data = read(raw)
+    parts = [row["part"] for row in data.samples]
+    assert parts == ["train"] * 40 + ["validation", "test"] + ["unlabelled"] * 5
+    np.testing.assert_array_equal(data.train_images[-1, 0], images[50])
+    np.testing.assert_array_equal(data.test_images[0, 0], images[51])
+    assert (data.train_labels[-1], data.test_labels.tolist()) == (3, [4])
+
+
+def test_both_names_of_the_validation_folder_at_once_are_refused(raw: Path, images: np.ndarray) -> None:
+    save(images[50], raw / "val/class 3/1.png")
+    save(images[50], raw / "validation/class 3/1.png")
+    with pytest.raises(InputError, match="validation: val is there, too; keep the validation images in one of them"):
+        read(raw)
+
+
+def test_a_class_that_only_the_test_images_have_is_refused(raw: Path, images: np.ndarray) -> None:
+    save(images[50], raw / "test/clas 3/1.png")
+    with pytest.raises(InputError, match="test/clas 3: 'clas 3' is no class of .*train; add images of it there"):
+        read(raw)
+
+
+def test_nested_folders_are_classes_if_the_settings_say_so(tmp_path: Path, images: np.ndarray) -> None:
+    for number, name in enumerate(["animals/cat", "animals/dog", "plants"]):
+        save(images[number], tmp_path / f"train/{name}/1.png")
+    assert read(tmp_path, classes_from="nested").classes == ["animals/cat", "animals/dog", "plants"]
+    with pytest.raises(InputError, match="cat: a folder among images; .* set ingest.classes_from to nested"):
+        read(tmp_path)
+
+
+def test_files_of_any_name_whose_content_is_an_image_are_read_and_others_are_skipped_and_named(
+    raw: Path, images: np.ndarray
+) -> None:
+    for suffix in (".jfif", ".jpe", ".JPG", ""):
+        save(images[0], raw / f"evaluate/photo{suffix}", format="JPEG")
+    (raw / "evaluate/notes.txt").write_text("Taken in May")
+    (raw / "train/class 0/labels.csv").write_text("a,b")
+    (raw / "train/README").write_text("From the web")
+    data = read(raw)
+    assert data.unlabelled_ids.tolist()[-4:] == ["photo", "photo.JPG", "photo.jfif", "photo.jpe"]
+    assert "3 files are skipped, since they are not images: README, labels.csv, notes.txt" in data.notes
+
+
+@pytest.mark.parametrize("place", ["train", "train/class 0", "evaluate"])
+def test_a_link_to_a_folder_is_refused_with_the_way_out(raw: Path, place: str) -> None:
+    elsewhere = raw / "elsewhere"
+    (raw / place).rename(elsewhere)
+    (raw / place).symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"a link to a folder, which DVC does not follow; copy .* `dvc import-url /"):
+        read(raw)
+
+
+def test_all_damaged_files_are_found_and_the_first_few_are_named(raw: Path) -> None:
+    for path in sorted((raw / "train").glob("*/*.png"))[:5]:
+        truncate(path)
+    with pytest.raises(InputError, match=r"^5 files cannot be used: .*damaged .*\| .*damaged.*\| and 2 more$"):
+        read(raw)
 
 
 def test_classes_of_the_settings_decide_the_order(raw: Path) -> None:
@@ -64,53 +156,6 @@ def test_other_folders_than_the_classes_of_the_settings_are_refused(
         read(raw, classes)
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "jpg"])
-def test_the_format_of_an_image_is_known_by_its_content(tmp_path: Path, images: np.ndarray, suffix: str) -> None:
-    save(images[0], tmp_path / f"image.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
-    path = (tmp_path / f"image.{suffix}").rename(tmp_path / "image.dat")
-    difference = np.abs(np.asarray(read_grey(path)[0]).astype(int) - images[0])
-    assert difference.mean() <= (10 if suffix == "jpg" else 0)
-
-
-def test_an_image_is_turned_by_its_exif_orientation(tmp_path: Path, images: np.ndarray) -> None:
-    turned = Image.fromarray(np.rot90(images[0][:20]))
-    exif = turned.getexif()
-    exif[0x0112] = 6  # Orientation: turn by 90 degrees to the right
-    turned.save(tmp_path / "photo.png", exif=exif)
-    np.testing.assert_array_equal(np.asarray(read_grey(tmp_path / "photo.png")[0]), images[0][:20])
-    assert read_shape(tmp_path / "photo.png") == (28, 20)
-
-
-def test_colour_is_converted_to_grey_and_reported_once(
-    raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
-) -> None:
-    for number in range(3):
-        save(np.stack([images[number]] * 3, -1), raw / f"train/class 0/colour {number}.png")
-    assert len(read(raw).train_images) == 43
-    assert capsys.readouterr().out.count("3 of 48 images are in colour and are converted to grey") == 1
-
-
-def test_transparent_parts_are_black_and_16_bits_become_8(tmp_path: Path, images: np.ndarray) -> None:
-    save(np.stack([images[0], np.where(images[0] > 0, 255, 0).astype(np.uint8)], -1), tmp_path / "a.png")
-    save(images[0].astype(np.uint16) * 257, tmp_path / "b.png")
-    for name in ("a.png", "b.png"):
-        np.testing.assert_array_equal(np.asarray(read_grey(tmp_path / name)[0]), images[0])
-
-
-def test_images_of_all_shapes_become_squares_of_one_size(raw: Path, images: np.ndarray) -> None:
-    save(images[0][:14], raw / "train/class 0/wide.png")
-    save(images[1][:14, :14], raw / "train/class 1/small.png")
-    data = read(raw)
-    assert data.train_images.shape == (42, 28, 28)
-    wide = data.train_images[data.train_labels == 0][-1]
-    np.testing.assert_array_equal(wide[7:21], images[0][:14])
-    assert not wide[:7].any()
-    small = data.train_images[data.train_labels == 1][-1]
-    assert small.mean() == pytest.approx(images[1][:14, :14].mean(), rel=0.1), "enlarged"
-    padded = read(raw, fit="pad").train_images[data.train_labels == 1][-1]
-    np.testing.assert_array_equal(padded[7:21, 7:21], images[1][:14, :14])
-
-
 def test_files_of_operating_systems_are_ignored(raw: Path) -> None:
     for name in (".DS_Store", "train/.DS_Store", "train/class 0/Thumbs.db", "evaluate/desktop.ini"):
         (raw / name).write_bytes(b"\0")
@@ -129,11 +174,6 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
 
 
-def add_page(path: Path) -> None:
-    page = Image.new("L", (8, 8))
-    page.save(path.with_suffix(".tif"), save_all=True, append_images=[page])
-
-
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
@@ -145,7 +185,6 @@ def add_page(path: Path) -> None:
             "00.png: more than 50,000,000 pixels",
         ),
         (lambda path: path.write_bytes(make_png(8_000, 8_000)), "00.png: 8000x8000 pixels, more than 50,000,000"),
-        (add_page, "has several pages or frames"),
         (lambda path: (path.parent / "more").mkdir(), "more: a folder among images"),
         (
             lambda path: (path.parents[1] / "stray.png").write_bytes(path.read_bytes()),

@@ -41,7 +41,7 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     others: list[Path] = []
     for path in list_entries(folder, "images"):
         if path.is_dir():
-            raise InputError(f"{path}: a folder among images; move its images up, or remove it")
+            raise InputError(f"{path}: a folder among images; move its images up, or set ingest.classes_from to nested")
         if not path.is_file():
             raise InputError(f"{path}: not a file; remove it")
         (images if is_input(path) else others).append(path)
@@ -142,7 +142,7 @@ def make_images(folder: Path, part: str, by_class: dict[str, list[Path]], classe
 def refuse_links(folder: Path, *, nested: bool) -> None:
     """Raise InputError for a link to a folder: DVC does not follow it, and would not notice changes behind it."""
     inner = folder.rglob("*") if nested else folder.glob("*")
-    for path in (folder, *inner):
+    for path in (folder.parent, folder, *inner):
         if path.is_symlink() and path.is_dir():
             raise InputError(
                 f"{path}: a link to a folder, which DVC does not follow; copy the images there, or run "
