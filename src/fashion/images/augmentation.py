@@ -54,12 +54,13 @@ class RandomAugmentation:
     def shift_and_flip(self, images: Tensor, flipped: Tensor) -> Tensor:
         """Shift each image by at most `shift` pixels along each axis, and mirror it if `flipped`, in one gather."""
         num_images, channels, height, width = images.shape
-        shift = self.settings.shift
+        shift, device = self.settings.shift, images.device
         padded = pad_background(images, shift, self.background)
-        rows = self.draw(2 * shift + 1, num_images) + torch.arange(height)
-        columns = torch.arange(width).expand(num_images, width)
-        columns = torch.where(flipped[:, None], columns.flip(1), columns) + self.draw(2 * shift + 1, num_images)
-        pixels = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).flatten(1).to(images.device)
+        rows = self.draw(2 * shift + 1, num_images, device) + torch.arange(height, device=device)
+        columns = torch.arange(width, device=device).expand(num_images, width)
+        columns = torch.where(copy_to(device, flipped)[:, None], columns.flip(1), columns)
+        columns = columns + self.draw(2 * shift + 1, num_images, device)
+        pixels = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).flatten(1)
         return padded.flatten(2).gather(2, pixels[:, None].expand(-1, channels, -1)).view_as(images)
 
     def cut_out(self, images: Tensor) -> Tensor:
@@ -68,15 +69,15 @@ class RandomAugmentation:
         side = self.settings.cutout
         masks = []
         for length in (height, width):
-            first = self.draw(max(length - side, 0) + 1, num_images)
-            positions = torch.arange(length)
+            first = self.draw(max(length - side, 0) + 1, num_images, images.device)
+            positions = torch.arange(length, device=images.device)
             masks.append((positions >= first) & (positions < first + side))
         square = masks[0][:, :, None] & masks[1][:, None, :]
-        return fill_background(images, square[:, None].to(images.device), self.background)
+        return fill_background(images, square[:, None], self.background)
 
-    def draw(self, high: int, count: int) -> Tensor:
-        """Draw whole numbers from 0 to `high` - 1, of count x 1."""
-        return torch.randint(high, (count, 1), generator=self.generator)
+    def draw(self, high: int, count: int, device: torch.device) -> Tensor:
+        """Draw whole numbers from 0 to `high` - 1, of count x 1, on the CPU, and copy them to the device."""
+        return copy_to(device, torch.randint(high, (count, 1), generator=self.generator))
 
     def corrupt(self, images: Tensor, settings: Corruption) -> Tensor:
         """Apply one kind of corruption, chosen at random, to each image of a random subset."""
@@ -120,3 +121,8 @@ class RandomAugmentation:
         """Add Gaussian noise to each image, with a standard deviation of 0 to `max_std` grey levels."""
         noise = torch.randn(images.shape, generator=self.generator) * (max_std * strengths)[:, None, None, None]
         return images + noise.to(images.device)
+
+
+def copy_to(device: torch.device, values: Tensor) -> Tensor:
+    """Copy a small tensor of the CPU to the device; on CUDA without waiting for what it has yet to compute."""
+    return values.to(device, non_blocking=device.type == "cuda")

@@ -131,7 +131,7 @@ class Trainer:
         weights = torch.ones(len(order))
         if phase_state.pruner:
             order, weights = phase_state.pruner.choose(phase_state.epochs_done, order)
-        device_order, weights = order.to(device), weights.to(device)
+        device_order, weights = order.to(device), weights.to(device)  # once: in the loop, a copy would wait for a batch
         for batch in batches(len(order), self.batch_size):
             device_indices = device_order[batch]
             images = self.train.images.index_select(0, device_indices)
