@@ -38,7 +38,7 @@ def test_fractions_are_of_each_class(labels: np.ndarray) -> None:
 
 def test_each_part_has_images_of_each_class_even_if_there_are_only_three() -> None:
     labels = np.repeat([0, 1, 2], [3, 4, 500])
-    parts = split(labels, make_settings(), classes=CLASSES[:3], has_test=False)
+    parts = split(labels, make_settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
     assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
         [1, 2, 300],
         [1, 1, 100],
@@ -72,7 +72,8 @@ def test_the_number_of_validation_images_may_be_a_fraction(labels: np.ndarray) -
 )
 def test_a_class_with_too_few_images_is_refused_with_its_name_and_count(has_test: bool, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        split(np.repeat([0, 1, 2], [10, 2, 1]), make_settings(validation=3), classes=CLASSES[:3], has_test=has_test)
+        settings = make_settings(validation=3, scheme="official" if has_test else "fractions")
+        split(np.repeat([0, 1, 2], [10, 2, 1]), settings, classes=CLASSES[:3], has_test=has_test)
 
 
 def test_a_class_without_any_image_is_refused() -> None:
@@ -80,9 +81,41 @@ def test_a_class_without_any_image_is_refused() -> None:
         split(np.repeat([0, 1], 10), make_settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
 
 
-def test_data_without_a_test_set_are_split_by_fractions_under_any_scheme(labels: np.ndarray) -> None:
-    parts = split(labels, make_settings(), classes=CLASSES, has_test=False)
-    assert (len(parts.train), len(parts.validation), len(parts.test)) == (240, 80, 80)
+def test_the_official_scheme_without_a_test_set_is_refused_with_the_way_out(labels: np.ndarray) -> None:
+    with pytest.raises(InputError, match="scheme: official, but there are no test images; put them into data/raw/test"):
+        split(labels, make_settings(), classes=CLASSES, has_test=False)
+
+
+@pytest.mark.parametrize("has_test", [True, False])
+def test_given_validation_images_are_kept_and_none_are_drawn(labels: np.ndarray, has_test: bool) -> None:
+    names = ["validation" if index % 5 == 0 else "train" for index in range(400)]
+    settings = make_settings(scheme="official" if has_test else "fractions")
+    parts = split(labels, settings, classes=CLASSES, has_test=has_test, parts=names)
+    assert parts.validation.tolist() == list(range(0, 400, 5))
+    if has_test:
+        assert parts.test is None
+        assert parts.train.tolist() == [index for index in range(400) if index % 5]
+    else:
+        assert parts.test is not None
+        assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(400))
+        counts = np.bincount(labels[np.arange(400) % 5 > 0])
+        assert np.bincount(labels[parts.test]).tolist() == [round(0.2 * count) for count in counts]
+
+
+def test_a_class_whose_images_are_all_for_validation_is_refused() -> None:
+    with pytest.raises(InputError, match="class 'class 1' has 0 labelled images and needs 1, for training"):
+        labels, parts = np.repeat([0, 1], 3), ["train"] * 3 + ["validation"] * 3
+        split(labels, make_settings(), classes=CLASSES[:2], has_test=True, parts=parts)
+
+
+def test_the_draws_for_fashion_mnist_stay_as_published() -> None:
+    """The indices are part of all published results."""
+    labels = np.tile(np.arange(10), 6000)
+    parts = split(labels, make_settings(validation=10_000), classes=CLASSES, has_test=True)
+    assert [parts.train[:4].tolist(), parts.validation[:4].tolist()] == [
+        [4929, 55099, 54850, 58947],
+        [7970, 2445, 3702, 16327],
+    ]
 
 
 def test_the_split_depends_on_the_random_state(labels: np.ndarray) -> None:

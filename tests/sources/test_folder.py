@@ -118,7 +118,7 @@ def test_files_of_any_name_whose_content_is_an_image_are_read_and_others_are_ski
     (raw / "train/README").write_text("From the web")
     data = read(raw)
     assert data.unlabelled_ids.tolist()[-4:] == ["photo", "photo.JPG", "photo.jfif", "photo.jpe"]
-    assert "3 files are skipped, since they are not images: README, labels.csv, notes.txt" in data.notes
+    assert "3 files are skipped, since they are no images: README, labels.csv, notes.txt" in data.notes
 
 
 @pytest.mark.parametrize("place", ["train", "train/class 0", "evaluate"])

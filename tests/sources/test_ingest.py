@@ -7,13 +7,18 @@ import pandas as pd
 import pytest
 
 from clone import CHECKSUMS, DATA
-from fashion.classifier.preparation import crop
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
-from fashion.sources import ingest as ingest_module
+from fashion.sources import idx_files
 from fashion.sources.ingest import ingest
 
 CLASSES = [f"class {number}" for number in range(10)]
+
+
+@pytest.fixture(scope="session")
+def images(images: np.ndarray) -> np.ndarray:
+    """400 grey images, N x 28 x 28."""
+    return images[:, 0]
 
 
 def make_settings(**changes: object) -> IngestSettings:
@@ -24,7 +29,7 @@ def make_settings(**changes: object) -> IngestSettings:
 @pytest.fixture(autouse=True)
 def no_debian_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the files of Debian's package, which may be installed."""
-    monkeypatch.setattr(ingest_module, "DEBIAN_FOLDER", tmp_path_factory.mktemp("nothing"))
+    monkeypatch.setattr(idx_files, "DEBIAN_FOLDER", tmp_path_factory.mktemp("nothing"))
 
 
 @pytest.fixture
@@ -43,20 +48,28 @@ def own_files(raw: Path) -> Path:
     return raw
 
 
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
+    content = header + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
 def overwrite_labels(raw: Path, labels: list[int]) -> None:
-    content = b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big") + bytes(labels)
-    (raw / "idx/t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
+    write_idx(raw / "idx/t10k-labels-idx1-ubyte.gz", np.array(labels))
 
 
 def test_images_get_a_black_margin_and_the_test_images_are_also_the_unlabelled_ones(
     raw: Path, images: np.ndarray
 ) -> None:
     data = ingest(raw, make_settings(), CLASSES)
-    np.testing.assert_array_equal(data.train_images[:, 2:30, 2:30], images)
+    np.testing.assert_array_equal(data.train_images[:, 0, 2:30, 2:30], images)
     assert data.train_images.sum(dtype=int) == images.sum(dtype=int)
     np.testing.assert_array_equal(data.unlabelled_images, data.test_images)
     assert data.unlabelled_ids.tolist() == [str(number) for number in range(100)]
-    assert (data.content_side, data.classes) == (28, CLASSES)
+    expected = {"channels": 1, "height": 32, "width": 32, "content_height": 28, "content_width": 28, "enlarge": False}
+    assert data.frame.model_dump() == expected | {"background": [0], "levels": [0, 255]}
+    assert data.classes == CLASSES
+    assert data.samples[401]["file"] == "t10k-images-idx3-ubyte:1"
 
 
 def test_files_without_gzip_are_read_too(raw: Path) -> None:
@@ -75,7 +88,7 @@ def test_only_missing_files_are_fetched(raw: Path, monkeypatch: pytest.MonkeyPat
         requested.extend([*checksums, *mirrors])
         hidden.rename(folder / next(iter(checksums)))
 
-    monkeypatch.setattr(ingest_module, "fetch", fake_fetch)
+    monkeypatch.setattr(idx_files, "fetch", fake_fetch)
     data = ingest(raw, make_settings(mirrors=["https://mirror.example"]), CLASSES)
     assert requested == ["t10k-labels-idx1-ubyte.gz", "https://mirror.example"]
     assert len(data.test_labels) == 100
@@ -84,20 +97,20 @@ def test_only_missing_files_are_fetched(raw: Path, monkeypatch: pytest.MonkeyPat
 def test_files_of_debians_package_are_used_if_raw_is_empty(
     raw: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_module, "DEBIAN_FOLDER", raw)
+    monkeypatch.setattr(idx_files, "DEBIAN_FOLDER", raw)
     assert len(ingest(tmp_path_factory.mktemp("empty"), make_settings(), CLASSES).train_images) == 400
 
 
 def test_own_files_need_neither_checksums_nor_class_names(own_files: Path) -> None:
     data = ingest(own_files, make_settings(sha256={}, image_size="auto"), None)
-    assert data.train_images.shape == (400, 28, 28)
+    assert data.train_images.shape == (400, 1, 28, 28)
     assert data.classes == [str(number) for number in range(10)]
 
 
 def test_three_own_files_are_refused_and_the_fourth_is_not_fetched(
     own_files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_module, "fetch", lambda *_: pytest.fail("fetched a file"))
+    monkeypatch.setattr(idx_files, "fetch", lambda *_: pytest.fail("fetched a file"))
     (own_files / "idx/train-labels-idx1-ubyte.gz").unlink()
     for sha256 in ({}, CHECKSUMS):
         with pytest.raises(InputError, match="train-labels-idx1-ubyte is missing"):
@@ -133,8 +146,8 @@ def test_csv_tables_give_labelled_and_unlabelled_images_and_no_test_set(
 ) -> None:
     write_csv(tmp_path, images[:20], labels[:20])
     data = ingest(tmp_path, make_settings(source="csv"), CLASSES)
-    assert data.train_images.shape == (20, 32, 32)
-    assert data.test_images.shape == (0, 32, 32)
+    assert data.train_images.shape == (20, 1, 32, 32)
+    assert data.test_images.shape == (0, 1, 32, 32)
     assert data.unlabelled_ids[3] == "image 3"
     np.testing.assert_array_equal(data.train_labels, labels[:20])
 
@@ -149,23 +162,14 @@ def test_csv_tables_of_different_image_sizes_are_refused(
         ingest(tmp_path, make_settings(source="csv"), CLASSES)
 
 
-def test_a_warning_counts_unlabelled_images_that_are_also_labelled(
-    tmp_path: Path, images: np.ndarray, labels: np.ndarray, capsys: pytest.CaptureFixture
-) -> None:
-    write_csv(tmp_path, images[:20], labels[:20])
-    ingest(tmp_path, make_settings(source="csv"), CLASSES)
-    warning = capsys.readouterr().err
-    assert "20 of 20 unlabelled images are also among the labelled images, the first with ID image 0" in warning
-
-
 def test_small_images_are_enlarged_and_large_ones_shrunk_by_default(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:
-    for source, side in ((images[:20, 8:20, 8:20], 24), (np.kron(images[:20], np.ones((3, 3), np.uint8)), 64)):
+    for source, side in ((images[:20, 8:20, 8:20], 24), (np.kron(images[:20], np.ones((9, 9), np.uint8)), 224)):
         write_csv(tmp_path, source, labels[:20])
         data = ingest(tmp_path, make_settings(source="csv", image_size="auto", fit="resize"), None)
-        assert data.train_images.shape == (20, side, side)
-        assert data.content_side == side
+        assert data.train_images.shape == (20, 1, side, side)
+        assert (data.frame.content_height, data.frame.content_width) == (side, side)
         assert data.train_images.mean() == pytest.approx(source.mean(), rel=0.05), "nothing is cropped"
 
 
@@ -180,5 +184,92 @@ def test_an_odd_margin_is_cropped_without_a_line_of_the_image(
 ) -> None:
     write_csv(tmp_path, images[:20, 1:, 1:], labels[:20])
     data = ingest(tmp_path, make_settings(source="csv"), None)
-    assert data.content_side == 28
-    np.testing.assert_array_equal(crop(data.train_images, data.content_side)[:, :27, :27], images[:20, 1:, 1:])
+    assert (data.frame.content_height, data.frame.content_width) == (28, 28)
+    np.testing.assert_array_equal(data.train_images[:, 0, 2:29, 2:29], images[:20, 1:, 1:])
+
+
+def test_tables_of_validation_and_test_images_are_such_parts_and_evaluate_may_be_absent(
+    tmp_path: Path, images: np.ndarray, labels: np.ndarray
+) -> None:
+    for name, part in (("val", slice(20, 25)), ("test", slice(25, 29)), ("train", slice(0, 20))):
+        write_csv(tmp_path, images[part], labels[part])
+        (tmp_path / "train.csv").rename(tmp_path / f"{name}.csv")
+    (tmp_path / "evaluate.csv").unlink()
+    data = ingest(tmp_path, make_settings(source="csv"), CLASSES)
+    assert [row["part"] for row in data.samples] == ["train"] * 20 + ["validation"] * 5 + ["test"] * 4
+    assert data.samples[20]["file"] == "val.csv:2"
+    np.testing.assert_array_equal(data.train_labels, labels[:25])
+    np.testing.assert_array_equal(data.test_labels, labels[25:29])
+    assert len(data.unlabelled_images) == 0
+
+
+def split_table(path: Path, parts: list[str], name: str = "train.csv") -> None:
+    rows = [f"{name}:{row},{part}" for row, part in enumerate(parts, 2)]
+    path.write_text("\n".join(["id,part", *rows]) + "\n")
+
+
+def test_a_table_of_parts_gives_the_split(tmp_path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    write_csv(tmp_path, images[:20], labels[:20])
+    split_table(tmp_path / "split.csv", ["test", "val", "train", "validation"] * 5)
+    data = ingest(tmp_path, make_settings(source="csv"), CLASSES, "split.csv")
+    order = [*range(2, 20, 4), *sorted([*range(1, 20, 4), *range(3, 20, 4)]), *range(0, 20, 4)]
+    assert [row["file"] for row in data.samples[:20]] == [f"train.csv:{row + 2}" for row in order]
+    assert [row["part"] for row in data.samples[:20]] == ["train"] * 5 + ["validation"] * 10 + ["test"] * 5
+    np.testing.assert_array_equal(np.concatenate([data.train_labels, data.test_labels]), labels[order])
+    np.testing.assert_array_equal(data.test_images[:, 0, 2:30, 2:30], images[:20:4])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "split.csv: No such file or directory; put the table of split.file there"),
+        ("id;part\na;train\n", "expected the columns id and part, separated by a comma"),
+        ("id,part\ntrain.csv:2,tests\n", "line 2: unknown part 'tests'; choose from train, validation, test"),
+        (
+            "id,part\ntrain.csv:2,train\n",
+            "19 labelled images have no row, such as train.csv:3, train.*; add them",
+        ),
+        ("id,part\na,train\na,test\n", "2 rows have the id 'a'"),
+        (["train"] * 21, "1 IDs are of no labelled image, such as 'train.csv:22'"),
+        (["test"] * 20, "no image has the part train; there is nothing to train on"),
+    ],
+)
+def test_a_table_of_parts_that_does_not_fit_is_refused(
+    tmp_path: Path, images: np.ndarray, labels: np.ndarray, content: str | list[str] | None, complaint: str
+) -> None:
+    write_csv(tmp_path, images[:20], labels[:20])
+    if isinstance(content, str):
+        (tmp_path / "split.csv").write_text(content)
+    elif content:
+        split_table(tmp_path / "split.csv", content)
+    with pytest.raises(InputError, match=complaint):
+        ingest(tmp_path, make_settings(source="csv"), CLASSES, "split.csv")
+
+
+def test_idx_files_are_found_under_the_names_of_unpacking_programs(own_files: Path) -> None:
+    for path in list((own_files / "idx").iterdir()):
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    data = ingest(own_files, make_settings(sha256={}), CLASSES)
+    assert data.samples[0]["file"] == "train-images.idx3-ubyte:0"
+
+
+def test_idx_files_of_four_dimensions_are_in_colour(tmp_path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    colors = np.stack([images[:40], images[40:80], images[80:120]], axis=1)
+    (tmp_path / "idx").mkdir()
+    for name in ("train", "t10k"):
+        write_idx(tmp_path / f"idx/{name}-images-idx4-ubyte", colors)
+        write_idx(tmp_path / f"idx/{name}-labels-idx1-ubyte", labels[:40])
+    data = ingest(tmp_path, make_settings(sha256={}), CLASSES)
+    np.testing.assert_array_equal(data.train_images[:, :, 2:30, 2:30], colors)
+    assert data.frame.channels == 3
+
+
+def test_labels_from_one_make_no_class_of_zero(own_files: Path, labels: np.ndarray) -> None:
+    """As in the letters of EMNIST."""
+    write_idx(own_files / "idx/train-labels-idx1-ubyte.gz", labels + 1)
+    overwrite_labels(own_files, [*range(1, 11)] * 10)
+    data = ingest(own_files, make_settings(sha256={}), None)
+    assert data.classes == [str(number) for number in range(1, 11)]
+    np.testing.assert_array_equal(data.train_labels, labels)
+    with pytest.raises(InputError, match="labels are from 1: set `classes: null`, or subtract 1 from each label"):
+        ingest(own_files, make_settings(sha256={}), CLASSES)

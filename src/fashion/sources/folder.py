@@ -87,14 +87,17 @@ def list_entries(folder: Path, expected: str) -> list[Path]:
     return sorted(paths)
 
 
-def name_some(paths: list[Path]) -> str:
-    """Name the first few of some files, and count the others.
+def describe_skipped(paths: list[Path]) -> str:
+    """Say how many files are skipped, and name the first few.
 
-    >>> name_some([Path("a.txt"), Path("b.txt")])
-    'a.txt, b.txt'
+    >>> describe_skipped([Path("a.txt"), Path("b.txt")])
+    '2 files are skipped, since they are no images: a.txt, b.txt'
     """
     named = ", ".join(path.name for path in paths[:MAX_NAMED])
-    return f"{named} and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else named
+    more = f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else ""
+    if len(paths) == 1:
+        return f"1 file is skipped, since it is no image: {named}"
+    return f"{len(paths):,} files are skipped, since they are no images: {named}{more}"
 
 
 def find_in_folders(folder: Path, settings: IngestSettings, classes: list[str] | None) -> RawData:
@@ -118,7 +121,7 @@ def find_in_folders(folder: Path, settings: IngestSettings, classes: list[str] |
     for path in unlabelled:
         check_file_name(path, is_id=True)
     samples = [Sample(path.name, str(path.relative_to(folder)), None, "unlabelled") for path in unlabelled]
-    notes = [f"{len(skipped):,} files are skipped, since they are not images: {name_some(skipped)}"] if skipped else []
+    notes = [describe_skipped(skipped)] if skipped else []
     labelled = parts["train"].joined(parts["validation"])
     return RawData(labelled, parts["test"], Images(samples, unlabelled), classes, notes)
 

@@ -140,12 +140,16 @@ def describe_copies(pairs: Sequence[tuple[Sample, Facts]]) -> list[str]:
         if first.part != "test":
             known += [f"{first.file} = {sample.file}" for sample in group if sample.label is None]
     sentences = (
-        (contradictory, "exact copies of images with another class; one of the two labels is wrong"),
-        (leaked, "exact copies of images in another part, which makes figures too good"),
-        (repeated, "exact copies of images of the same class"),
-        (known, "unlabelled images that are also among the labelled ones; results on them say little"),
+        (contradictory, "image is", "images are", "also there with another class; one of the two is wrong"),
+        (leaked, "image is", "images are", "also in another part, which makes figures too good"),
+        (repeated, "image is", "images are", "there more than once in the same class"),
+        (known, "unlabelled image is", "unlabelled images are", "also labelled; results on such images say little"),
     )
-    return [f"{len(found):,} images are {sentence}: {some(found)}" for found, sentence in sentences if found]
+    return [
+        f"{count(found, singular, plural)} {sentence}: {some(found)}"
+        for found, singular, plural, sentence in sentences
+        if found
+    ]
 
 
 def count(items: Sequence, singular: str, plural: str) -> str:

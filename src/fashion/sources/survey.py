@@ -25,7 +25,7 @@ ALIKE = 1.25  # ratio of two images' proportions, height to width, up to which t
 MIN_SHARE_ALIKE = 0.9  # of images that are alike: then arrays have their proportions, else they are square
 COLOR_TOLERANCE = 4  # levels between channels of a grey image that was saved as a colour JPEG
 OPAQUE = 128  # alpha from which a pixel is of the image, and not of what is behind it
-PERCENTILES = (0.0001, 0.9999)  # of all levels: a few hot pixels do not decide the range
+IGNORED = 0.0001, 10  # share of the darkest and brightest pixels, and at least so many: hot ones decide no range
 MAX_SAMPLED = 256  # rows and columns of an image that are looked at for its range of levels
 MAX_NAMED = 3  # faulty files that a message describes; it counts the others
 
@@ -155,7 +155,7 @@ def survey_arrays(arrays: Iterable[np.ndarray]) -> Survey:
         count, channels, height, width = images.shape
         sides = [images[:, :, 0], images[:, :, -1], images[:, :, 1:-1, 0], images[:, :, 1:-1, -1]]
         borders = np.median(np.concatenate(sides, axis=2), axis=2)
-        pixels = images.reshape(count, -1)
+        pixels = images.reshape(count, channels * height * width)
         colored = [channels == 3 and bool(np.ptp(image, axis=0).max() > COLOR_TOLERANCE) for image in images]
         facts += [
             Facts(
@@ -214,7 +214,8 @@ def decide_levels(counts: np.ndarray) -> list[int]:
     total = np.cumsum(counts)
     if not total[-1]:
         return [0, 255]
-    low, high = (int(np.searchsorted(total, share * total[-1], side="left")) for share in PERCENTILES)
+    ignored = min(max(IGNORED[0] * total[-1], IGNORED[1]), total[-1] // 2)
+    low, high = (int(np.searchsorted(total, rank, side="right")) for rank in (ignored, total[-1] - ignored - 1))
     if high > MAX_LEVEL // 2:
         return [0, MAX_LEVEL]
     return [low, max(high, low + 1, 256)]  # see `scale_levels` for 256
