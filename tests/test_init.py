@@ -16,6 +16,7 @@ from fashion.errors import InputError
 from fashion.init import SOURCES, write_params
 from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
+from fashion.sources.raw_data import VALIDATION
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_folder_of_images_is_described(
     assert "found 26 labelled images of 3 classes, 5 to be labelled; 28x28 pixels" in output
     assert "in colour" in output
     assert "boot (1)" in output, "a class too small"
-    assert "copies of images with another class" in output
+    assert "train/shirt/copy.png" in output, "a copy in another class"
     assert output.endswith(f"next:\n  dvc add {raw}/train {raw}/evaluate\n  make repro\n")
     params = settings_of(project)
     assert (params.ingest.source, params.split.scheme) == ("folder", "fractions")
@@ -118,6 +119,11 @@ def test_idx_files_beside_their_folder_are_refused_with_the_place_for_them(proje
     shutil.copy(DATA / "train-images-idx3-ubyte.gz", project / "data/raw/train-images.idx3-ubyte.gz")
     with pytest.raises(InputError, match="train-images.idx3-ubyte.gz: IDX files belong .* put all four into .*raw/idx"):
         write_params(project, None, force=False)
+
+
+def test_all_names_of_given_validation_images_are_known() -> None:
+    assert set(VALIDATION) < set(SOURCES["folder"])
+    assert {f"{name}.csv" for name in VALIDATION} < set(SOURCES["csv"])
 
 
 def test_what_lies_in_raw_and_is_not_used_is_named(project: Path, raw: Path, capsys: pytest.CaptureFixture) -> None:

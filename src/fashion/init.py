@@ -5,15 +5,11 @@ from pathlib import Path
 
 from fashion.errors import InputError
 from fashion.files import write_text
-from fashion.settings.ingest import IngestSettings
-from fashion.settings.parsing import load_yaml
-from fashion.sources.ingest import describe_raw
-from fashion.sources.raw_data import VALIDATION
 
 TEMPLATE = Path(__file__).with_name("own_images.yaml")
 SOURCES = {  # files or folders in data/raw by source: the first one identifies the source, the others are optional
-    "folder": ("train", *VALIDATION, "test", "evaluate"),
-    "csv": ("train.csv", *(f"{name}.csv" for name in VALIDATION), "test.csv", "evaluate.csv"),
+    "folder": ("train", "val", "validation", "test", "evaluate"),
+    "csv": ("train.csv", "val.csv", "validation.csv", "test.csv", "evaluate.csv"),
     "idx": ("idx",),
 }
 OFFICIAL_TEST = {"folder": "test", "csv": "test.csv", "idx": "idx"}  # what has the official test set, by source
@@ -50,6 +46,11 @@ def write_params(project: Path, source: str | None, *, force: bool) -> None:
 
 def print_images(raw: Path, source: str) -> None:
     """Print what the images of a source are, what their owner should know, and what else lies in data/raw."""
+    # Here, since the command `fashion` runs without the packages of the pipeline, too.
+    from fashion.settings.ingest import IngestSettings
+    from fashion.settings.parsing import load_yaml
+    from fashion.sources.ingest import describe_raw
+
     settings = IngestSettings.model_validate(load_yaml(TEMPLATE)["ingest"] | {"source": source})
     summary, *notes = describe_raw(raw, settings)
     print(f"found {summary}")
