@@ -133,7 +133,7 @@ def predict(arguments: argparse.Namespace) -> None:
         print(f"predict: {len(predictions.images)} images labelled in {arguments.output}")
     if predictions.skipped:
         count, first = len(predictions.skipped), predictions.skipped[0]
-        print(f"skipped {count} files that are no images, the first {first}", file=sys.stderr)
+        print(f"skipped files that are no images: {count}, the first {first}", file=sys.stderr)
     named = zip(predictions.images, predictions.out_of_distribution, strict=True)
     outliers = [name for name, is_outlier in named if is_outlier]
     if outliers:
@@ -163,6 +163,7 @@ def csv_rows(predictions: "Predictions", *, probabilities: bool) -> Iterator[lis
 def info(arguments: argparse.Namespace) -> None:
     """Describe a model file: `fashion info`."""
     from fashion.classifier.model_file import load
+    from fashion.sources.image_file import MAX_LEVEL
 
     classifier = load(arguments.model)
     frame = classifier.frame
@@ -172,7 +173,8 @@ def info(arguments: argparse.Namespace) -> None:
     smaller = "enlarged" if frame.enlarge else "padded"
     print(f"images       {color}, {size} (height x width); larger ones are shrunk, smaller ones {smaller}")
     print(f"background   {', '.join(map(str, frame.background))}")
-    print(f"levels       {frame.levels[0]} to {frame.levels[1]}, of images of more than 8 bits a channel")
+    low, high = frame.levels if frame.levels[1] > 255 else (0, MAX_LEVEL)
+    print(f"levels       0 to 255; in images of more than 8 bits {low:,} to {high:,} become these")
     print(f"views        test-time augmentation: {classifier.test_time_augmentation}")
     print(f"classes      {len(classifier.classes)}: {', '.join(classifier.classes)}")
     print(f"temperature  {classifier.temperature:.3f}")

@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_name(model: Path, tmp_pa
     for name, message in {
         "nothing.png": "no such file or folder",
         "empty": "no images in this folder",
-        "notes": "no images in this folder; 1 files are no images, the first .*notes/a.txt",
+        "notes": "no images in this folder; files that are no images: 1, the first .*notes/a.txt",
         "cut.npy": "not an array that NumPy can read",
         "archive.npy": "not an array that NumPy can read",
         "long.csv": "unknown column 'xxx",
@@ -255,6 +255,16 @@ def fashion(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
     )
+
+
+def test_a_model_is_used_without_the_packages_of_the_pipeline(tmp_path: Path) -> None:
+    code = (
+        "import sys, fashion.cli, fashion.inference.predict, fashion.inference.export; "
+        "print({'dvc', 'jinja2', 'matplotlib', 'pandas', 'requests', 'ruamel.yaml', 'sklearn'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.stdout == "set()\n", result.stderr
 
 
 def test_predict_writes_a_table(model: Path, images: np.ndarray, tmp_path: Path) -> None:
@@ -317,7 +327,7 @@ def test_a_folder_has_the_images_that_ingest_would_take_and_names_what_is_skippe
     assert predictions.skipped == [f"{folder}/list.csv", f"{folder}/more/notes.txt"]
     result = fashion(tmp_path, "predict", "folder", "--model", model.name)
     assert result.returncode == 0
-    assert "skipped 2 files that are no images, the first folder/list.csv\n" in result.stderr
+    assert "skipped files that are no images: 2, the first folder/list.csv\n" in result.stderr
     assert len(result.stdout.splitlines()) == 8
 
 
@@ -347,7 +357,7 @@ def test_info_describes_a_model(model: Path, color_model: Path, tmp_path: Path) 
         "family       whitened_cnn",
         "images       grey, 28x28 pixels (height x width); larger ones are shrunk, smaller ones padded",
         "background   0\n",
-        "levels       0 to 255",
+        "levels       0 to 255; in images of more than 8 bits 0 to 65,535 become these",
         "shift_and_flip",
         "classes      10: 0, 1, 2",
         "fp32",

@@ -146,7 +146,7 @@ def find_in_folder(folder: Path) -> ImageList:
             (images if is_input(path) else skipped).append(path)
     names, skipped_names = ([printable_name(path) for path in paths] for paths in (images, skipped))
     if not images:
-        found = f"; {len(skipped)} files are no images, the first {skipped_names[0]}" if skipped else ""
+        found = f"; files that are no images: {len(skipped)}, the first {skipped_names[0]}" if skipped else ""
         raise InputError(f"{printable_name(folder)}: no images in this folder{found}; give tables and arrays by name")
     return ImageList(names, images, skipped_names)
 
