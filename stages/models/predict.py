@@ -17,14 +17,14 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     configure_torch(params.finetune.threads)
-    samples = pd.read_csv(paths.INGESTED / "samples.csv", dtype=str, keep_default_na=False)
+    ids = read_array(paths.INGESTED / "unlabelled_ids.npy")
     classifier, about = load(paths.model(FINAL)), read_json(paths.ABOUT)
     logits = classifier.logits(read_array(paths.images(paths.INGESTED, "unlabelled")), select_device())
     log_probabilities = classifier.calibrated_log_probabilities(logits)
     labels = log_probabilities.argmax(1).numpy()
     results = pd.DataFrame(
         {
-            "ID": samples.loc[samples["part"] == "unlabelled", "id"].to_numpy(),
+            "ID": ids,
             "label": labels,
             "confidence": log_probabilities.exp().amax(1).numpy(),
             "out_of_distribution": np.where(classifier.out_of_distribution(logits).numpy(), "yes", ""),
