@@ -108,6 +108,12 @@ def test_nested_folders_are_classes_if_the_settings_say_so(tmp_path: Path, image
         read(tmp_path)
 
 
+def test_a_folder_among_images_to_be_labelled_is_refused(raw: Path) -> None:
+    (raw / "evaluate/more").mkdir()
+    with pytest.raises(InputError, match="evaluate/more: a folder among images; move its images up, or remove it"):
+        read(raw)
+
+
 def test_files_of_any_name_whose_content_is_an_image_are_read_and_others_are_skipped_and_named(
     raw: Path, images: np.ndarray
 ) -> None:

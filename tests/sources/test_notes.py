@@ -1,5 +1,7 @@
 """Say what the owner of the images should know."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +105,26 @@ def test_files_of_several_frames_are_named_once(raw: Path, images: np.ndarray) -
     assert notes_of(raw) == [
         "3 files have several frames; the first is read: train/a/movie.gif, train/a/phone.jpg, train/a/stack.tif"
     ]
+
+
+def test_transparent_images_are_counted_with_the_background_that_they_show(raw: Path, images: np.ndarray) -> None:
+    save(np.stack([np.zeros_like(images[100, 0]), images[100, 0]], -1), raw / "train/a/glyph.png")
+    assert notes_of(raw, background=255) == ["1 of 25 images have transparent parts, which show the background, 255"]
+
+
+def test_a_png_of_16_bits_a_channel_in_colour_is_said_to_lose_the_lower_8(raw: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 65536, (28, 28, 3))
+    (raw / "train/a/deep.png").write_bytes(deep_png(levels))
+    assert "1 images have 16 bits a channel in colour or with alpha, of which the upper 8 are read" in notes_of(raw)
+
+
+def deep_png(levels: np.ndarray) -> bytes:
+    """Write a PNG of 16 bits a channel, which Pillow cannot."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, _ = levels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -32,16 +32,17 @@ def is_input(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES or is_image(path)
 
 
-def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
+def list_images(folder: Path, *, way_out: str = "move its images up, or remove it") -> tuple[list[Path], list[Path]]:
     """List the images of a folder by name, and its files that are no images, which are skipped.
 
-    Files of operating systems are in neither list. InputError if the folder is empty, or has anything but files.
+    Files of operating systems are in neither list. InputError if the folder is empty, or has anything but files;
+    way_out: what to do with a folder.
     """
     images: list[Path] = []
     others: list[Path] = []
     for path in list_entries(folder, "images"):
         if path.is_dir():
-            raise InputError(f"{path}: a folder among images; move its images up, or set ingest.classes_from to nested")
+            raise InputError(f"{path}: a folder among images; {way_out}")
         if not path.is_file():
             raise InputError(f"{path}: not a file; remove it")
         (images if is_input(path) else others).append(path)
@@ -66,7 +67,9 @@ def list_classes(folder: Path, *, nested: bool = False) -> tuple[dict[str, list[
             inner, others = list_classes(path, nested=True)
             classes |= {f"{path.name}/{name}": images for name, images in inner.items()}
         else:
-            classes[path.name], others = list_images(path)
+            classes[path.name], others = list_images(
+                path, way_out="move its images up, or set ingest.classes_from to nested"
+            )
         skipped += others
     return classes, skipped
 
@@ -83,7 +86,7 @@ def list_entries(folder: Path, expected: str) -> list[Path]:
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}; make it readable") from None
     if not paths:
-        raise InputError(f"{folder}: empty; put {expected} there")
+        raise InputError(f"{folder}: empty; put {expected} there, or remove it")
     return sorted(paths)
 
 

@@ -42,6 +42,7 @@ def describe(raw: RawData, survey: Survey, frame: Frame) -> list[str]:
         *describe_color(training, facts, frame),
         *describe_depth(training, facts, frame),
         *describe_sizes(pairs, frame),
+        *describe_transparency(facts, frame),
         *describe_contents(pairs, frame),
         *describe_classes(raw),
         *describe_copies(pairs),
@@ -66,11 +67,14 @@ def describe_color(training: Sequence[Facts], facts: Sequence[Facts], frame: Fra
 
 
 def describe_depth(training: Sequence[Facts], facts: Sequence[Facts], frame: Frame) -> list[str]:
-    deep = sum(fact.deep for fact in facts)
+    deep, cut = sum(fact.deep for fact in facts), sum(fact.cut_to_8_bits for fact in facts)
+    notes = []
+    if cut:
+        notes.append(f"{cut:,} images have 16 bits a channel in colour or with alpha, of which the upper 8 are read")
     if not deep:
-        return []
+        return notes
     low, high = frame.levels if frame.levels[1] > 255 else (0, 65535)
-    notes = [f"{deep:,} images have more than 8 bits a pixel: their levels {low:,} to {high:,} become 0 to 255 in all"]
+    notes += [f"{deep:,} images have more than 8 bits a pixel: their levels {low:,} to {high:,} become 0 to 255 in all"]
     if deep < len(facts):
         notes.append(
             f"{deep:,} images have more than 8 bits a pixel and {len(facts) - deep:,} have 8, which keep their levels; "
@@ -89,12 +93,23 @@ def describe_sizes(pairs: Sequence[tuple[Sample, Facts]], frame: Frame) -> list[
     return [f"{len(shrunk):,} of {len(pairs):,} images are larger than {size} pixels and are shrunk: {some(shrunk)}"]
 
 
+def describe_transparency(facts: Sequence[Facts], frame: Frame) -> list[str]:
+    transparent = sum(fact.transparent for fact in facts)
+    if not transparent:
+        return []
+    level = ", ".join(map(str, frame.background))
+    return [f"{transparent:,} of {len(facts):,} images have transparent parts, which show the background, {level}"]
+
+
 def describe_contents(pairs: Sequence[tuple[Sample, Facts]], frame: Frame) -> list[str]:
     """Say which images have almost no contrast, or are almost black, after their levels are scaled."""
     flat, dark = [], []
     for sample, fact in pairs:
         ends = np.array([fact.darkest, fact.brightest])
-        darkest, brightest = (scale_levels(ends, frame.levels) if fact.deep else ends).astype(int)
+        ends = scale_levels(ends, frame.levels) if fact.deep else ends
+        if fact.transparent:  # the background is seen, too
+            ends = np.append(ends, np.mean(frame.background))
+        darkest, brightest = int(ends.min()), int(ends.max())
         if brightest < DARK:
             dark.append(sample)
         elif brightest - darkest < FLAT:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 from tqdm import tqdm
 
 from fashion.errors import InputError
@@ -27,6 +28,7 @@ COLOR_TOLERANCE = 4  # levels between channels of a grey image that was saved as
 OPAQUE = 128  # alpha from which a pixel is of the image, and not of what is behind it
 IGNORED = 0.0001, 10  # share of the darkest and brightest pixels, and at least so many: hot ones decide no range
 MAX_SAMPLED = 256  # rows and columns of an image that are looked at for its range of levels
+MAX_THREADS = min(os.cpu_count() or 1, 8)  # each has an image of up to `MAX_PIXELS` in memory
 MAX_NAMED = 3  # faulty files that a message describes; it counts the others
 
 
@@ -34,9 +36,10 @@ MAX_NAMED = 3  # faulty files that a message describes; it counts the others
 class Facts:
     """What is known of an image before it is fitted to a frame. Sizes in pixels, levels as in the file.
 
-    digest: of the pixels; equal for equal images. deep: whether it has more than 8 bits. border: median of the opaque
-    border, by channel; None if the border is transparent. visible: mean level of the opaque part. darkest, brightest:
-    levels that 1% of the pixels are below and above.
+    digest: of the pixels; equal for equal images. deep: whether it has more than 8 bits. cut_to_8_bits: whether it has
+    16 bits a channel in colour, of which Pillow reads the upper 8. transparent: whether any part is. border: median of
+    the opaque border, by channel; None if most of the border is transparent. visible: mean level of the opaque part.
+    darkest, brightest: levels that 1% of the opaque pixels are below and above.
     """
 
     height: int
@@ -45,7 +48,9 @@ class Facts:
     digest: bytes
     colored: bool
     deep: bool
+    cut_to_8_bits: bool
     several_frames: bool
+    transparent: bool
     border: tuple[float, ...] | None
     visible: float
     darkest: float
@@ -91,7 +96,7 @@ def for_each(function: Callable[[Path], T], paths: Sequence[Path], description: 
             return error
 
     # Threads share Python's filters of warnings: those that `open_image` restores must be these.
-    with warnings.catch_warnings(action="ignore"), ThreadPool() as pool:
+    with warnings.catch_warnings(action="ignore"), ThreadPool(MAX_THREADS) as pool:
         yield from tqdm(
             pool.imap(call, paths),
             desc=description,
@@ -119,33 +124,50 @@ def examine(path: Path) -> tuple[Facts, np.ndarray | None]:
     """Give the facts of an image file, and how often each level occurs if it has more than 8 bits."""
     with open_image(path) as opened:
         (height, width), mode, several_frames = shape_of(opened), opened.mode, getattr(opened, "is_animated", False)
+        cut_to_8_bits = not mode.startswith("I") and ";16" in str([tile.args for tile in getattr(opened, "tile", ())])
         opened.draft(None, (2 * MAX_SIDE,) * 2)
         image = decode(opened)
-        deep, pixels = image.mode == "I", np.atleast_3d(np.asarray(image))
-    opaque = np.ones(pixels.shape[:2], bool)
+    pixels, opaque = np.atleast_3d(np.asarray(image)), None
     if image.mode in ("LA", "RGBA"):
-        opaque, pixels = pixels[..., -1] >= OPAQUE, pixels[..., :-1]
-    border = np.zeros_like(opaque)
-    border[[0, -1]] = border[:, [0, -1]] = True
-    border_pixels = pixels[border & opaque]
-    step = max(max(opaque.shape) // MAX_SAMPLED, 1)
-    sample = pixels[::step, ::step][opaque[::step, ::step]].mean(1)
-    sample = sample if len(sample) else np.zeros(1)
-    darkest, brightest = np.percentile(sample, (1, 99))
+        pixels, opaque = pixels[..., :-1], pixels[..., -1] >= OPAQUE
+    border = around(pixels)
+    opaque_border = border if opaque is None else border[around(opaque)]
+    step = max(max(image.size) // MAX_SAMPLED, 1)
+    sample = pixels[::step, ::step].mean(2).ravel()
+    if opaque is not None:
+        sample = sample[opaque[::step, ::step].ravel()]
+    darkest, brightest = np.percentile(sample, (1, 99)) if len(sample) else (0, 0)
     facts = Facts(
         height=height,
         width=width,
         mode=mode,
         digest=hashlib.blake2b(repr((image.mode, image.size)).encode() + image.tobytes(), digest_size=16).digest(),
-        colored=pixels.shape[2] == 3 and bool((np.ptp(pixels, axis=2)[opaque] > COLOR_TOLERANCE).any()),
-        deep=deep,
+        colored=image.mode in ("RGB", "RGBA") and has_color(image),
+        deep=image.mode == "I",
+        cut_to_8_bits=cut_to_8_bits,
         several_frames=several_frames,
-        border=tuple(np.median(border_pixels, axis=0)) if 2 * len(border_pixels) >= border.sum() else None,
-        visible=float(sample.mean()),
+        transparent=opaque is not None and not opaque.all(),
+        border=tuple(np.median(opaque_border, axis=0)) if 2 * len(opaque_border) >= len(border) else None,
+        visible=float(sample.mean()) if len(sample) else 0.0,
         darkest=float(darkest),
         brightest=float(brightest),
     )
-    return facts, np.bincount(pixels.ravel(), minlength=MAX_LEVEL + 1) if deep else None
+    return facts, np.bincount(pixels.ravel(), minlength=MAX_LEVEL + 1) if facts.deep else None
+
+
+def around(pixels: np.ndarray) -> np.ndarray:
+    """Give the pixels along the border of an image of H x W, or H x W x C, as N, or N x C."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+
+
+def has_color(image: Image.Image) -> bool:
+    """Tell whether channels of an RGB or RGBA image differ where it is opaque; Pillow's C code takes a millisecond."""
+    if image.mode == "RGBA":
+        mask = image.getchannel("A").point([0] * OPAQUE + [255] * (256 - OPAQUE))
+        image = Image.composite(image.convert("RGB"), Image.new("RGB", image.size), mask)
+    red, green, blue = image.split()
+    spreads = (ImageChops.difference(*pair).getextrema()[1] for pair in ((red, green), (green, blue), (red, blue)))
+    return any(spread > COLOR_TOLERANCE for spread in spreads)  # type: ignore[operator]
 
 
 def survey_arrays(arrays: Iterable[np.ndarray]) -> Survey:
@@ -165,7 +187,9 @@ def survey_arrays(arrays: Iterable[np.ndarray]) -> Survey:
                 digest=hashlib.blake2b(image.tobytes(), digest_size=16).digest(),
                 colored=has_color,
                 deep=False,
+                cut_to_8_bits=False,
                 several_frames=False,
+                transparent=False,
                 border=tuple(border),
                 visible=0.0,
                 darkest=float(darkest),
