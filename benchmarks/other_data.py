@@ -1,4 +1,4 @@
-"""Compare the test accuracy of the final model with that of five scikit-learn classifiers, on six data sets.
+"""Compare the test accuracy of the final model with that of five scikit-learn classifiers, on eight data sets.
 
 python -m benchmarks.other_data                           all data sets
 python -m benchmarks.other_data --data "digits, 8x8"      one data set; the results of the others are kept
@@ -7,20 +7,26 @@ python -m benchmarks.other_data --final                   only the final model; 
 The final model has the settings that `make init` writes. It is trained on 80% of the labelled images; the other 20%
 select its best epoch. The parameters of each classifier are chosen by cross-validation on at most 5,000 labelled
 images, and it is then fitted to all. All are tested on the same images. Each data set is drawn with three seeds, except
-all of Fashion-MNIST, where only the final model depends on the seed.
-Needs data/ingested: run `dvc repro ingest` first. Writes benchmarks/other_data.json and a table of
-docs/your_own_data.md.
+all of Fashion-MNIST, where only the final model depends on the seed. The two data sets in colour are fetched: emoji
+from the npm registry (emoji-datasource-twitter, CC-BY 4.0), icons from Debian's archive (oxygen-icon-theme, LGPL); on
+them, the final model is also trained on the same images in grey.
+Needs data/ingested: run `dvc repro ingest` first; and npm and apt-get for emoji and icons. Writes
+benchmarks/other_data.json and a table of docs/your_own_data.md.
 """
 
 import argparse
+import atexit
 import functools
 import json
 import os
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +41,18 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from fashion.classifier.device import select_device
+from fashion.classifier.preparation import crop
 from fashion.files import read_array, read_json, with_section
 from fashion.images.split import split
 from fashion.init import TEMPLATE
 from fashion.params import Params, check
+from fashion.settings.image_size import chosen_size
 from fashion.settings.parsing import load_yaml
 from fashion.settings.split import SplitSettings
-from fashion.sources.resizing import choose_side, resize_and_pad_all
+from fashion.sources.frame import Frame
+from fashion.sources.image_file import read_image
+from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
+from fashion.sources.survey import decide_frame, survey_files
 from fashion.training.train import LabelledImages, TrainingData, train_classifier
 
 ROOT = Path(__file__).parents[1]
@@ -61,9 +72,9 @@ CLASSIFIERS: dict[str, tuple[Any, dict[str, list]]] = {
 
 @dataclass
 class Data:
-    """Labelled images and test images, uint8 of N x side x side, without margin.
+    """Labelled images and test images, uint8 of N x C x side x side, without margin.
 
-    mirror: whether an image mirrored left to right has the same class.
+    mirror: whether an image mirrored left to right has the same class. background: of each channel.
     """
 
     images: np.ndarray
@@ -71,12 +82,13 @@ class Data:
     test_images: np.ndarray
     test_labels: np.ndarray
     mirror: bool = False
+    background: tuple[int, ...] = (0,)
 
 
 def digits(seed: int) -> Data:
     bunch = datasets.load_digits()
     images = np.rint(bunch.images * 255 / bunch.images.max()).astype(np.uint8)
-    return hold_out_test(images, bunch.target, seed)
+    return hold_out_test(images[:, None], bunch.target, seed)
 
 
 def photographs(seed: int) -> Data:
@@ -89,7 +101,7 @@ def photographs(seed: int) -> Data:
         grid = cropped.reshape(rows, PATCH_SIDE, columns, PATCH_SIDE).swapaxes(1, 2)
         patches.append(grid.reshape(-1, PATCH_SIDE, PATCH_SIDE))
         labels += [number] * rows * columns
-    return hold_out_test(np.concatenate(patches), np.array(labels), seed, mirror=True)
+    return hold_out_test(np.concatenate(patches)[:, None], np.array(labels), seed, mirror=True)
 
 
 def fashion(seed: int, *, count: int | None = None) -> Data:
@@ -98,11 +110,64 @@ def fashion(seed: int, *, count: int | None = None) -> Data:
     images, labels, test_images, test_labels = (
         read_array(folder / f"{part}_{array}.npy") for part in ("train", "test") for array in ("images", "labels")
     )
-    margin = (images.shape[1] - read_json(folder / "about.json")["content"]) // 2
-    content = slice(margin, images.shape[1] - margin)
+    frame = Frame.model_validate(read_json(folder / "about.json")["frame"])
+    images, test_images = (crop(part, [frame.content_height, frame.content_width]) for part in (images, test_images))
     drawn = draw_stratified(labels, count or len(labels), seed)
-    return Data(
-        images[drawn][:, content, content], labels[drawn], test_images[:, content, content], test_labels, mirror=True
+    return Data(images[drawn], labels[drawn], test_images, test_labels, mirror=True)
+
+
+def emoji(seed: int) -> Data:
+    """Read Twitter's emoji, of 64 x 64 pixels with transparency, in the nine categories of Unicode.
+
+    Skin-tone variants are left out: copies in other colours would be on both sides of the split.
+    """
+    folder = fetched("emoji", ("npm", "pack", "emoji-datasource-twitter@16.0.0"), ("tar", "-xzf")) / "package"
+    listed = [entry for entry in read_json(folder / "emoji.json") if entry["category"] != "Component"]
+    paths = [folder / "img/twitter/64" / entry["image"] for entry in listed]
+    return hold_out_files(paths, [entry["category"] for entry in listed], seed)
+
+
+def icons(seed: int) -> Data:
+    """Read KDE's Oxygen icons, of 32 x 32 pixels with transparency, in nine classes of 12 to 629 images."""
+    folder = fetched("icons", ("apt-get", "download", "oxygen-icon-theme"), ("dpkg-deb", "-x"))
+    paths = [
+        path
+        for path in sorted((folder / "usr/share/icons/oxygen/base/32x32").glob("*/*.png"))
+        if path.parent.name != "animations" and not path.is_symlink()  # two images; other names of the same images
+    ]
+    return hold_out_files(paths, [path.parent.name for path in paths], seed)
+
+
+@functools.cache
+def fetched(name: str, download: tuple[str, ...], unpack: tuple[str, ...]) -> Path:
+    """Download a package into a temporary folder, once, and unpack it there."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    atexit.register(shutil.rmtree, folder)
+    subprocess.run(download, cwd=folder, check=True, capture_output=True)
+    package = next(folder.iterdir())
+    subprocess.run([*unpack, package, *([folder] if unpack[0] == "dpkg-deb" else [])], cwd=folder, check=True)
+    return folder
+
+
+def hold_out_files(paths: list[Path], classes: list[str], seed: int) -> Data:
+    """Read image files as `ingest` does, with the settings of `make init`, and hold out 20% of each class."""
+    survey = survey_files(paths, len(paths))
+    frame = decide_frame(survey, len(paths), load_template().ingest)
+    images = np.stack([resize_and_pad(read_image(path, frame), frame) for path in paths])
+    data = hold_out_test(images, np.unique(classes, return_inverse=True)[1], seed)
+    return replace(data, background=tuple(frame.background))
+
+
+def in_grey(data: Data) -> Data:
+    def convert(images: np.ndarray) -> np.ndarray:
+        return np.stack([np.asarray(Image.fromarray(image.transpose(1, 2, 0)).convert("L"))[None] for image in images])
+
+    background = convert(np.array(data.background, np.uint8).reshape(1, 3, 1, 1))
+    return replace(
+        data,
+        images=convert(data.images),
+        test_images=convert(data.test_images),
+        background=(int(background[0, 0, 0, 0]),),
     )
 
 
@@ -129,6 +194,8 @@ DATA: dict[str, Callable[[int], Data]] = {
     "Fashion-MNIST, 1,000": functools.partial(fashion, count=1000),
     "Fashion-MNIST, 5,000": functools.partial(fashion, count=5000),
     ALL_FASHION: fashion,
+    "emoji in colour, 64x64": emoji,
+    "icons in colour, 32x32": icons,
 }
 
 
@@ -140,7 +207,9 @@ def main() -> None:
     rows = read_json(RESULTS) if RESULTS.exists() else {}
     for name in arguments.data or list(DATA):
         classifiers = [] if arguments.final and name in rows else list(CLASSIFIERS)
-        rows[name] = rows.get(name, {}) | {key: [] for key in ("images", "seconds", "final", *classifiers)}
+        rows[name] = rows.get(name, {}) | {
+            key: [] for key in ("images", "seconds", "final", "final in grey", *classifiers)
+        }
         for seed in SEEDS:
             data = DATA[name](seed)
             rows[name]["images"] = [len(data.labels), len(data.test_labels)]
@@ -148,6 +217,9 @@ def main() -> None:
             rows[name]["final"].append(accuracy)
             rows[name]["seconds"].append(round(seconds, 1))
             print(f"{name}, seed {seed}: final model {accuracy:.4f} in {seconds:.0f} s", flush=True)
+            if data.images.shape[1] == 3:
+                rows[name]["final in grey"].append(train_final_model(in_grey(data), seed)[0])
+                print(f"{name}, seed {seed}: final model in grey {rows[name]['final in grey'][-1]:.4f}", flush=True)
             for classifier in classifiers:
                 if name == ALL_FASHION and seed != SEEDS[0]:
                     continue  # the same images give the same classifier
@@ -164,22 +236,28 @@ def write(rows: dict[str, Any]) -> None:
 def train_final_model(data: Data, seed: int) -> tuple[float, float]:
     """Train the final model as its stage does; give its test accuracy, and the seconds that the training took."""
     params = load_template()
-    side = choose_side([data.images.shape[1:]])
-    images, test_images = (resize_and_pad_all(part, side, enlarge=True) for part in (data.images, data.test_images))
+    channels, height, width = data.images.shape[1:]
+    height, width = chosen_size(height, width)
+    frame = Frame.model_validate(
+        {"channels": channels, "height": height, "width": width, "background": list(data.background)}
+        | {"content_height": height, "content_width": width, "enlarge": True}
+    )
+    images, test_images = (resize_and_pad_all(part, frame) for part in (data.images, data.test_images))
     classes = [str(number) for number in range(data.labels.max() + 1)]
     settings = SplitSettings.model_validate(params.split.model_dump() | {"scheme": "official", "random_state": seed})
     parts = split(data.labels, settings, classes=classes, has_test=True)
     model = params.model.model_copy(update={"mirror": data.mirror})
     started = time.perf_counter()
     classifier, _ = train_classifier(
-        model.at_size(model.size).for_images(len(parts.train), side),
+        model.at_size(model.size).for_images(len(parts.train), height, width),
         params.finetune.model_copy(update={"seed": seed}),
         TrainingData(
             LabelledImages(images[parts.train], data.labels[parts.train]),
             LabelledImages(images[parts.validation], data.labels[parts.validation]),
             classes,
+            frame,
         ),
-        views=model.allowed_views(),
+        test_time_augmentation=model.allowed_augmentation(),
     )
     seconds = time.perf_counter() - started
     predicted = classifier.log_probabilities(test_images, select_device()).argmax(1).numpy()
@@ -207,11 +285,13 @@ def fit_classifier(data: Data, name: str) -> float:
 
 
 def table(rows: dict[str, Any]) -> str:
-    names = ["final model", *CLASSIFIERS]
+    names = ["final model", "in grey", *CLASSIFIERS]
     text = f"| data | labelled | test | {' | '.join(names)} | seconds |\n| --- |{' --: |' * (len(names) + 3)}\n"
     for data, row in rows.items():
-        means = [statistics.mean(row[name]) for name in ("final", *CLASSIFIERS)]
-        cells = [f"**{mean:.4f}**" if mean == max(means) else f"{mean:.4f}" for mean in means]
+        means = [
+            statistics.mean(row[name]) if row.get(name) else 0 for name in ("final", "final in grey", *CLASSIFIERS)
+        ]
+        cells = [f"**{mean:.4f}**" if mean == max(means) else f"{mean:.4f}" if mean else "" for mean in means]
         labelled, test = row["images"]
         text += (
             f"| {data} | {labelled:,} | {test:,} | {' | '.join(cells)} | {statistics.median(row['seconds']):.0f} |\n"
