@@ -1,14 +1,40 @@
 """Section `ingest`: raw files, and the size, colour and background of the images made from them."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, WrapValidator
 
 from fashion.settings.fields import Side, Strict
 
 Level = Annotated[int, Field(ge=0, le=255)]
-Color = Annotated[list[Level], Field(min_length=3, max_length=3)]
+
+
+def expect(description: str) -> WrapValidator:
+    """Describe all choices of a setting of several types in one message, in place of one for each type."""
+
+    def check(value: Any, validate: Callable[[Any], Any]) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            raise ValueError(f"expected {description}") from None
+
+    return WrapValidator(check)
+
+
 FrameSide = Annotated[Side, Field(ge=4)]
+FrameSize = Annotated[
+    Literal["auto"] | FrameSide | Annotated[list[FrameSide], Field(min_length=2, max_length=2)],
+    expect("auto, pixels a side from 4 to 1024, or [height, width]"),
+]
+Background = Annotated[
+    Literal["auto"] | Level | Annotated[list[Level], Field(min_length=3, max_length=3)],
+    expect("auto, a level from 0 to 255, or a list of three, of red, green and blue"),
+]
+Shape = Annotated[
+    Annotated[list[Side], Field(min_length=2, max_length=3)] | None,
+    expect("null, [height, width], or [height, width, channels]"),
+]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -45,9 +71,9 @@ class IngestSettings(Strict):
     source: Literal["folder", "csv", "idx"]
     classes_from: Literal["top", "nested"] = "top"
     color: Literal["auto", "gray", "rgb"] = "auto"
-    background: Literal["auto"] | Level | Color = "auto"
-    image_size: Literal["auto"] | FrameSide | Annotated[list[FrameSide], Field(min_length=2, max_length=2)] = "auto"
+    background: Background = "auto"
+    image_size: FrameSize = "auto"
     fit: Literal["pad", "resize"] = "resize"
-    shape: Annotated[list[Side], Field(min_length=2, max_length=3)] | None = None
+    shape: Shape = None
     sha256: Checksums = Checksums()
     mirrors: list[Annotated[str, Field(pattern="^https://[!-~]+$")]] = Field(default_factory=list)

@@ -1,10 +1,22 @@
 """Section `split`: training, validation and test images."""
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 from fashion.settings.fields import Count, Fraction, NonNegativeInt, Strict
+
+
+def check_path(name: str) -> str:
+    """Raise ValueError unless `name` is the path of a table below a folder."""
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts or path.suffix != ".csv":
+        raise ValueError("expected the path of a .csv file below data/raw, such as split.csv")
+    return name
+
+
+TablePath = Annotated[str, AfterValidator(check_path)]
 
 
 class SplitSettings(Strict):
@@ -22,7 +34,7 @@ class SplitSettings(Strict):
     """
 
     scheme: Literal["official", "fractions"]
-    file: Annotated[str, Field(pattern=r"^[^/\\:][^\\:]*\.csv$")] | None = None
+    file: TablePath | None = None
     random_state: NonNegativeInt
     validation: Count | Fraction
     test_fraction: Fraction

@@ -123,8 +123,9 @@ def summarize(faults: Sequence[str]) -> str:
 def examine(path: Path) -> tuple[Facts, np.ndarray | None]:
     """Give the facts of an image file, and how often each level occurs if it has more than 8 bits."""
     with open_image(path) as opened:
-        (height, width), mode, several_frames = shape_of(opened), opened.mode, getattr(opened, "is_animated", False)
-        cut_to_8_bits = not mode.startswith("I") and ";16" in str([tile.args for tile in getattr(opened, "tile", ())])
+        mode, several_frames = opened.mode, getattr(opened, "is_animated", False)
+        layouts = [tile.args for tile in getattr(opened, "tile", ())]  # of the file, until it is decoded
+        height, width = shape_of(opened)
         opened.draft(None, (2 * MAX_SIDE,) * 2)
         image = decode(opened)
     pixels, opaque = np.atleast_3d(np.asarray(image)), None
@@ -144,7 +145,7 @@ def examine(path: Path) -> tuple[Facts, np.ndarray | None]:
         digest=hashlib.blake2b(repr((image.mode, image.size)).encode() + image.tobytes(), digest_size=16).digest(),
         colored=image.mode in ("RGB", "RGBA") and has_color(image),
         deep=image.mode == "I",
-        cut_to_8_bits=cut_to_8_bits,
+        cut_to_8_bits=";16" in str(layouts) and image.mode != "I",
         several_frames=several_frames,
         transparent=opaque is not None and not opaque.all(),
         border=tuple(np.median(opaque_border, axis=0)) if 2 * len(opaque_border) >= len(border) else None,
