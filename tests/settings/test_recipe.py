@@ -17,39 +17,44 @@ def model() -> FinalModel:
 
 def test_many_images_of_28_pixels_do_not_change_the_settings(model: FinalModel) -> None:
     for num_images in (REFERENCE_IMAGES, 50_000):
-        assert model.for_images(num_images, 28) == model
+        assert model.for_images(num_images, 28, 28) == model
 
 
 @pytest.mark.parametrize("num_images", [200, 1000, 5000])
 def test_fewer_images_get_as_many_steps_with_smaller_batches_and_lower_learning_rates(
     model: FinalModel, num_images: int
 ) -> None:
-    adapted = model.for_images(num_images, 28)
+    adapted = model.for_images(num_images, 28, 28)
     reference, phase = model.phases["main"], adapted.phases["main"]
     steps = phase.max_epochs * num_images / adapted.batch_size
     assert steps == pytest.approx(reference.max_epochs * REFERENCE_IMAGES / model.batch_size, rel=0.05)
     assert adapted.batch_size < model.batch_size
     assert phase.lr / reference.lr == pytest.approx((adapted.batch_size / model.batch_size) ** 0.5)
-    assert phase.pruning is None
+    assert phase.sample_pruning is None
     assert phase.validate_every == phase.max_epochs
 
 
 def test_the_batch_size_has_a_minimum(model: FinalModel) -> None:
-    assert model.for_images(10, 28).batch_size == MIN_BATCH_SIZE
+    assert model.for_images(10, 28, 28).batch_size == MIN_BATCH_SIZE
 
 
 def test_shifts_and_cutouts_keep_their_proportion_to_the_image(model: FinalModel) -> None:
-    augmentation = model.for_images(50_000, 56).phases["main"].augmentation
+    augmentation = model.for_images(50_000, 56, 56).phases["main"].augmentation
     assert augmentation is not None
     assert (augmentation.shift, augmentation.cutout) == (4, 12)
 
 
-def test_large_images_get_fewer_epochs(model: FinalModel) -> None:
-    assert model.for_images(50_000, 64).phases["main"].max_epochs == model.phases["main"].max_epochs / 2
+def test_shifts_and_cutouts_of_rectangular_images_follow_the_side_of_a_square_of_their_area(model: FinalModel) -> None:
+    assert model.for_images(50_000, 112, 28) == model.for_images(50_000, 56, 56)
+
+
+def test_larger_images_have_the_epochs_and_learning_rates_of_small_ones(model: FinalModel) -> None:
+    large, small = (model.for_images(1000, side, side).phases["main"] for side in (224, 28))
+    assert (large.max_epochs, large.lr) == (small.max_epochs, small.lr)
 
 
 def test_the_corruption_of_the_model_replaces_that_of_all_phases(model: FinalModel) -> None:
-    corruption = Corruption(share=0.5, noise=30.0)
+    corruption = Corruption(share=0.5, max_noise_std=30.0)
     changed = model.model_copy(update={"corruption": corruption}).at_size("large")
     assert [phase.augmentation.corruption for phase in changed.phases.values() if phase.augmentation] == [
         corruption
@@ -57,7 +62,7 @@ def test_the_corruption_of_the_model_replaces_that_of_all_phases(model: FinalMod
 
 
 def test_a_model_without_corruption_keeps_that_of_its_phases(model: FinalModel) -> None:
-    own = Corruption(share=0.2, contrast=0.5)
+    own = Corruption(share=0.2, min_contrast=0.5)
     main, finetune = model.phases.values()
     phases = {
         "main": main.model_copy(update={"augmentation": Augmentation(corruption=own)}),
@@ -68,14 +73,14 @@ def test_a_model_without_corruption_keeps_that_of_its_phases(model: FinalModel) 
 
 
 def test_a_corruption_without_any_kind_is_refused() -> None:
-    with pytest.raises(ValidationError, match="give at least one of rotation, contrast, noise"):
+    with pytest.raises(ValidationError, match="give at least one of max_rotation, min_contrast, max_noise_std"):
         Corruption(share=0.3)
 
 
-@pytest.mark.parametrize(("mirror", "views"), [(True, "six"), (False, "three")])
-def test_images_are_flipped_and_mirrored_views_are_used_only_if_mirror_is_true(
-    model: FinalModel, mirror: bool, views: str
+@pytest.mark.parametrize(("mirror", "augmentation"), [(True, "shift_and_flip"), (False, "shift")])
+def test_images_are_flipped_in_training_and_prediction_only_if_mirror_is_true(
+    model: FinalModel, mirror: bool, augmentation: str
 ) -> None:
     changed = model.model_copy(update={"mirror": mirror}).at_size("large")
     assert {phase.augmentation.flip for phase in changed.phases.values() if phase.augmentation} == {mirror}
-    assert changed.allowed_views() == views
+    assert changed.allowed_augmentation() == augmentation

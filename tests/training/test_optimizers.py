@@ -11,7 +11,7 @@ from fashion.training.optimizers import Lookahead, make_optimizer, make_schedule
 
 
 def test_biases_have_their_own_learning_rate_and_weight_decay() -> None:
-    phase = Phase(optimizer="sgd", lr=0.1, weight_decay=0.01, bias_rate=4, max_epochs=1)
+    phase = Phase(optimizer="sgd", lr=0.1, weight_decay=0.01, bias_lr_multiplier=4, max_epochs=1)
     weights, biases = make_optimizer(phase, nn.Linear(3, 2)).param_groups
     assert [weights["lr"], weights["weight_decay"]] == [0.1, 0.01]
     assert [biases["lr"], biases["weight_decay"]] == pytest.approx([0.4, 0.0025])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fashion.settings.model import Pruning
+from fashion.settings.model import SamplePruning
 from fashion.training.pruning import Pruner
 
 EPOCHS = 8
@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def pruner() -> Pruner:
     """A pruner of 100 examples; the loss of each is its index."""
-    pruner = Pruner(Pruning(easy=0.8, drop=0.5, full=0.25), 100, EPOCHS, torch.Generator().manual_seed(0), CPU)
+    pruner = Pruner(SamplePruning(easy_share=0.8, drop_rate=0.5, unpruned_tail=0.25), 100, EPOCHS, torch.Generator().manual_seed(0), CPU)
     pruner.record_losses(torch.arange(100), torch.arange(100.0))
     return pruner
 

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -129,6 +130,8 @@ def valid_keys(schema: Any, path: Sequence[int | str]) -> list[str]:
             schema = schema.model_fields[part].annotation if part in schema.model_fields else None
         else:  # a list or a mapping: the type of its values is the last argument
             schema = get_args(schema)[-1] if get_args(schema) else None
+        if NoneType in get_args(schema):  # the type of a setting that may be null
+            schema = get_args(schema)[0]
     return list(schema.model_fields) if is_settings(schema) else []
 
 
