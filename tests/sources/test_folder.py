@@ -245,3 +245,35 @@ def test_missing_and_empty_folders_are_refused_with_the_way_out(tmp_path: Path) 
     (tmp_path / "train").mkdir()
     with pytest.raises(InputError, match="train: empty; put a folder for each class"):
         read(tmp_path)
+
+
+def test_a_set_of_12_bits_in_16_keeps_its_levels_and_the_order_of_brightness(
+    tmp_path: Path, images: np.ndarray
+) -> None:
+    for number in range(20):
+        save(
+            images[number].astype(np.uint16) * (8 + number % 2 * 8), tmp_path / f"train/{'ab'[number % 2]}/{number}.tif"
+        )
+    data = read(tmp_path)
+    dim, bright = data.train_images[data.train_labels == 0], data.train_images[data.train_labels == 1]
+    assert len(np.unique(dim)) > 100
+    assert dim.max() == pytest.approx(128, abs=3)
+    assert bright.max() == 255
+
+
+def test_a_float_image_is_refused_with_a_remedy_that_keeps_one_scale(raw: Path, images: np.ndarray) -> None:
+    save(images[0] / np.float32(255), raw / "train/class 0/float.tif")
+    with pytest.raises(
+        InputError, match="float.tif: has floating-point levels; scale all images over one range, the same"
+    ):
+        read(raw)
+
+
+def test_dark_glyphs_on_transparency_are_not_all_black(tmp_path: Path, images: np.ndarray) -> None:
+    for number in range(6):
+        glyph = np.stack([np.zeros_like(images[number]), images[number]], -1)
+        save(glyph, tmp_path / f"train/{'ab'[number % 2]}/{number}.png")
+    data = read(tmp_path)
+    assert data.frame.background == [255]
+    expected = 255 - images[[0, 2, 4, 1, 3, 5]].astype(int)
+    np.testing.assert_allclose(data.train_images[:, 0], expected, atol=1)

@@ -270,6 +270,7 @@ def test_labels_from_one_make_no_class_of_zero(own_files: Path, labels: np.ndarr
     overwrite_labels(own_files, [*range(1, 11)] * 10)
     data = ingest(own_files, make_settings(sha256={}), None)
     assert data.classes == [str(number) for number in range(1, 11)]
+    assert "labels are from 1 to 10; the 10 that occur are the classes" in data.notes
     np.testing.assert_array_equal(data.train_labels, labels)
     with pytest.raises(InputError, match="labels are from 1: set `classes: null`, or subtract 1 from each label"):
         ingest(own_files, make_settings(sha256={}), CLASSES)

@@ -75,12 +75,13 @@ def test_a_drawn_test_set_leaves_the_official_one_unused_and_says_so(
     assert_rows_describe_arrays(images)
 
 
-def test_a_table_gives_all_parts(project: Path, images: np.ndarray) -> None:
+@pytest.mark.parametrize("scheme", ["official", "fractions"])
+def test_a_table_gives_all_parts_under_any_scheme(project: Path, images: np.ndarray, scheme: str) -> None:
     parts = ["train", "validation", "test"]
     files = sorted((project / "data/raw/train").glob("*/*.png"))
     rows = [f"{path.parent.name}/{path.name},{parts[number % 3]}" for number, path in enumerate(files)]
     (project / "data/raw/split.csv").write_text("\n".join(["id,part", *rows]))
-    run(make_params(file="split.csv"))
+    run(make_params(file="split.csv", scheme=scheme))
     assert_rows_describe_arrays(images)
     assert len(np.load("data/split/train_images.npy")) == 16
     assert len(np.load("data/split/test_images.npy")) == 16 + 9

@@ -30,18 +30,20 @@ def split(
     """Draw images of every class for each part; InputError if there are too few, in total or of a class.
 
     labels: of N. classes: names, by label. has_test: whether there is an official test set. parts: of N; images that
-    have the part `validation` are the validation images, and none are drawn; None if no image has it.
+    have the part `validation` are the validation images, and none are drawn; None if no image has it. An official test
+    set is kept if the scheme is `official`, or if a table gives the parts.
     """
+    official = settings.scheme == "official" or (settings.file is not None and has_test)
     given = np.array([part == "validation" for part in parts or ()], bool)
-    if settings.scheme == "official" and not has_test:
+    if official and not has_test:
         raise InputError(
             "params.yaml: split.scheme: official, but there are no test images; put them into data/raw/test (or "
             "test.csv), or set it to fractions"
         )
     if given.any():
-        return split_with_given_validation(labels, given, settings, classes)
+        return split_with_given_validation(labels, given, settings, classes, official=official)
     counts = np.bincount(labels, minlength=len(classes))
-    if settings.scheme == "official":
+    if official:
         return split_with_official_test(labels, counts, settings, classes)
     if settings.validation_fraction >= 1 - settings.test_fraction:
         raise InputError(
@@ -61,15 +63,15 @@ def split(
 
 
 def split_with_given_validation(
-    labels: np.ndarray, given: np.ndarray, settings: SplitSettings, classes: list[str]
+    labels: np.ndarray, given: np.ndarray, settings: SplitSettings, classes: list[str], *, official: bool
 ) -> SplitIndices:
-    """Keep the validation images that are given, and draw test images of each class if the scheme is `fractions`.
+    """Keep the validation images that are given, and draw test images of each class.
 
-    given: whether each image is one for validation, N booleans.
+    given: whether each image is one for validation, N booleans. official: keep the official test set, and draw none.
     """
     train, validation = np.flatnonzero(~given), np.flatnonzero(given)
     counts = np.bincount(labels[train], minlength=len(classes))
-    if settings.scheme == "official":
+    if official:
         check_class_counts(counts, classes, minimum=1, purpose="for training")
         return SplitIndices(train, validation, None)
     check_class_counts(counts, classes, minimum=2, purpose="one each for training and test")

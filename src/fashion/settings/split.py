@@ -26,7 +26,7 @@ class SplitSettings(Strict):
     `fractions` draws test and validation images of each class from all images except the official test set.
     Validation images that are given (data/raw/val, or `file`) are kept by both.
     file: a table below data/raw with the columns `id` and `part`, which gives the part of each labelled image: train,
-    validation or test, the official test set; null draws the parts.
+    validation or test, the official test set, which is then kept by both schemes; null draws the parts.
     random_state: the seed of the draws.
     validation: number of validation images, or their fraction (official).
     test_fraction, validation_fraction: fractions of each class (fractions).

@@ -123,7 +123,7 @@ def find_in_folders(folder: Path, settings: IngestSettings, classes: list[str] |
         skipped += others
     for path in unlabelled:
         check_file_name(path, is_id=True)
-    samples = [Sample(path.name, str(path.relative_to(folder)), None, "unlabelled") for path in unlabelled]
+    samples = [Sample(path.name, path.relative_to(folder).as_posix(), None, "unlabelled") for path in unlabelled]
     notes = [describe_skipped(skipped)] if skipped else []
     labelled = parts["train"].joined(parts["validation"])
     return RawData(labelled, parts["test"], Images(samples, unlabelled), classes, notes)
@@ -140,7 +140,7 @@ def make_images(folder: Path, part: str, by_class: dict[str, list[Path]], classe
     for label, name in enumerate(classes):
         for path in by_class.get(name, []):
             check_file_name(path, is_id=False)
-            samples.append(Sample(f"{name}/{path.name}", str(path.relative_to(folder)), label, part))
+            samples.append(Sample(f"{name}/{path.name}", path.relative_to(folder).as_posix(), label, part))
             paths.append(path)
     return Images(samples, paths)
 

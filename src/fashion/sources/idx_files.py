@@ -40,9 +40,14 @@ def find_in_idx(folder: Path, settings: IngestSettings, classes: list[str] | Non
     check_images_and_labels(paths[0], train_images, paths[1], train_labels)
     check_images_and_labels(paths[2], test_images, paths[3], test_labels)
     check_same_shape(paths[2], test_images, paths[0], train_images)
+    notes = []
     if classes is None:  # a number without images, as 0 in labels from 1, is no class
         numbers = np.union1d(train_labels, test_labels)
         classes = check_class_names(folder, [str(number) for number in numbers], None)
+        if numbers[-1] >= len(numbers):
+            notes.append(
+                f"labels are from {numbers[0]} to {numbers[-1]}; the {len(numbers)} that occur are the classes"
+            )
         train_labels, test_labels = np.searchsorted(numbers, train_labels), np.searchsorted(numbers, test_labels)
     check_class_names(folder, classes, classes)
     check_labels(paths[1], train_labels, len(classes))
@@ -51,7 +56,7 @@ def find_in_idx(folder: Path, settings: IngestSettings, classes: list[str] | Non
     labelled = make_rows(train_name, train_images, train_labels, "labelled", first=0)
     test = make_rows(test_name, test_images, test_labels, "test", first=0)
     unlabelled = [Sample(str(row), sample.file, None, "unlabelled") for row, sample in enumerate(test.samples)]
-    return RawData(labelled, test, Images(unlabelled, test_images), classes)
+    return RawData(labelled, test, Images(unlabelled, test_images), classes, notes)
 
 
 def find_idx(folder: Path, settings: IngestSettings) -> list[Path]:

@@ -13,8 +13,8 @@ from fashion.sources.survey import Facts, Survey
 
 MAX_NAMED = 3  # images or classes that a sentence names
 FEW = 10  # labelled images of a class; its figures say little with fewer
-FLAT = 8  # levels between the darkest and the brightest 1% of a nearly flat image
-DARK = 32  # level that 99% of the pixels of a nearly black image are below
+FLAT = 8  # levels between the darkest and the brightest pixels of a nearly flat image
+DARK = 32  # level that the brightest pixels of a nearly black image are below
 
 
 def summarize_data(raw: RawData, survey: Survey, frame: Frame) -> str:

@@ -39,7 +39,7 @@ class Facts:
     digest: of the pixels; equal for equal images. deep: whether it has more than 8 bits. cut_to_8_bits: whether it has
     16 bits a channel in colour, of which Pillow reads the upper 8. transparent: whether any part is. border: median of
     the opaque border, by channel; None if most of the border is transparent. visible: mean level of the opaque part.
-    darkest, brightest: levels that 1% of the opaque pixels are below and above.
+    darkest, brightest: levels that one in a thousand opaque pixels are below and above.
     """
 
     height: int
@@ -137,7 +137,7 @@ def examine(path: Path) -> tuple[Facts, np.ndarray | None]:
     sample = pixels[::step, ::step].mean(2).ravel()
     if opaque is not None:
         sample = sample[opaque[::step, ::step].ravel()]
-    darkest, brightest = np.percentile(sample, (1, 99)) if len(sample) else (0, 0)
+    darkest, brightest = np.percentile(sample, (0.1, 99.9)) if len(sample) else (0, 0)
     facts = Facts(
         height=height,
         width=width,
