@@ -1,10 +1,11 @@
-"""A small system, and what tests of the training do with it."""
+"""Colour images, a small system, and what tests of the training do with them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
 from fashion.classifier.preparation import Preparation
@@ -16,11 +17,26 @@ from fashion.training.trainer import Examples, Trainer
 CLASSES = [str(number) for number in range(10)]
 
 
+def colour_tiles(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut photographs of a temple and a flower into tiles: uint8 of N x 3 x height x width, and their labels, 0 or 1.
+
+    The labels alternate.
+    """
+    images, labels = [], []
+    photographs = load_sample_images().images
+    for top in range(0, photographs[0].shape[0] - height + 1, height):
+        for left in range(0, photographs[0].shape[1] - width + 1, width):
+            for label, photograph in enumerate(photographs):
+                images.append(photograph[top : top + height, left : left + width].transpose(2, 0, 1))
+                labels.append(label)
+    return np.stack(images), np.array(labels, np.uint8)
+
+
 def make_system(**changes: object) -> System:
     small = {
         "family": "cnn",
         "arguments": {"channels": [8], "kernels": [3], "dropout": 0.2, "hidden": [16]},
-        "images": "split",
+        "image_folder": "split",
         "input": {"size": 28, "scaling": "unit"},
         "batch_size": 32,
         "phases": {"adam": {"optimizer": "adam", "lr": 0.01, "max_epochs": 3}},
@@ -49,7 +65,7 @@ def make_trainer(
     examples = Examples(torch.tensor(images), torch.tensor(labels, dtype=torch.int64))
     return Trainer(
         model=model,
-        prepare=Preparation(size=28, mean=0.0, std=255.0),
+        prepare=Preparation(size=[28, 28], mean=[0.0], std=[255.0]),
         train=examples,
         validation=examples,
         batch_size=batch_size,

@@ -104,7 +104,8 @@ class RandomAugmentation:
         """Rotate each image about its centre, by -`max_degrees` for a strength of 0 to `max_degrees` for 1."""
         angles = (2 * strengths - 1) * math.radians(max_degrees)
         cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(len(images))
-        matrices = torch.stack([cos, -sin, zero, sin, cos, zero], 1).view(-1, 2, 3).to(images.device)
+        ratio = images.shape[2] / images.shape[3]  # coordinates go from -1 to 1 along both sides, however long
+        matrices = torch.stack([cos, -sin * ratio, zero, sin / ratio, cos, zero], 1).view(-1, 2, 3).to(images.device)
         grid = affine_grid(matrices, [len(images), 1, *images.shape[2:]], align_corners=False)
         rotated = [
             grid_sample(plane - level, grid, align_corners=False) + level
