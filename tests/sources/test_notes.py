@@ -80,8 +80,8 @@ def test_the_range_of_deep_images_is_said_and_that_others_have_8_bits(raw: Path,
     for number in range(3):
         save(images[100 + number, 0].astype(np.uint16) * 16, raw / f"train/a/deep {number}.png")
     low, mixed = notes_of(raw)
-    assert low.startswith("3 images have more than 8 bits a pixel: their levels 0 to 4,0")
-    assert "3 images have more than 8 bits a pixel and 24 have 8, which keep their levels" in mixed
+    assert low == "images with more than 8 bits a pixel, whose levels 0 to 4,080 become 0 to 255: 3"
+    assert mixed.startswith("the other 24 images have 8 bits and keep their levels; save all in the same way")
 
 
 def test_images_without_contrast_are_named(raw: Path) -> None:
@@ -115,7 +115,7 @@ def test_transparent_images_are_counted_with_the_background_that_they_show(raw: 
 def test_a_png_of_16_bits_a_channel_in_colour_is_said_to_lose_the_lower_8(raw: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 65536, (28, 28, 3))
     (raw / "train/a/deep.png").write_bytes(deep_png(levels))
-    assert "1 images have 16 bits a channel in colour or with alpha, of which the upper 8 are read" in notes_of(raw)
+    assert "images with 16 bits a channel, in colour or with alpha, of which the upper 8 are read: 1" in notes_of(raw)
 
 
 def deep_png(levels: np.ndarray) -> bytes:

@@ -58,7 +58,7 @@ def describe_color(training: Sequence[Facts], facts: Sequence[Facts], frame: Fra
     if frame.channels == 1 and in_all:
         reason = "" if in_training else ", as all training images are grey"
         return [f"{in_all:,} of {len(facts):,} images are in colour and are converted to grey{reason}"]
-    if frame.channels == 3 and in_training < len(training):
+    if frame.channels == 3 and in_training < len(training) / 2:
         return [
             f"{in_training:,} of {len(training):,} labelled images are in colour; if colour says nothing about the "
             "class, set `ingest.color: gray`"
@@ -70,15 +70,15 @@ def describe_depth(training: Sequence[Facts], facts: Sequence[Facts], frame: Fra
     deep, cut = sum(fact.deep for fact in facts), sum(fact.cut_to_8_bits for fact in facts)
     notes = []
     if cut:
-        notes.append(f"{cut:,} images have 16 bits a channel in colour or with alpha, of which the upper 8 are read")
+        notes.append(f"images with 16 bits a channel, in colour or with alpha, of which the upper 8 are read: {cut:,}")
     if not deep:
         return notes
     low, high = frame.levels if frame.levels[1] > 255 else (0, 65535)
-    notes += [f"{deep:,} images have more than 8 bits a pixel: their levels {low:,} to {high:,} become 0 to 255 in all"]
+    notes.append(f"images with more than 8 bits a pixel, whose levels {low:,} to {high:,} become 0 to 255: {deep:,}")
     if deep < len(facts):
         notes.append(
-            f"{deep:,} images have more than 8 bits a pixel and {len(facts) - deep:,} have 8, which keep their levels; "
-            "save all in the same way if they should be alike"
+            f"the other {len(facts) - deep:,} images have 8 bits and keep their levels; save all in the same way if "
+            "they should be alike"
         )
     if not any(fact.deep for fact in training):
         notes.append("no training image has more than 8 bits, but images of the test set or to be labelled have")
