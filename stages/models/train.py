@@ -53,7 +53,8 @@ def train(run: str, system: System, settings: TrainSettings, augmentation: TestT
         frame=read_frame(),
         calibration=LabelledImages(validation.images[::step], validation.labels[::step]),
     )
-    progress = TrainingProgress(run)
+    epochs = {name: settings.max_epochs or phase.max_epochs for name, phase in system.phases.items()}
+    progress = TrainingProgress(run, epochs=epochs)
     checkpoint = Checkpoint(paths.checkpoint(run), progress.log)
     try:
         classifier, history = train_classifier(

@@ -25,12 +25,14 @@ class InputSettings(Strict):
     """How images are prepared for a network.
 
     size: pixels of the longer side; `auto` takes the content of the images, without their margin. Margin beyond `size`
-    is cropped, and images of another size are resized to it.
+    is cropped, and images of another size are resized to it. at_most: `auto` shrinks images to this longer side; a
+    network with linear layers would have too many weights for large images.
     scaling: `pixels` keeps 0 to 255, `unit` divides by 255, `standard` gives the training images mean 0 and standard
     deviation 1.
     """
 
     size: Side | Literal["auto"]
+    at_most: Side | None = None
     scaling: Scaling
 
     def input_size(self, height: int, width: int) -> list[int]:
@@ -38,10 +40,13 @@ class InputSettings(Strict):
 
         `auto` enlarges small images: the shorter side has `MIN_SIDE` pixels or more.
         """
-        if self.size == "auto":
-            factor = enlarged_side(min(height, width)) // min(height, width)
-            return [height * factor, width * factor]
-        return [max(1, round(self.size * length / max(height, width))) for length in (height, width)]
+        longer, side = max(height, width), self.size
+        if side == "auto":
+            if self.at_most is None or longer <= self.at_most:
+                factor = enlarged_side(min(height, width)) // min(height, width)
+                return [height * factor, width * factor]
+            side = self.at_most
+        return [max(1, round(side * length / longer)) for length in (height, width)]
 
 
 class Corruption(Strict):
