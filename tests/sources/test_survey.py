@@ -45,6 +45,7 @@ def size_of(frame: Frame) -> tuple[int, int, int, int]:
         ([(100, 51), (101, 50), (99, 49)], (50, 100, 50, 100)),
         ([(300, 4)] * 10, (20, 224, 4, 224)),
         ([(32, 32)] * 9 + [(500, 500)], (32, 32, 32, 32)),
+        ([(32, 32)] * 5 + [(40, 40)] * 5, (40, 40, 40, 40)),
     ],
 )
 def test_the_size_is_the_median_height_and_width_of_images_of_like_proportions_and_else_a_square(

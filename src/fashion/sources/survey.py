@@ -277,9 +277,9 @@ def decide_size(training: Sequence[Facts], settings: IngestSettings) -> tuple[in
     shapes = np.array([(facts.height, facts.width) for facts in training])
     proportions = np.log(shapes[:, 0] / shapes[:, 1])
     if np.mean(np.abs(proportions - np.median(proportions)) <= math.log(ALIKE)) >= MIN_SHARE_ALIKE:
-        height, width = np.median(shapes, axis=0).round().astype(int)
+        height, width = np.quantile(shapes, 0.5, axis=0, method="higher")  # the side of an image, no mean of two
     else:
-        height = width = int(np.median(shapes.max(1)).round())
+        height = width = np.quantile(shapes.max(1), 0.5, method="higher")
     return chosen_size(int(height), int(width))
 
 
