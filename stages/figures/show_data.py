@@ -8,7 +8,7 @@ import numpy as np
 from fashion.files import read_array, read_json, write_json
 from fashion.params import Params
 from fashion.results.figures import data
-from fashion.results.figures.style import save
+from fashion.results.figures.style import legible_classes, save
 from stages import paths
 from stages.entry import run_stage
 
@@ -16,21 +16,27 @@ PARTS = ("train", "validation", "test")
 
 
 def main(params: Params) -> None:
-    folder, classes = paths.PLOTS / "data", read_json(paths.ABOUT)["classes"]
+    folder, about = paths.PLOTS / "data", read_json(paths.ABOUT)
+    classes = about["classes"]
+    names = legible_classes(classes)
     images = read_array(paths.images(paths.SPLIT, "train"))
     labels = {part: np.asarray(read_array(paths.labels(paths.SPLIT, part))) for part in PARTS}
     unlabelled = len(read_array(paths.images(paths.INGESTED, "unlabelled")))
     labelled = {part: len(part_labels) for part, part_labels in labels.items()}
     copies = read_array(paths.images(paths.AUGMENTED, "train"))[: 4 * 8]  # four copies each of eight images
     figures = {
-        "samples.png": data.draw_samples(images, labels["train"], classes),
+        "samples.png": data.draw_samples(images, labels["train"], names),
         "split.svg": data.draw_split({**labelled, "unlabelled": unlabelled}, labelled),
         "pixels.svg": data.draw_pixels(images),
         "classes.svg": data.draw_classes(labels, classes),
-        "class_samples.png": data.draw_class_samples(images, labels["train"], classes),
+        "class_samples.png": data.draw_class_samples(images, labels["train"], names),
         "augmentation.png": data.draw_augmentation(copies, params.augment.crop),
     }
-    counts = {"images": {**labelled, "unlabelled": unlabelled}, "height": images.shape[1], "width": images.shape[2]}
+    counts = {
+        "images": {**labelled, "unlabelled": unlabelled},
+        **dict(zip(("channels", "height", "width"), images.shape[1:], strict=True)),
+        "notes": about["notes"],
+    }
     write_json(folder / "counts.json", counts)
     for name, figure in figures.items():
         save(figure, folder / name)

@@ -16,9 +16,9 @@ from stages import paths
 from stages.entry import PARAMS, run_stage
 
 FIGURES = {  # of plots/data that the report shows, with their descriptions
-    "samples.png": "Training images drawn by chance, each with the name of its class",
+    "samples.png": "Training images drawn by chance, as the networks get them, each with the name of its class",
     "classes.svg": "Images of each class in the training, validation and test parts, as a table and bars",
-    "pixels.svg": "Figures of the training pixels, the share of black ones and a histogram of all others",
+    "pixels.svg": "Levels of the training pixels: a table, shares of dark and bright ones, a histogram of the others",
     "augmentation.png": "The four copies of training images: original, flip, zoom, flipped zoom",
 }
 

@@ -6,9 +6,10 @@ comparison.py           one table of all systems, their learning curves, ROC cur
 seeds.py                mean and standard deviation over trainings with different seeds
 layers.py               the layers of a network as a table
 gallery.py              the confusion matrix and example images of the report
-palette.py              colours of figures and report, and whether images have a dark background
+palette.py              colours of figures and report
 
-figures/style.py        sizes, fonts and colours of all figures; image grids, tables, labels
+figures/style.py        sizes, fonts and colours of all figures; tables, labels
+figures/image_grid.py   images in a grid, with captions
 figures/data.py         samples, split, pixels, classes, augmentation
 figures/systems.py      learning curves and layers of one system
 figures/groups.py       systems side by side: losses, accuracies, parameters, sweeps of a setting

@@ -9,7 +9,8 @@ from fashion.results.metrics import apply_temperature, confusion_matrix, mistake
 COLUMNS = 32  # images in a row of the sprite sheet
 MAX_PER_CELL = 24  # images for a pair of actual and predicted class, highest confidence first
 MAX_MISTAKES = 60  # shown in the report, highest confidence first
-MAX_PIXELS = 1_500_000  # in the sprite sheet, which then takes 200 KB or less in git
+MAX_SIDE = 64  # pixels of an image in the sprite sheet; larger ones are shrunk
+MAX_BYTES = 1_500_000  # of the sprite sheet before it is compressed: to 200 KB in grey
 GREY_LEVELS = 16  # in the sprite sheet
 MAX_CLASSES = 30  # in the confusion matrix; of more classes, those with the most errors are shown
 
@@ -21,11 +22,11 @@ def most_confused_classes(counts: np.ndarray) -> np.ndarray:
 
 
 def build_gallery(
-    labels: np.ndarray, log_probabilities: np.ndarray, temperature: float, num_classes: int, image_pixels: int
+    labels: np.ndarray, log_probabilities: np.ndarray, temperature: float, num_classes: int, image_bytes: int
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Compute the confusion matrix and the reliability of predictions, and choose images to show.
 
-    temperature: the temperature that `log_probabilities` were scaled with. image_pixels: pixels of one image.
+    temperature: the temperature that `log_probabilities` were scaled with. image_bytes: of an image in the sheet.
     Returns a dict for JSON, and the indices of the chosen images in the order of the sprite sheet. In the dict, `cells`
     has a list of (position in the sheet, probability) for each "actual predicted" pair of class indices, and `gallery`
     the mistakes with the highest confidence.
@@ -40,7 +41,7 @@ def build_gallery(
     cells: dict[str, list[tuple[int, float]]] = {}
     for index in [*mistakes.tolist(), *correct.tolist()]:
         cell = cells.setdefault(f"{labels[index]} {predicted[index]}", [])
-        fits = index in positions or (len(positions) + 1) * image_pixels <= MAX_PIXELS
+        fits = index in positions or (len(positions) + 1) * image_bytes <= MAX_BYTES
         if len(cell) < MAX_PER_CELL and fits and labels[index] in shown and predicted[index] in shown:
             cell.append((positions.setdefault(index, len(positions)), round(float(confidence[index]), 4)))
     return {
@@ -55,8 +56,8 @@ def build_gallery(
             {
                 "number": index,
                 "actual": int(labels[index]),
-                "guess": int(predicted[index]),
-                "sure": confidence[index].item(),
+                "predicted": int(predicted[index]),
+                "confidence": confidence[index].item(),
             }
             for index in mistakes[:MAX_MISTAKES].tolist()
         ],
@@ -76,11 +77,18 @@ def reliability_bins(labels: np.ndarray, log_probabilities: np.ndarray) -> list[
     ]
 
 
-def sprite_sheet(images: np.ndarray, *, inverted: bool) -> np.ndarray:
-    """Put uint8 images, N x H x W, into one image of `GREY_LEVELS` grey levels, with `COLUMNS` of them in a row."""
-    count, height, width = images.shape
+def sprite_sheet(images: np.ndarray) -> np.ndarray:
+    """Put uint8 images, N x C x H x W, into one image with `COLUMNS` of them in a row.
+
+    Returns H x W of `GREY_LEVELS` grey levels for images of one channel, and H x W x 3 for colour.
+    """
+    count, channels, height, width = images.shape
     rows = max(1, -(-count // COLUMNS))
-    sheet = np.zeros((rows * COLUMNS, height, width), np.uint8)
-    sheet[:count] = 255 - images if inverted else images
-    sheet = (sheet.astype(np.uint16) * (GREY_LEVELS - 1) + 127) // 255 * 255 // (GREY_LEVELS - 1)
-    return sheet.astype(np.uint8).reshape(rows, COLUMNS, height, width).swapaxes(1, 2).reshape(rows * height, -1)
+    tiles = np.zeros((rows * COLUMNS, channels, height, width), np.uint8)
+    tiles[:count] = images
+    sheet = tiles.reshape(rows, COLUMNS, channels, height, width).transpose(0, 3, 1, 4, 2)
+    sheet = sheet.reshape(rows * height, COLUMNS * width, channels)
+    if channels == 3:
+        return sheet
+    grey = (sheet[..., 0].astype(np.uint16) * (GREY_LEVELS - 1) + 127) // 255 * 255 // (GREY_LEVELS - 1)
+    return grey.astype(np.uint8)

@@ -16,7 +16,9 @@ def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str])
     """Compute all metrics of a test.
 
     labels: N class indices. classes: names, by index.
-    A class without examples has no ROC AUC (None), and is left out of the macro means.
+    A class without examples has no ROC AUC (None), and is left out of the macro means. `largest_class_share` is the
+    accuracy of always predicting the most frequent class; `balanced_accuracy` is the accuracy if all classes were
+    equally frequent, the macro mean of the recalls.
     """
     predicted = log_probabilities.argmax(1)
     counts = confusion_matrix(labels, predicted, len(classes))
@@ -34,6 +36,8 @@ def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str])
             metrics[f"{average}_{key}"] = float(np.average(values, weights=weights))
     return {
         **metrics,
+        "balanced_accuracy": metrics["macro_recall"],
+        "largest_class_share": float(support.max() / support.sum()),
         "roc_auc": float(np.mean(defined_areas)) if defined_areas else None,
         "expected_calibration_error": calibration_error(labels, log_probabilities),
         "per_class": {

@@ -1,8 +1,6 @@
-"""The colours of figures and report, and whether images have a dark background."""
+"""The colours of figures and report."""
 
 from collections.abc import Iterable
-
-import numpy as np
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart too (https://jfly.uni-koeln.de/color).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -15,9 +13,3 @@ def assign_colours(names: Iterable[str]) -> dict[str, str]:
     {'cnn': '#0072B2', 'mlp': '#D55E00'}
     """
     return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(dict.fromkeys(names))}
-
-
-def has_dark_background(images: np.ndarray) -> bool:
-    """Check whether images, N x H x W, have a dark background: these are shown inverted, since the page is white."""
-    border = np.concatenate([images[:, [0, -1]].ravel(), images[:, :, [0, -1]].ravel()])
-    return bool(np.median(border) < 128)

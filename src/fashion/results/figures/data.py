@@ -4,34 +4,24 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from fashion.results.figures.style import (
-    GREY,
-    WIDTH,
-    draw_images,
-    draw_table,
-    grid_height,
-    label_bar,
-    new_figure,
-    shorten,
-)
-from fashion.results.palette import COLOURS, assign_colours, has_dark_background
+from fashion.classifier.levels import count_levels
+from fashion.results.figures.image_grid import blanks, image_figure
+from fashion.results.figures.style import GREY, draw_table, label_bar, new_figure, shorten
+from fashion.results.palette import COLOURS, assign_colours
 
 MAX_SAMPLES = 32
 MAX_PER_CLASS = 10
 MAX_CLASSES = 30  # shown; with a thousand, the figure could not be read
-MAX_BLACK = 10  # highest grey level that counts as black
+NUM_ENDS = 11  # lowest levels that count as dark, and highest ones that count as bright: often a background
+CHANNELS = {1: {"grey": COLOURS[0]}, 3: {"red": "#c0392b", "green": "#2e8b57", "blue": "#2962a8"}}  # with colours
 COPY_NAMES = ("original", "flip", "zoom", "flipped zoom")  # in the order of `augment`
 
 
 def draw_samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
     """Draw random images, each with the name of its class."""
     chosen = np.random.default_rng(0).permutation(len(images))[:MAX_SAMPLES]
-    figure = new_figure(grid_height(len(chosen), columns=8, width=WIDTH, caption_lines=1) + 0.3)
-    axes = figure.subplots()
     names = [shorten(classes[label], 14) for label in labels[chosen]]
-    draw_images(axes, images[chosen], names, columns=8, inverted=has_dark_background(images[chosen]))
-    axes.set_title("Training images, drawn by chance")
-    return figure
+    return image_figure(images[chosen], names, columns=8, title="Training images, drawn by chance")
 
 
 def draw_split(parts: dict[str, int], labelled: dict[str, int]) -> Figure:
@@ -55,38 +45,56 @@ def draw_split(parts: dict[str, int], labelled: dict[str, int]) -> Figure:
 
 
 def draw_pixels(images: np.ndarray) -> Figure:
-    """Draw pixel statistics of uint8 images, N x H x W: a table, the share of black, a histogram of the rest."""
-    counts = np.bincount(np.asarray(images).ravel(), minlength=256)
-    levels, total = np.arange(256), counts.sum()
-    mean = (counts * levels).sum() / total
-    deviation = np.sqrt((counts * (levels - mean) ** 2).sum() / total)
-    black = counts[: MAX_BLACK + 1].sum() / total
-    used = np.flatnonzero(counts)
+    """Draw the levels of each channel of uint8 images, N x C x H x W.
+
+    A table, the share of the darkest and brightest levels, and a histogram of the others.
+    """
+    counts, channels = count_levels(images), CHANNELS[images.shape[1]]
+    levels, total = np.arange(256), counts.sum(1)
+    means = counts @ levels / total
+    deviations = np.sqrt((counts * (levels - means[:, None]) ** 2).sum(1) / total)
+    used = [np.flatnonzero(channel) for channel in counts]
     figure = new_figure(3.0)
-    table, bars, histogram = figure.subplots(1, 3, width_ratios=[1.4, 0.8, 2])
+    table, bars, histogram = figure.subplots(1, 3, width_ratios=[1.5, 1.1, 1.7])
     rows = [
         ["images", f"{len(images):,}"],
-        ["size", f"{images.shape[2]} x {images.shape[1]}"],
-        ["pixels", f"{total:,}"],
-        ["grey level, smallest", str(used[0])],
-        ["grey level, largest", str(used[-1])],
-        ["grey level, mean", f"{mean:.2f}"],
-        ["grey level, deviation", f"{deviation:.2f}"],
+        ["height x width", f"{images.shape[2]} x {images.shape[3]}"],
+        ["pixels", f"{total[0]:,}"],
     ]
-    draw_table(table, ["training images", ""], rows, [1.6, 1])
-    bar_names = [f"0 to {MAX_BLACK}", f"{MAX_BLACK + 1} to 255"]
-    bars.bar(bar_names, [black, 1 - black], color=["#333333", COLOURS[0]], width=0.7)
-    for position, share in enumerate([black, 1 - black]):
-        bars.text(position, share, f"{share:.1%}", ha="center", va="bottom")
+    rows = [[name, *[""] * (len(channels) - 1), value] for name, value in rows]
+    rows += [
+        ["level", *(channels if len(channels) > 1 else [""])],
+        ["  smallest", *(str(channel[0]) for channel in used)],
+        ["  largest", *(str(channel[-1]) for channel in used)],
+        ["  mean", *(f"{mean:.1f}" for mean in means)],
+        ["  deviation", *(f"{deviation:.1f}" for deviation in deviations)],
+    ]
+    draw_table(table, ["training images", *[""] * len(channels)], rows, [1.6, *[0.8] * len(channels)])
+    groups = np.split(counts, [NUM_ENDS, 256 - NUM_ENDS], axis=1)
+    shares, width = np.stack([group.sum(1) for group in groups], axis=1) / total[:, None], 0.8 / len(channels)
+    for number, (share, colour) in enumerate(zip(shares, channels.values(), strict=True)):
+        positions = np.arange(3) + (number - (len(channels) - 1) / 2) * width
+        bars.bar(positions, share, color=colour, width=width * 0.9)
+        for position, value in zip(positions, share, strict=True):
+            size = 8 if len(channels) == 1 else 6
+            bars.text(position, value, f"{value:.0%}", ha="center", va="bottom", fontsize=size)
     bars.set_ylim(0, 1.08)
     bars.set_yticks([])
-    bars.set_title("Black and other")
-    bars.set_xlabel("grey level")
-    edges = np.arange(MAX_BLACK + 1, 257) - 0.5
-    histogram.stairs(counts[MAX_BLACK + 1 :] / total, edges, fill=True, color=COLOURS[0])
-    histogram.yaxis.set_major_formatter(StrMethodFormatter("{x:.1%}"))
-    histogram.set_title(f"Grey levels above {MAX_BLACK}")
-    histogram.set_xlabel("grey level")
+    bars.set_xticks(range(3), [f"0 to {NUM_ENDS - 1}", "other", f"{256 - NUM_ENDS} to 255"], fontsize=7)
+    bars.set_title("Dark, bright")
+    bars.set_xlabel("level")
+    edges = np.arange(NUM_ENDS, 257 - NUM_ENDS) - 0.5
+    for count, (name, colour) in zip(groups[1], channels.items(), strict=True):
+        if len(channels) == 1:
+            histogram.stairs(count / total[0], edges, fill=True, color=colour)
+        else:
+            histogram.stairs(count / total[0], edges, baseline=None, color=colour, label=name)
+    if len(channels) > 1:
+        histogram.legend(frameon=False, fontsize=8, handlelength=1)
+    histogram.set_ylim(bottom=0)
+    histogram.yaxis.set_major_formatter(StrMethodFormatter("{x:.2%}"))
+    histogram.set_title("Other levels")
+    histogram.set_xlabel("level")
     histogram.set_ylabel("share of all pixels")
     return figure
 
@@ -121,18 +129,16 @@ def draw_classes(labels: dict[str, np.ndarray], classes: list[str]) -> Figure:
 
 def draw_class_samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
     """Draw the first ten images of each class, one class in a row."""
-    blank = np.full((1, *images.shape[1:]), 0 if has_dark_background(images[:100]) else 255, np.uint8)
-    rows, names = [], []
-    for label, name in list(enumerate(classes))[:MAX_CLASSES]:
+    rows = []
+    for label in range(min(len(classes), MAX_CLASSES)):
         chosen = images[np.flatnonzero(labels == label)[:MAX_PER_CLASS]]
-        rows.append(np.concatenate([chosen, np.repeat(blank, MAX_PER_CLASS - len(chosen), axis=0)]))
-        names.append(name)
-    samples = np.concatenate(rows)
-    figure = new_figure(grid_height(len(samples), columns=MAX_PER_CLASS, width=WIDTH - 1.5) + 0.3)
-    axes = figure.subplots()
-    draw_images(axes, samples, columns=MAX_PER_CLASS, rows=names, inverted=has_dark_background(samples))
-    axes.set_title("Ten training images of each class")
-    return figure
+        rows += [chosen, blanks(images, MAX_PER_CLASS - len(chosen))]
+    return image_figure(
+        np.concatenate(rows),
+        columns=MAX_PER_CLASS,
+        rows=classes[:MAX_CLASSES],
+        title="Ten training images of each class",
+    )
 
 
 def draw_augmentation(copies: np.ndarray, crop: int) -> Figure:
@@ -142,9 +148,5 @@ def draw_augmentation(copies: np.ndarray, crop: int) -> Figure:
     crop: pixels that a zoom cuts off at each side.
     """
     images = copies.reshape(-1, len(COPY_NAMES), *copies.shape[1:])[:8].swapaxes(0, 1).reshape(-1, *copies.shape[1:])
-    columns = len(images) // len(COPY_NAMES)
-    figure = new_figure(grid_height(len(images), columns=columns, width=WIDTH - 1.2) + 0.3)
-    axes = figure.subplots()
-    draw_images(axes, images, columns=columns, rows=COPY_NAMES, inverted=has_dark_background(images))
-    axes.set_title(f"The four copies of a training image; a zoom cuts off {crop} pixels a side")
-    return figure
+    title = f"The four copies of a training image; a zoom cuts off {crop} pixels a side"
+    return image_figure(images, columns=len(images) // len(COPY_NAMES), rows=COPY_NAMES, title=title)

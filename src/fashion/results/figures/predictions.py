@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from fashion.results.figures.image_grid import blanks, image_figure
 from fashion.results.figures.style import (
     CORRECT_COLOUR,
     GREY,
@@ -15,22 +16,22 @@ from fashion.results.figures.style import (
     TEXT_COLOUR,
     WIDTH,
     WRONG_COLOUR,
-    draw_images,
     draw_table,
-    grid_height,
     label_bar,
     new_figure,
     shorten,
+    shorten_start,
 )
 from fashion.results.gallery import most_confused_classes
 from fashion.results.metrics import apply_temperature, confusion_matrix, mistakes_by_confidence, reliability
-from fashion.results.palette import COLOURS, has_dark_background
+from fashion.results.palette import COLOURS
 
 MAX_CLASSES = 30  # shown; with a thousand, a figure could not be read
 MAX_PREDICTIONS = 24  # test images
 MAX_MISTAKES = 32
 MAX_UNLABELLED = 32
 MAX_PER_CLASS = 20
+NONE_UNLABELLED = "There are no unlabelled images"
 MAX_POINTS = 400  # of a ROC curve; more would look the same
 
 
@@ -144,59 +145,57 @@ def draw_predictions(
     return draw_captioned(images[chosen], labels[chosen], log_probabilities[chosen], classes, title)
 
 
-def draw_mistakes(images: np.ndarray, labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str]) -> Figure:
-    """Draw the test images that are predicted wrongly with the highest confidence, highest first."""
+def draw_mistakes(
+    images: np.ndarray, labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str], files: Sequence[str]
+) -> Figure:
+    """Draw the test images that are predicted wrongly with the highest confidence, highest first.
+
+    files: names of the files, by image.
+    """
     mistakes = mistakes_by_confidence(labels, log_probabilities)
     chosen = mistakes[:MAX_MISTAKES]
     title = f"The surest of {len(mistakes):,} mistakes on {len(images):,} test images: actual, predicted, probability"
-    return draw_captioned(images[chosen], labels[chosen], log_probabilities[chosen], classes, title)
+    names = [files[index] for index in chosen]
+    return draw_captioned(images[chosen], labels[chosen], log_probabilities[chosen], classes, f"{title}, file", names)
 
 
 def draw_captioned(
-    images: np.ndarray, labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str], title: str
+    images: np.ndarray,
+    labels: np.ndarray,
+    log_probabilities: np.ndarray,
+    classes: list[str],
+    title: str,
+    files: Sequence[str] = (),
 ) -> Figure:
-    """Draw images with actual class, predicted class and probability below."""
+    """Draw images with actual class, predicted class, probability and, if they are given, names of files below."""
     predicted, confidence = log_probabilities.argmax(1), np.exp(log_probabilities.max(1))
     captions = [
         f"{shorten(classes[label], 14)}\n{shorten(classes[prediction], 14)}\n{probability:.1%}"
         for label, prediction, probability in zip(labels, predicted, confidence, strict=True)
     ]
+    if files:
+        captions = [f"{text}\n{shorten_start(file, 15)}" for text, file in zip(captions, files, strict=True)]
     colours = [CORRECT_COLOUR if correct else WRONG_COLOUR for correct in predicted == labels]
-    figure = new_figure(grid_height(max(len(images), 1), columns=8, width=WIDTH, caption_lines=3) + 0.3)
-    axes = figure.subplots()
-    if len(images):
-        draw_images(axes, images, captions, columns=8, colours=colours, inverted=has_dark_background(images))
-    else:
-        axes.set_axis_off()
-    axes.set_title(title, fontsize=9)
-    return figure
+    return image_figure(images, captions, columns=8, colours=colours, title=title)
 
 
 def draw_unlabelled(images: np.ndarray, predicted: np.ndarray, classes: list[str]) -> Figure:
     """Draw the first unlabelled images, each with its predicted class."""
-    chosen = np.arange(len(images))[:MAX_UNLABELLED]
-    names = [shorten(classes[prediction], 14) for prediction in predicted[chosen]]
-    figure = new_figure(grid_height(len(chosen), columns=8, width=WIDTH, caption_lines=1) + 0.3)
-    axes = figure.subplots()
-    draw_images(axes, images[chosen], names, columns=8, inverted=has_dark_background(images[chosen]))
-    axes.set_title("The first unlabelled images, as the final model labels them")
-    return figure
+    names = [shorten(classes[prediction], 14) for prediction in predicted[:MAX_UNLABELLED]]
+    title = "The first unlabelled images, as the final model labels them" if names else NONE_UNLABELLED
+    return image_figure(images[:MAX_UNLABELLED], names, columns=8, title=title)
 
 
 def draw_by_class(images: np.ndarray, predicted: np.ndarray, classes: list[str]) -> Figure:
     """Draw the first twenty unlabelled images that are predicted as each class, one class in a row."""
-    dark = has_dark_background(images[:100])
-    blank = np.full((1, *images.shape[1:]), 0 if dark else 255, np.uint8)
+    if not len(images):
+        return image_figure(images, columns=MAX_PER_CLASS, title=NONE_UNLABELLED)
     rows = []
     for label in range(min(len(classes), MAX_CLASSES)):
         chosen = images[np.flatnonzero(predicted == label)[:MAX_PER_CLASS]]
-        rows.append(np.concatenate([chosen, np.repeat(blank, MAX_PER_CLASS - len(chosen), axis=0)]))
-    samples = np.concatenate(rows)
-    figure = new_figure(grid_height(len(samples), columns=MAX_PER_CLASS, width=WIDTH - 1.2) + 0.3)
-    axes = figure.subplots()
-    draw_images(axes, samples, columns=MAX_PER_CLASS, rows=classes[:MAX_CLASSES], inverted=dark)
-    axes.set_title("Twenty unlabelled images that the final model labels as each class")
-    return figure
+        rows += [chosen, blanks(images, MAX_PER_CLASS - len(chosen))]
+    title = "Twenty unlabelled images that the final model labels as each class"
+    return image_figure(np.concatenate(rows), columns=MAX_PER_CLASS, rows=classes[:MAX_CLASSES], title=title)
 
 
 def draw_calibration(labels: np.ndarray, log_probabilities: np.ndarray, calibration: Mapping[str, Any]) -> Figure:

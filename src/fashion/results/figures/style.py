@@ -1,16 +1,20 @@
-"""Style of all figures: sizes, fonts, colours, image grids, tables and labels. The same data give the same bytes."""
+"""Style of all figures: sizes, fonts, colours, tables and labels. The same data give the same bytes."""
 
 import io
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
+from matplotlib.image import AxesImage
 from PIL import Image
 
 from fashion.files import atomic_write
@@ -21,7 +25,7 @@ DPI = 120
 CORRECT_COLOUR, WRONG_COLOUR = COLOURS[0], COLOURS[1]
 TRAIN_COLOUR, VAL_COLOUR = COLOURS[4], COLOURS[0]
 TEXT_COLOUR, GREY, LIGHT_GREY = "#222222", "#767676", "#e8e8e8"
-LINE_HEIGHT = 0.2  # of a caption, as a fraction of the image's height
+MAX_NAMED = 5  # classes that a message names
 mpl.rcParams |= {
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 9,
@@ -51,24 +55,81 @@ def new_figure(height: float) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as .svg or .png, without the date and matplotlib's version."""
-    with atomic_write(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the name of a class may be an emoji
+    with atomic_write(path) as temporary:
         if path.suffix == ".svg":
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
+            with warnings.catch_warnings():
+                # Text stays text: it is drawn with the fonts of the reader. See `legible_names` for PNG files.
+                warnings.filterwarnings("ignore", "Glyph .* missing from font")
+                figure.savefig(temporary, format="svg", metadata={"Date": None})
         else:
             png = io.BytesIO()
             figure.savefig(png, format="png")
-            # A palette makes the file a third as large; FASTOCTREE keeps colours that only a few letters have.
-            image = Image.open(png).convert("RGB")
-            image.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(temporary, format="png")
+            # A palette makes the file a third as large. MEDIANCUT keeps the shades of colour images, and FASTOCTREE the
+            # colours that only a few letters have.
+            arrays = [image.get_array() for image in figure.findobj(AxesImage)]
+            in_colour = any(array is not None and array.ndim == 3 for array in arrays)
+            colours, method = (256, Image.Quantize.MEDIANCUT) if in_colour else (128, Image.Quantize.FASTOCTREE)
+            image = Image.open(png).convert("RGB").quantize(colours, method, dither=Image.Dither.NONE)
+            image.save(temporary, format="png")
 
 
-def write_greyscale(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 image, H x W, as PNG with a palette of its grey levels, at most 256."""
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a uint8 image, H x W or H x W x 3, as PNG with a palette of at most 256 levels or colours."""
     with atomic_write(path) as temporary:
-        Image.fromarray(image).quantize(len(np.unique(image)), dither=Image.Dither.NONE).save(
-            temporary, format="png", optimize=True
+        colours = 256 if image.ndim == 3 else len(np.unique(image))
+        Image.fromarray(image).quantize(colours, dither=Image.Dither.NONE).save(temporary, format="png", optimize=True)
+
+
+def legible_names(names: Sequence[str], word: str) -> list[str]:
+    r"""Replace names that no installed font can draw in PNG files by `word` and their index; load fonts for the rest.
+
+    >>> legible_names(["cat", "\ue000"], "class")
+    ['cat', 'class 1']
+    """
+    missing = load_fonts("".join(names))
+    return [f"{word} {index}" if missing & set(name) else name for index, name in enumerate(names)]
+
+
+def legible_classes(classes: Sequence[str]) -> list[str]:
+    """Give the names of the classes in PNG files, and print which ones have a number for a name."""
+    names = legible_names(classes, "class")
+    numbered = [f"{new} is {name}" for new, name in zip(names, classes, strict=True) if new != name]
+    if numbered:
+        print(
+            f"no installed font can draw {len(numbered)} names of classes, so PNG figures number them: "
+            f"{', '.join(numbered[:MAX_NAMED])}{' ...' if len(numbered) > MAX_NAMED else ''}; install a font, such as "
+            "Debian's fonts-noto-cjk, and run `dvc repro --force --single-item show_data show_predictions`",
+            flush=True,
         )
+    return names
+
+
+def load_fonts(characters: str) -> set[str]:
+    """Let figures use installed fonts for characters that DejaVu Sans lacks; give the characters that no font has."""
+    default, *others = mpl.rcParams["font.family"]
+    missing = {ord(character) for character in characters} - glyphs(font_manager.findfont(default))
+    if not missing:
+        return set()
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in sorted(set(font_manager.findSystemFonts()) - known):  # installed after matplotlib listed the fonts
+        with suppress(OSError, RuntimeError, NotImplementedError):  # no font, or one of bitmaps
+            font_manager.fontManager.addfont(path)
+    regular = [font for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == 400]
+    available = {font.name: glyphs(font.fname) & missing for font in sorted(regular, key=lambda font: font.fname)}
+    chosen = []
+    while available and any(available.values()):
+        best = max(available, key=lambda name: len(available[name]))
+        found = available.pop(best)
+        missing -= found
+        available = {name: characters_of - found for name, characters_of in available.items()}
+        chosen.append(best)
+    mpl.rcParams["font.family"] = list(dict.fromkeys([default, *chosen, *others]))
+    return {chr(code) for code in missing}
+
+
+def glyphs(font: str) -> set[int]:
+    """Give the characters of a font file."""
+    return set(FT2Font(font).get_charmap())
 
 
 def darken(colour: str) -> str:
@@ -86,53 +147,13 @@ def shorten(name: str, max_length: int = 18) -> str:
     return name if len(name) <= max_length else name[: max_length - 1] + "…"
 
 
-def draw_images(
-    axes: Axes,
-    images: np.ndarray,
-    captions: Sequence[str] = (),
-    *,
-    columns: int,
-    colours: Sequence[str] = (),
-    rows: Sequence[str] = (),
-    inverted: bool,
-) -> None:
-    """Draw uint8 images, N x H x W, in a grid of `columns` columns.
+def shorten_start(name: str, max_length: int = 18) -> str:
+    """Cut a long name of a file, whose end says more than its beginning.
 
-    captions: text below each image. colours: of the captions. rows: names of the rows, to the left.
-    The grid is drawn as one large image: a hundred axes would take seconds.
+    >>> shorten_start("a very long file.png", 10)
+    '… file.png'
     """
-    height, width = images.shape[1:]
-    caption_lines = max((caption.count("\n") + 1 for caption in captions), default=0)
-    gap = max(2, round(height * 0.1))
-    space_below = gap + round(height * LINE_HEIGHT * caption_lines)
-    num_rows = -(-len(images) // columns)
-    grid = np.full((num_rows * (height + space_below), columns * (width + gap) - gap), 255, np.uint8)
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        top, left = row * (height + space_below), column * (width + gap)
-        grid[top : top + height, left : left + width] = 255 - image if inverted else image
-        if captions:
-            axes.text(
-                left + width / 2,
-                top + height + gap / 2,
-                captions[index],
-                ha="center",
-                va="top",
-                fontsize=7,
-                linespacing=1.15,
-                color=darken(colours[index]) if colours else TEXT_COLOUR,
-            )
-    for row, name in enumerate(rows):
-        y = row * (height + space_below) + height / 2
-        axes.text(-gap * 2, y, shorten(name), ha="right", va="center", fontsize=8)
-    axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_axis_off()
-
-
-def grid_height(num_images: int, *, columns: int, width: float, caption_lines: int = 0) -> float:
-    """Compute the height, in inches, that `draw_images` needs for square images on a width of `width` inches."""
-    side = width / (columns * 1.1)
-    return -(-num_images // columns) * side * (1.1 + LINE_HEIGHT * caption_lines)
+    return name if len(name) <= max_length else "…" + name[1 - max_length :]
 
 
 def label_curves(axes: Axes, ends: Mapping[str, tuple[float, float, str]]) -> None:

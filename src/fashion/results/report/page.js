@@ -85,14 +85,18 @@ for (const button of document.querySelectorAll(".matrix button"))
     dialog.querySelector("h3").textContent = button.ariaLabel;
     dialog.querySelector("p").textContent = cell.length ? `The ${cell.length} surest, with the probability.` : "No image of it is in this page.";
     dialog.querySelector("ul").replaceChildren(
-      ...cell.map(([place, sure]) => {
+      ...cell.map(([place, confidence]) => {
         const item = document.createElement("li");
         const image = document.createElement("span");
         image.className = "sprite";
         image.setAttribute("role", "img");
-        image.setAttribute("aria-label", button.dataset.about);
+        image.setAttribute("aria-label", `${page.files[place]}, ${button.dataset.about}`);
+        image.title = page.files[place];
         show(image, place);
-        item.append(image, `${(100 * sure).toFixed(1)}%`);
+        const file = document.createElement("small");
+        file.className = "file";
+        file.textContent = page.files[place];
+        item.append(image, `${(100 * confidence).toFixed(1)}%`, file);
         return item;
       }),
     );

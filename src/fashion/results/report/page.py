@@ -32,7 +32,8 @@ class Results:
     seeds: metrics/seeds.json, with the systems that were trained with several seeds.
     curves: rows of plots/learning_curves.csv.
     costs: cost of training, by system; systems may be missing. stage_costs: by stage of dvc.yaml.
-    data: plots/data/counts.json. answers: plots/final/answers.json. sheet: bytes of plots/final/answers.png.
+    data: plots/data/counts.json, with the notes on the data.
+    answers: plots/final/answers.json. sheet: bytes of plots/final/answers.png.
     figures: bytes of PNG and SVG files of the data, by their description.
     stages: of dvc.yaml. settings: of params.yaml.
     """
@@ -72,16 +73,22 @@ def render(results: Results) -> str:
     colours = assign_colours(results.families.values())
     others = [name for name in results.table if name != results.final]
     best = max(others, key=lambda name: results.table[name]["val_accuracy"])
+    largest_share = results.scores["largest_class_share"]
     data = {
         "charts": chart_specs(results, colours, best),
         "cells": results.answers["cells"],
+        "files": results.answers["files"],
         "columns": results.answers["columns"],
     }
     content = {
         "results": results,
         "row": results.table[results.final],
         "best": best,
+        "marked": [name for name, row in results.table.items() if row["test_accuracy"] <= largest_share],
         "colours": colours,
+        "never_right": [
+            name for name, row in results.scores["per_class"].items() if row["support"] and not row["recall"]
+        ],
         "matrix": confusion_rows(results),
         "graph": lay_out(results.stages, results.settings, len(results.table) - 1),
         "picked": initially_picked(results, best),
@@ -146,7 +153,7 @@ def confusion_rows(results: Results) -> list[dict[str, Any]]:
         {
             "actual": actual,
             "cells": [
-                {"guess": predicted, "images": images, "share": images / max(support, 1)}
+                {"predicted": predicted, "images": images, "share": images / max(support, 1)}
                 for predicted, images in zip(answers["classes"], row, strict=True)
             ],
         }
