@@ -1,17 +1,81 @@
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+import pytest
 import torch
 
 from fashion.classifier.classifier import Classifier
-from fashion.classifier.preparation import Frame, Preparation
+from fashion.classifier.preparation import Preparation
+from fashion.errors import InputError
+from fashion.networks.building import factory
+from fashion.training.train import whole_frame
+from small import colour_tiles
+
+CPU = torch.device("cpu")
 
 
-def test_a_higher_temperature_lowers_confidence_and_changes_no_label() -> None:
-    preparation, frame = Preparation(size=28, mean=0.0, std=255.0), Frame(side=28, content_side=28, enlarge=False)
-    classifier = Classifier(torch.nn.Identity(), "cnn", {}, preparation, frame, ["Bag", "Coat"], {"precision": "fp32"})
+def make_classifier(images: np.ndarray) -> Classifier:
+    """Make a classifier with random weights for images of this shape."""
+    _, channels, height, width = images.shape
+    arguments = {"channels": [4], "kernels": [3], "hidden": []}
+    return Classifier(
+        model=factory.build_network("cnn", arguments, image_shape=(channels, height, width), num_classes=2),
+        family="cnn",
+        arguments=arguments,
+        preparation=Preparation(size=[height, width], mean=[0.0] * channels, std=[255.0] * channels),
+        frame=whole_frame(images),
+        classes=["temple", "flower"],
+        environment={"precision": "fp32"},
+    )
+
+
+def test_a_higher_temperature_lowers_confidence_and_changes_no_label(images: np.ndarray) -> None:
+    classifier = make_classifier(images)
     other = replace(classifier, temperature=2.0)
     logits = torch.tensor([[4.0, 0.0], [-2.0, 2.0]])
     at_1, at_2 = (part.calibrated_log_probabilities(logits) for part in (classifier, other))
     torch.testing.assert_close(at_2, (logits / 2).log_softmax(1))
     assert (at_2.amax(1) < at_1.amax(1)).all()
     assert torch.equal(at_2.argmax(1), at_1.argmax(1))
+
+
+def test_images_of_the_shape_that_the_model_was_trained_on_get_logits(images: np.ndarray) -> None:
+    for some in (images, colour_tiles(20, 32)[0]):
+        assert make_classifier(some).logits(some, CPU).shape == (len(some), 2)
+        assert make_classifier(some).logits(some[:0], CPU).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images.swapaxes(2, 3),
+        lambda images: images[:, :1],
+        lambda images: images[:, :, :, 1:],
+        lambda images: images.repeat(2, axis=2),
+    ],
+)
+@pytest.mark.parametrize("count", [0, 5])
+def test_images_of_another_shape_are_refused_with_both_shapes(
+    change: Callable[[np.ndarray], np.ndarray], count: int
+) -> None:
+    tiles = colour_tiles(20, 32)[0]
+    other = change(tiles)
+    shape = "x".join(map(str, other.shape[1:]))
+    message = rf"images of {shape}; the model was trained on 3x20x32 \(channels, height, width\)"
+    with pytest.raises(InputError, match=message):
+        make_classifier(tiles).logits(other[:count], CPU)
+
+
+def test_views_of_the_images_are_shifted_in_their_background() -> None:
+    tiles = colour_tiles(20, 32)[0][:40]
+    white = np.full_like(tiles[:1], 255)
+    classifier = make_classifier(tiles)
+    light = replace(
+        classifier,
+        frame=classifier.frame.model_copy(update={"background": [255] * 3}),
+        test_time_augmentation="shift_and_flip",
+    )
+    dark = replace(light, frame=classifier.frame)
+    torch.testing.assert_close(light.logits(white, CPU), classifier.logits(white, CPU))
+    assert not torch.allclose(dark.logits(white, CPU), classifier.logits(white, CPU))

@@ -6,6 +6,7 @@ from fashion.classifier.device import (
     environment,
     has_bf16,
     mixed_precision,
+    move_model,
     select_device,
     select_dtype,
 )
@@ -89,3 +90,15 @@ def test_mixed_precision_computes_in_bf16_and_keeps_weights_in_fp32() -> None:
     with mixed_precision(torch.float32, CPU):
         assert layer(torch.ones(1, 4)).dtype == torch.float32
     assert layer.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("device", "channels_last"), [("cpu", True), ("cuda", True), ("mps", False)])
+def test_a_model_is_channels_last_except_on_mps(
+    device: str, channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    move = torch.nn.Module.to
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, _, memory_format: move(self, memory_format=memory_format))
+    move_model(model, torch.device(device))
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert model[0].weight.is_contiguous() != channels_last

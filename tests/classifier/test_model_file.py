@@ -12,10 +12,12 @@ from damaging import flip_a_bit
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.model_file import load, save
 from fashion.classifier.prediction import predict_logits
-from fashion.classifier.preparation import Frame, Preparation
+from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
 from fashion.networks.building import factory
-from fashion.settings.fields import Views
+from fashion.settings.fields import TestTimeAugmentation
+from fashion.training.train import LabelledImages, TrainingData, train_classifier, whole_frame
+from small import colour_tiles, make_settings, make_system
 
 
 @pytest.fixture
@@ -23,11 +25,11 @@ def classifier() -> Classifier:
     arguments = {"channels": [4, 8], "kernels": [3, 3], "conv_norm": ["before", "after"], "hidden": [16]}
     torch.manual_seed(0)
     return Classifier(
-        model=factory.build_network("cnn", arguments, image_size=28, num_classes=10),
+        model=factory.build_network("cnn", arguments, image_shape=(1, 28, 28), num_classes=10),
         family="cnn",
         arguments=arguments,
-        preparation=Preparation(size=28, mean=72.9, std=90.0),
-        frame=Frame(side=28, content_side=28, enlarge=False),
+        preparation=Preparation(size=[28, 28], mean=[72.9], std=[90.0]),
+        frame=whole_frame(np.empty((1, 1, 28, 28), np.uint8)),
         classes=[f"class {number}" for number in range(10)],
         environment={"torch": "2", "precision": "fp32"},
     )
@@ -45,15 +47,31 @@ def test_a_saved_model_predicts_the_same_without_any_settings(
     assert loaded.num_parameters() == classifier.num_parameters()
 
 
-@pytest.mark.parametrize("views", ["one", "six"])
-def test_a_saved_model_predicts_with_its_views(
-    views: Views, classifier: Classifier, images: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize("augmentation", ["none", "shift_and_flip"])
+def test_a_saved_model_predicts_with_its_test_time_augmentation_and_background(
+    augmentation: TestTimeAugmentation, classifier: Classifier, images: np.ndarray, tmp_path: Path
 ) -> None:
-    classifier.views = views
+    classifier.test_time_augmentation = augmentation
+    classifier.frame = classifier.frame.model_copy(update={"background": [200]})
     save(classifier, tmp_path / "model.safetensors")
-    logits = predict_logits(classifier.model, classifier.preparation, torch.tensor(images), views=views)
+    logits = predict_logits(
+        classifier.model, classifier.preparation, torch.tensor(images), augmentation=augmentation, background=[200]
+    )
     log_probabilities = load(tmp_path / "model.safetensors").log_probabilities(images, torch.device("cpu"))
     torch.testing.assert_close(log_probabilities, logits.log_softmax(1))
+
+
+def test_a_saved_model_of_wide_colour_images_predicts_the_same(tmp_path: Path) -> None:
+    tiles, labels = colour_tiles(20, 32)
+    images = LabelledImages(tiles[:60], labels[:60])
+    frame = whole_frame(tiles).model_copy(update={"background": [250, 200, 150], "levels": [0, 4095]})
+    system = make_system(input={"size": "auto", "scaling": "standard"})
+    data = TrainingData(images, images, ["temple", "flower"], frame)
+    classifier, _ = train_classifier(system, make_settings(max_epochs=1), data, test_time_augmentation="shift")
+    save(classifier, tmp_path / "model.safetensors")
+    loaded, cpu = load(tmp_path / "model.safetensors"), torch.device("cpu")
+    assert loaded.frame == frame
+    assert torch.equal(loaded.log_probabilities(tiles, cpu), classifier.log_probabilities(tiles, cpu))
 
 
 def test_a_model_that_is_saved_again_has_the_same_bytes(classifier: Classifier, tmp_path: Path) -> None:
@@ -103,14 +121,39 @@ def change_description(path: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d["arguments"].update(paddings=[2**32 - 1, 0]), "the network cannot be built"),
         (lambda d: d["arguments"].update(conv_norm=[]), "the network cannot be built: arguments.conv_norm: 0 entries"),
         (
-            lambda d: d["preparation"].update(size=10**7),
-            "preparation.size: Input should be less than or equal to 1024",
+            lambda d: d["preparation"].update(size=[28, 10**7]),
+            "preparation.size.1: Input should be less than or equal to 1024",
         ),
-        (lambda d: d["preparation"].update(size=29), "preparation needs more pixels than the frame has"),
-        (lambda d: d["preparation"].update(mean=float("nan")), "preparation.mean: Input should be a finite number"),
-        (lambda d: d["preparation"].update(std=0.0), "preparation.std: Input should be greater than 0"),
-        (lambda d: d["frame"].update(side=10**7), "frame.side: Input should be less than or equal to 1024"),
-        (lambda d: d["frame"].update(side=20), "content of 28 pixels does not fit a side of 20"),
+        (lambda d: d["preparation"].update(size=[28, 29]), "preparation needs more pixels than the frame has"),
+        (lambda d: d["preparation"].update(size=[28]), "preparation.size: List should have at least 2 items"),
+        (lambda d: d["preparation"].update(size=28), "preparation.size: Input should be a valid list"),
+        (lambda d: d["preparation"].update(mean=[float("nan")]), "preparation.mean.0: Input should be a finite number"),
+        (lambda d: d["preparation"].update(mean=72.9), "preparation.mean: Input should be a valid list"),
+        (lambda d: d["preparation"].update(std=[0.0]), "preparation.std.0: Input should be greater than 0"),
+        (
+            lambda d: d["preparation"].update(mean=[0.0] * 3),
+            "3 means and 1 standard deviations; expected one a channel",
+        ),
+        (
+            lambda d: d["preparation"].update(mean=[0.0] * 3, std=[1.0] * 3),
+            "preparation and frame differ in their channels",
+        ),
+        (
+            lambda d: (
+                d["frame"].update(channels=3, background=[0] * 3),
+                d["preparation"].update(mean=[0.0] * 3, std=[1.0] * 3),
+            ),
+            "0.weight: its shape or dtype does not fit the description",
+        ),
+        (lambda d: d["frame"].update(channels=2), "frame.channels: Input should be 1 or 3"),
+        (lambda d: d["frame"].update(background=[0, 0, 0]), "3 levels of the background for 1 channels"),
+        (
+            lambda d: d["frame"].update(background=[256]),
+            "frame.background.0: Input should be less than or equal to 255",
+        ),
+        (lambda d: d["frame"].update(levels=[9, 9]), "levels: 9 is not below 9"),
+        (lambda d: d["frame"].update(height=10**7), "frame.height: Input should be less than or equal to 1024"),
+        (lambda d: d["frame"].update(width=20), "content of 28x28 pixels does not fit 28x20"),
         (lambda d: d["environment"].pop("precision"), "the precision of the training must be bf16 or fp32"),
         (lambda d: d["environment"].update(cpu="\x1b[31m"), "environment.cpu: a name is 1 to 255 characters"),
         (lambda d: d.update(classes=["a"] * 10), "classes: a name occurs twice"),
@@ -167,8 +210,3 @@ def test_a_pickle_is_not_unpickled(tmp_path: Path) -> None:
 def test_a_missing_model_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`dvc repro` trains it"):
         load(tmp_path / "model.safetensors")
-
-
-def test_images_smaller_than_the_models_are_refused(classifier: Classifier, images: np.ndarray) -> None:
-    with pytest.raises(InputError, match="images of 20 pixels a side are too small for a model of 28"):
-        classifier.log_probabilities(images[:, :20, :20], torch.device("cpu"))

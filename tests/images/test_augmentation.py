@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+
 from fashion.images.augmentation import RandomAugmentation
 from fashion.settings.model import Augmentation
 from small import colour_tiles
