@@ -46,10 +46,10 @@ from fashion.files import read_array, read_json, with_section
 from fashion.images.split import split
 from fashion.init import TEMPLATE
 from fashion.params import Params, check
-from fashion.settings.image_size import chosen_size
+from fashion.settings.frame import chosen_size
 from fashion.settings.parsing import load_yaml
 from fashion.settings.split import SplitSettings
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
 from fashion.sources.survey import decide_frame, survey_files

@@ -10,6 +10,7 @@ INGESTED = DATA / "ingested"
 ABOUT = INGESTED / "about.json"  # class names, and how images were resized
 SPLIT = DATA / "split"
 AUGMENTED = DATA / "augmented"
+COPIES = 4  # of each image in it, one after the other; the first is the image itself
 HISTORIES = DATA / "histories"
 EVALUATED = DATA / "evaluated"
 LAYERS = DATA / "layers"

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import vl_convert
 
 from benchmarks import engine, final_model, other_data, precision, scaling
 from fashion.files import with_section
 from fashion.results.report.costs import read_costs
+from fashion.results.significance import accuracy_interval
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "packages/abreast/benchmarks"))
@@ -212,7 +214,7 @@ def robustness(rows: list[dict[str, Any]], robust: dict[str, Any]) -> str:
     cells = [
         [row["change"], row["amount"], f"{row['accuracy']:.3f}", f"{low:.3f} to {high:.3f}", f"{other['accuracy']:.3f}"]
         for row, other in zip(*models, strict=True)
-        for low, high in [row["interval"]]
+        for low, high in [interval(row)]
     ]
     means = [f"{statistics.mean(row['accuracy'] for row in model[1:]):.3f}" for model in models]
     head = [
@@ -224,6 +226,11 @@ def robustness(rows: list[dict[str, Any]], robust: dict[str, Any]) -> str:
     ]
     last = ["mean of the changes", "", means[0], "", means[1]]
     return table(head, [*cells, last], ["---", "---", *[ALIGN_RIGHT] * 3])
+
+
+def interval(row: dict[str, Any]) -> list[float]:
+    """Compute the 95% confidence interval of an accuracy on a number of images."""
+    return accuracy_interval(np.arange(row["images"]) < round(row["accuracy"] * row["images"]))
 
 
 def out_of_distribution(rows: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fashion.errors import InputError
 from fashion.files import read_array, read_json, write_array, write_array_in_parts
-from fashion.images.copies import COPIES, augment
+from fashion.images.copies import augment
 from fashion.params import Params
 from stages import paths
 from stages.entry import run_stage
@@ -24,12 +24,12 @@ def main(params: Params) -> None:
         chunks = (
             augment(images[start : start + CHUNK], crop=params.augment.crop, background=background) for start in starts
         )
-        shape = (COPIES * len(images), *images.shape[1:])
+        shape = (paths.COPIES * len(images), *images.shape[1:])
         try:
             write_array_in_parts(paths.images(paths.AUGMENTED, part), chunks, shape=shape)
         except ValueError as error:
             raise InputError(f"params.yaml: {error}") from None
-        write_array(paths.labels(paths.AUGMENTED, part), np.repeat(labels, COPIES))
+        write_array(paths.labels(paths.AUGMENTED, part), np.repeat(labels, paths.COPIES))
         print(f"augment: {shape[0]} {part} images", flush=True)
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from fashion.classifier.model_file import save
 from fashion.errors import InputError
 from fashion.files import read_array, read_json, write_rows
-from fashion.images.copies import COPIES
 from fashion.params import Params
 from fashion.settings.fields import FINAL, TestTimeAugmentation
+from fashion.settings.frame import Frame
 from fashion.settings.model import System, TrainSettings
 from fashion.settings.parsing import suggest
-from fashion.sources.frame import Frame
 from fashion.training.checkpoint import Checkpoint
 from fashion.training.progress import TrainingProgress
 from fashion.training.train import LabelledImages, TrainingData, train_classifier
@@ -45,7 +44,7 @@ def train(run: str, system: System, settings: TrainSettings, augmentation: TestT
     """Read the images, train, and write model and history. key: of the system in params.yaml, for error messages."""
     folder = paths.DATA / system.image_folder
     validation = read_part(folder, "validation")
-    step = COPIES if system.image_folder == "augmented" else 1  # the first of the copies is the image itself
+    step = paths.COPIES if system.image_folder == "augmented" else 1  # the first of the copies is the image itself
     data = TrainingData(
         train=read_part(folder, "train"),
         validation=validation,

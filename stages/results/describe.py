@@ -8,8 +8,8 @@ from fashion.networks.building import factory
 from fashion.params import Params
 from fashion.results.layers import layer_table
 from fashion.settings.fields import FINAL
+from fashion.settings.frame import Frame
 from fashion.settings.model import System
-from fashion.sources.frame import Frame
 from stages import paths
 from stages.entry import run_stage
 

@@ -12,7 +12,7 @@ from fashion.classifier.prediction import predict_logits
 from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
 from fashion.settings.fields import TestTimeAugmentation
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 
 
 @dataclass

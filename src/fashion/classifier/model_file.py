@@ -21,7 +21,7 @@ from fashion.errors import InputError
 from fashion.files import atomic_write, require_file
 from fashion.networks.building import factory
 from fashion.settings.fields import Classes, Name, PositiveFloat, Strict, TestTimeAugmentation
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 
 SAFETENSORS_DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # names of the dtypes that our networks have
 

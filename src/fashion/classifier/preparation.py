@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from fashion.images.levels import mean_and_std
+from fashion.classifier.levels import mean_and_std
 from fashion.settings.fields import PositiveFloat, Scaling, Size, Strict
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]

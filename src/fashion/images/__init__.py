@@ -5,6 +5,5 @@ copies.py               four fixed copies of each training image: original, flip
 augmentation.py         random augmentation of each batch
 robustness.py           corrupted test images: shift, rotation, noise, contrast
 background.py           fill pixels where there is no image
-levels.py               count the pixels of each level
 out_of_distribution.py  images of other things: digits, letters, photographs, noise
 """

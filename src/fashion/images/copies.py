@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.ndimage
 
-COPIES = 4
 MIN_SIDE = 8  # pixels of a cropped image
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 
 PER_KIND = 500  # number of images of each kind
 ANGLES = (-12, -4, 4, 12)  # of letters, in degrees

@@ -11,8 +11,8 @@ import numpy as np
 from fashion.errors import InputError
 from fashion.files import require_file
 from fashion.settings.fields import CONTROL, FORMULA
+from fashion.settings.frame import Frame
 from fashion.sources.folder import IGNORED_FILES, is_input
-from fashion.sources.frame import Frame
 from fashion.sources.idx import is_idx, read_idx_images
 from fashion.sources.image_file import open_image, read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all, to_channels

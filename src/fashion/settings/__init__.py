@@ -5,6 +5,6 @@ ingest.py      section `ingest`
 split.py       section `split`
 augment.py     section `augment`
 fields.py      types of single values, with their limits; names of classes and images
-image_size.py  limits of the image size that `auto` chooses
+frame.py       what the images of a data set are fitted to, and limits of its size
 parsing.py     read YAML, check it against a type, explain errors
 """

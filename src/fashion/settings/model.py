@@ -16,7 +16,7 @@ from fashion.settings.fields import (
     Strict,
     TestTimeAugmentation,
 )
-from fashion.settings.image_size import enlarged_side
+from fashion.settings.frame import enlarged_side
 
 ImageFolder = Literal["split", "augmented"]
 

@@ -7,7 +7,6 @@ from PIL import Image
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
 from fashion.sources.image_file import FORMATS, is_image
-from fashion.sources.image_file import MAX_SIDE as MAX_SIDE  # for idx.py
 from fashion.sources.raw_data import (
     VALIDATION,
     Images,

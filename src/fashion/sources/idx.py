@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion.errors import InputError
 from fashion.files import require_file
-from fashion.sources.folder import MAX_SIDE
+from fashion.sources.image_file import MAX_SIDE
 
 MAGIC = 0x00000800  # of unsigned bytes; the number of dimensions is added
 MAGIC_START = MAGIC.to_bytes(4, "big")[:3]

@@ -11,8 +11,8 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from fashion.errors import InputError
 from fashion.files import require_file
-from fashion.settings.image_size import MAX_SIDE as MAX_FRAME_SIDE
-from fashion.sources.frame import Frame
+from fashion.settings.frame import MAX_SIDE as MAX_FRAME_SIDE
+from fashion.settings.frame import Frame
 
 Image.init()
 FORMATS = tuple(  # AVIF and JPEG 2000 are not in every build of Pillow

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fashion.settings.frame import Frame
 from fashion.settings.ingest import IngestSettings
 from fashion.sources.folder import find_in_folders
-from fashion.sources.frame import Frame
 from fashion.sources.idx_files import find_in_idx
 from fashion.sources.notes import describe, summarize_data
 from fashion.sources.raw_data import VALIDATION, Images, RawData, Sample, check_same_shape, find_validation, make_rows

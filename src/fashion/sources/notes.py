@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.sources.image_file import scale_levels
 from fashion.sources.raw_data import RawData, Sample
 from fashion.sources.resizing import resized_shape

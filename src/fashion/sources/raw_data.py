@@ -12,7 +12,7 @@ import numpy as np
 from fashion.errors import InputError
 from fashion.files import require_file
 from fashion.settings.fields import CONTROL, MAX_CLASSES, check_name
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
 from fashion.sources.survey import Survey, for_each, summarize, survey_arrays, survey_files

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 
 
 def resized_shape(height: int, width: int, frame: Frame) -> tuple[int, int]:

@@ -15,9 +15,8 @@ from PIL import Image, ImageChops
 from tqdm import tqdm
 
 from fashion.errors import InputError
-from fashion.settings.image_size import MAX_SIDE, chosen_size
+from fashion.settings.frame import MAX_SIDE, Frame, chosen_size
 from fashion.settings.ingest import IngestSettings
-from fashion.sources.frame import Frame
 from fashion.sources.image_file import MAX_LEVEL, decode, open_image, scale_levels, shape_of
 
 T = TypeVar("T")
@@ -267,7 +266,7 @@ def decide_size(training: Sequence[Facts], settings: IngestSettings) -> tuple[in
     """Give the height and width of the arrays.
 
     `auto` is the median height and width if `MIN_SHARE_ALIKE` of the images have about the same proportions, else a
-    square with the median longer side; within the limits of settings/image_size.py.
+    square with the median longer side; within the limits of settings/frame.py.
     """
     size = settings.image_size
     if isinstance(size, int):

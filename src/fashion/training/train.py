@@ -12,8 +12,8 @@ from fashion.classifier.device import configure_torch, environment, move_model, 
 from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
 from fashion.settings.fields import TestTimeAugmentation
+from fashion.settings.frame import Frame
 from fashion.settings.model import System, TrainSettings
-from fashion.sources.frame import Frame
 from fashion.training.calibration import calibrate
 from fashion.training.callbacks import Callback
 from fashion.training.checkpoint import Checkpoint, compute_fingerprint

@@ -1,4 +1,4 @@
-"""The frame that all images of a data set are fitted to: channels, size, background, and levels of deep images."""
+"""The frame that all images of a data set are fitted to: channels, size, background, levels; and limits of its size."""
 
 from typing import Annotated, Literal, Self
 
@@ -6,6 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fashion.settings.fields import NonNegativeInt, Side, Strict
+
+MIN_SIDE = 20  # networks that pool need room, and a shift by one pixel changes a small image much
+MAX_SIDE = 224  # the work of a network grows with the area; networks for photographs commonly take this side
 
 Level = Annotated[int, Field(ge=0, le=255)]
 Levels = Annotated[list[NonNegativeInt], Field(min_length=2, max_length=2)]
@@ -58,3 +61,25 @@ class Frame(Strict):
         result = np.empty((count, self.channels, self.height, self.width), np.uint8)
         result[:] = np.array(self.background, np.uint8)[:, None, None]
         return result
+
+
+def enlarged_side(side: int) -> int:
+    """Give the smallest multiple of `side` that is at least `MIN_SIDE`.
+
+    >>> enlarged_side(8), enlarged_side(28)
+    (24, 28)
+    """
+    return side * -(-MIN_SIDE // side)
+
+
+def chosen_size(height: int, width: int) -> tuple[int, int]:
+    """Give the height and width of arrays for images of about this height and width, within the limits.
+
+    The longer side has at most `MAX_SIDE` pixels. If the shorter side is below `MIN_SIDE`, both are multiplied by the
+    smallest whole number that brings it there; a strip that is too long for that gets a margin.
+
+    >>> chosen_size(28, 28), chosen_size(8, 12), chosen_size(600, 800), chosen_size(4, 100)
+    ((28, 28), (24, 36), (168, 224), (20, 224))
+    """
+    factor = min(enlarged_side(min(height, width)) / min(height, width), MAX_SIDE / max(height, width))
+    return max(round(height * factor), MIN_SIDE), max(round(width * factor), MIN_SIDE)
