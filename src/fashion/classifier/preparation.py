@@ -50,11 +50,16 @@ class Preparation(Strict):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Prepare uint8 images of N x C x H x W: float32 of N x C x height x width."""
+        images = self.resized(images)
+        for plane, mean, std in zip(images.split(1, dim=1), self.mean, self.std, strict=True):
+            plane.sub_(mean).div_(std)  # in place: a copy of all images takes longer
+        return images
+
+    def resized(self, images: Tensor) -> Tensor:
+        """Crop and resize uint8 images, without scaling: float32 of N x C x height x width."""
         images = crop(images, self.content_size or self.size).float()
         if self.content_size:
             images = interpolate(images, tuple(self.size), mode="bilinear", antialias=True)
-        for plane, mean, std in zip(images.split(1, dim=1), self.mean, self.std, strict=True):
-            plane.sub_(mean).div_(std)
         return images
 
 

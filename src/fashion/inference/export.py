@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from fashion.classifier.classifier import Classifier, energy_score
 from fashion.classifier.prediction import mean_logits
-from fashion.classifier.preparation import crop
 from fashion.errors import InputError
 from fashion.files import atomic_write
 from fashion.images.background import pad_background
@@ -43,11 +41,8 @@ class ExportedClassifier(nn.Module):
         In ONNX its changes in place, a channel at a time, become copies of all images: eight times as slow in colour.
         """
         preparation = self.classifier.preparation
-        images = crop(images, preparation.content_size or preparation.size).float()
-        if preparation.content_size:
-            images = interpolate(images, tuple(preparation.size), mode="bilinear", antialias=True)
         mean, std = (torch.tensor(values)[:, None, None] for values in (preparation.mean, preparation.std))
-        return (images - mean) / std
+        return (preparation.resized(images) - mean) / std
 
 
 def export_onnx(classifier: Classifier, path: Path) -> float:
