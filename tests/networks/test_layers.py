@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from fashion.networks.building import layers
-from fashion.networks.building.layers import Conv2d, Dropout
+from fashion.networks.building.layers import Conv2d, Dropout, OutputLinear
 
 DTYPES = (torch.float32, torch.bfloat16)
 # in_channels, out_channels, kernel_size, padding, size of the map
@@ -124,3 +124,17 @@ def test_dropout_at_rates_0_and_1_is_exact(rate: float) -> None:
 
 def test_dropout_changes_nothing_in_eval_mode() -> None:
     assert Dropout(0.5).eval()(torch.ones(40, 40)).eq(1).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_logits_are_those_of_fp32_weights_under_autocast_and_so_are_their_gradients(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    layer, features = OutputLinear(64, 10), torch.randn(50, 64).to(dtype).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = layer(features)
+    expected = nn.Linear.forward(layer, features.float())
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, expected)
+    gradients = torch.autograd.grad(logits.square().sum(), layer.weight)[0]
+    assert gradients.dtype == torch.float32
+    assert torch.equal(gradients, torch.autograd.grad(expected.square().sum(), layer.weight)[0])

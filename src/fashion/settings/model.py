@@ -16,7 +16,7 @@ from fashion.settings.fields import (
     Strict,
     TestTimeAugmentation,
 )
-from fashion.settings.frame import enlarged_side
+from fashion.settings.frame import MIN_SIDE, enlarged_side
 
 ImageFolder = Literal["split", "augmented"]
 
@@ -38,15 +38,16 @@ class InputSettings(Strict):
     def input_size(self, height: int, width: int) -> list[int]:
         """Give height and width of the network's input, in pixels, for images with content of this height and width.
 
-        `auto` enlarges small images: the shorter side has `MIN_SIDE` pixels or more.
+        `auto` enlarges small images: the shorter side has `MIN_SIDE` pixels or more, whatever `at_most` says.
         """
-        longer, side = max(height, width), self.size
-        if side == "auto":
-            if self.at_most is None or longer <= self.at_most:
-                factor = enlarged_side(min(height, width)) // min(height, width)
-                return [height * factor, width * factor]
-            side = self.at_most
-        return [max(1, round(side * length / longer)) for length in (height, width)]
+        shorter, longer = sorted((height, width))
+        if self.size != "auto":
+            factor = self.size / longer
+        elif self.at_most is None or longer <= self.at_most:
+            factor = enlarged_side(shorter) / shorter
+        else:
+            factor = max(self.at_most / longer, MIN_SIDE / shorter)
+        return [max(1, round(length * factor)) for length in (height, width)]
 
 
 class Corruption(Strict):
