@@ -1,18 +1,22 @@
 """Figures have the same bytes each time, and are legible for any data."""
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from fashion.results.figures import data, groups, predictions, systems
-from fashion.results.figures.style import label_curves, new_figure, save
-from fashion.results.gallery import COLUMNS, MAX_PIXELS, build_gallery, most_confused_classes, sprite_sheet
+from fashion.results.figures.image_grid import shrink
+from fashion.results.figures.style import label_curves, legible_classes, legible_names, new_figure, save, write_png
+from fashion.results.gallery import COLUMNS, MAX_BYTES, build_gallery, most_confused_classes, sprite_sheet
 from fashion.results.metrics import calibration, confusion_matrix
-from fashion.results.palette import has_dark_background
+from small import colour_tiles
 
 HISTORY = [
     {"phase": phase, "epoch": str(epoch), **dict.fromkeys(("train_loss", "val_loss"), str(1 / epoch)),
@@ -34,6 +38,13 @@ FAMILIES = {"base": "mlp", "wide": "mlp", "alone": "cnn", "final": "cnn"}
 UNUSUAL_NAMES = ["$x^2", "👟", "</text><script>", "long " * 40, "a&b", "<", "'\"", "\\n", "{x}", "כובע"]
 
 
+@pytest.fixture(autouse=True)
+def fonts() -> Iterator[None]:
+    """Undo changes of the fonts."""
+    with mpl.rc_context():
+        yield
+
+
 def make_log_probabilities(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
     """Make random log-probabilities that are often largest for the label."""
     random = np.random.default_rng(0)
@@ -44,16 +55,17 @@ def make_log_probabilities(labels: NDArray[np.uint8], classes: int) -> NDArray[n
 
 def all_figures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: list[str]) -> dict[str, object]:
     log_probabilities = make_log_probabilities(labels, len(classes))
+    names, files = legible_names(classes, "class"), [f"test/a b/{index}.png" for index in range(len(labels))]
     curve = (np.array([0, 0.1, 1]), np.array([0, 0.9, 1]))
     per_class = {
         name: {"precision": 0.9, "recall": 0.8, "f1": 0.85, "support": 40, "roc_auc": None} for name in classes
     }
     return {
-        "samples.png": data.draw_samples(images, labels, classes),
+        "samples.png": data.draw_samples(images, labels, names),
         "split.svg": data.draw_split({"train": 300, "unlabelled": 100}, {"train": 300}),
         "pixels.svg": data.draw_pixels(images),
         "classes.svg": data.draw_classes({"train": labels, "test": labels}, classes),
-        "class_samples.png": data.draw_class_samples(images, labels, classes),
+        "class_samples.png": data.draw_class_samples(images, labels, names),
         "augmentation.png": data.draw_augmentation(images[:32], 2),
         "system.svg": systems.draw_system("base", HISTORY, [LAYER] * 3),
         "losses.svg": groups.draw_losses(TABLE, FAMILIES, dict.fromkeys(TABLE, HISTORY)),
@@ -63,10 +75,10 @@ def all_figures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: l
         "report.svg": predictions.draw_classification_report(per_class, {"macro mean": {"f1": 0.85}}),
         "confusion.svg": predictions.draw_confusion(labels, log_probabilities.argmax(1), classes, "Test"),
         "roc.svg": predictions.draw_roc(dict.fromkeys(classes, curve), dict.fromkeys(classes, 0.9)),
-        "predictions.png": predictions.draw_predictions(images, labels, log_probabilities, classes),
-        "mistakes.png": predictions.draw_mistakes(images, labels, log_probabilities, classes),
-        "unlabelled.png": predictions.draw_unlabelled(images, labels, classes),
-        "by_class.png": predictions.draw_by_class(images, labels, classes),
+        "predictions.png": predictions.draw_predictions(images, labels, log_probabilities, names),
+        "mistakes.png": predictions.draw_mistakes(images, labels, log_probabilities, names, files),
+        "unlabelled.png": predictions.draw_unlabelled(images, labels, names),
+        "by_class.png": predictions.draw_by_class(images, labels, names),
         "calibration.svg": predictions.draw_calibration(
             labels, log_probabilities, calibration(labels, log_probabilities, 0.6)
         ),
@@ -92,6 +104,79 @@ def test_figures_are_small_and_the_same_in_each_run_for_any_classes(
     assert {name: len(content) for name, content in first.items() if len(content) > 200_000} == {}
 
 
+@pytest.mark.parametrize(("height", "width"), [(32, 96), (200, 150)])
+def test_figures_of_colour_images_of_any_shape_are_small(height: int, width: int, tmp_path: Path) -> None:
+    images, labels = colour_tiles(height, width)
+    images, labels = np.resize(images, (32, *images.shape[1:])), np.resize(labels, 32)
+    sizes = {name: len(content) for name, content in write_all(tmp_path, images, labels, ["temple", "flower"]).items()}
+    assert {name: size for name, size in sizes.items() if size > 250_000} == {}
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (200, 30, 90), (120,)])
+def test_images_are_drawn_as_they_are(colour: tuple[int, ...], tmp_path: Path) -> None:
+    """Dark ones are not inverted, and red stays red."""
+    images = np.broadcast_to(np.array(colour, np.uint8)[:, None, None], (8, len(colour), 28, 28))
+    save(predictions.draw_unlabelled(images, np.zeros(8, int), ["a"]), tmp_path / "unlabelled.png")
+    drawn = np.asarray(Image.open(tmp_path / "unlabelled.png").convert("RGB"))
+    np.testing.assert_allclose(drawn[60, 60], np.broadcast_to(colour, 3), atol=3)
+
+
+@pytest.mark.parametrize("draw", [predictions.draw_unlabelled, predictions.draw_by_class])
+def test_without_unlabelled_images_the_figure_says_so(draw: Callable[..., Figure], tmp_path: Path) -> None:
+    save(draw(np.zeros((0, 3, 32, 32), np.uint8), np.zeros(0, int), ["a", "b"]), tmp_path / "unlabelled.svg")
+    assert "There are no unlabelled images" in (tmp_path / "unlabelled.svg").read_text()
+
+
+def test_a_mistake_has_the_end_of_its_file_below_it(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    log_probabilities = make_log_probabilities(labels, 10)
+    files = [f"photograph_of_2024_{index}.jpg" for index in range(len(labels))]
+    names = [*"abcdefghij"]
+    save(predictions.draw_mistakes(images, labels, log_probabilities, names, files), tmp_path / "mistakes.svg")
+    first = build_gallery(labels, log_probabilities, 1.0, 10, images[0].size)[1][0]
+    assert f"…{files[first][-14:]}</text>" in (tmp_path / "mistakes.svg").read_text()
+
+
+def test_names_that_no_font_can_draw_are_numbered_in_png_files_and_this_is_said_once(
+    capsys: pytest.CaptureFixture[str], images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """Private characters, which no font has, stand for a script without an installed font."""
+    classes = ["cat", "\U0010f000\U0010f001", "כובע", "\U0010f002"]
+    names = legible_classes(classes)
+    assert names == ["cat", "class 1", "כובע", "class 3"]
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "class 1 is \U0010f000\U0010f001, class 3 is \U0010f002; install a font" in said
+    pictures = []
+    for label in (1, 3):
+        save(predictions.draw_unlabelled(images[:1], np.array([label]), names), tmp_path / "unlabelled.png")
+        pictures.append((tmp_path / "unlabelled.png").read_bytes())
+    assert pictures[0] != pictures[1]
+
+
+def test_an_installed_font_draws_what_the_usual_one_lacks(images: NDArray[np.uint8], tmp_path: Path) -> None:
+    """STIX comes with matplotlib and has bold mathematical letters, which DejaVu Sans lacks."""
+    names = legible_names(["𝐀", "𝐁"], "class")
+    assert names == ["𝐀", "𝐁"]
+    assert mpl.rcParams["font.family"][0] == "DejaVu Sans"
+    save(data.draw_samples(images[:4], np.array([0, 1, 0, 1]), names), tmp_path / "samples.png")  # warnings are errors
+
+
+def test_usual_names_leave_the_fonts_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    before = list(mpl.rcParams["font.family"])
+    assert legible_classes(["T-shirt/top", "größer"]) == ["T-shirt/top", "größer"]
+    assert mpl.rcParams["font.family"] == before
+    assert capsys.readouterr().out == ""
+
+
+def test_images_are_shrunk_to_a_side_and_keep_their_shape() -> None:
+    images, _ = colour_tiles(60, 120)
+    assert shrink(images, 64).shape[1:] == (3, 32, 64)
+    assert shrink(images, 120) is images
+    np.testing.assert_allclose(shrink(images, 60)[0, :, 0, 0], images[0, :, :2, :2].mean((1, 2)), atol=1)
+
+
 def test_class_names_in_a_figure_are_text_and_no_markup(labels: NDArray[np.uint8], tmp_path: Path) -> None:
     save(data.draw_classes({"train": labels}, UNUSUAL_NAMES), tmp_path / "classes.svg")
     svg = (tmp_path / "classes.svg").read_text(encoding="utf-8")
@@ -105,18 +190,14 @@ def test_two_classes_and_a_model_without_mistakes_can_be_drawn(
 ) -> None:
     two = (labels % 2).astype(np.uint8)
     log_probabilities = np.log(np.eye(2, dtype=np.float32)[two] * 0.98 + 0.01)
-    save(predictions.draw_mistakes(images, two, log_probabilities, ["even", "odd"]), tmp_path / "mistakes.svg")
+    figure = predictions.draw_mistakes(images, two, log_probabilities, ["even", "odd"], [""] * len(images))
+    save(figure, tmp_path / "mistakes.svg")
     save(
         predictions.draw_confusion(two, log_probabilities.argmax(1), ["even", "odd"], "Test"),
         tmp_path / "confusion.svg",
     )
     assert "The surest of 0 mistakes on 400 test images" in (tmp_path / "mistakes.svg").read_text()
     assert (tmp_path / "confusion.svg").read_text().count(">200</text>") == 2
-
-
-def test_images_with_a_dark_background_are_recognised(images: NDArray[np.uint8]) -> None:
-    assert has_dark_background(images)
-    assert not has_dark_background(255 - images)
 
 
 def test_a_sweep_is_systems_that_differ_in_a_single_number() -> None:
@@ -147,19 +228,19 @@ def test_the_gallery_has_the_mistakes_by_confidence_first_and_images_of_each_pai
     gallery, chosen = build_gallery(labels, log_probabilities, 1.0, 10, images[0].size)
     predicted = log_probabilities.argmax(1)
     assert gallery["mistakes"] == int((predicted != labels).sum())
-    confidence = [image["sure"] for image in gallery["gallery"]]
+    confidence = [image["confidence"] for image in gallery["gallery"]]
     assert confidence == sorted(confidence, reverse=True)
     assert [image["number"] for image in gallery["gallery"]] == chosen[: len(confidence)].tolist()
     for pair, cell in gallery["cells"].items():
         pair_of_images = [(labels[index], predicted[index]) for index in chosen[[position for position, _ in cell]]]
         assert set(pair_of_images) == {tuple(map(int, pair.split()))}
         assert [probability for _, probability in cell] == sorted((p for _, p in cell), reverse=True)
-    sheet = sprite_sheet(images[chosen], inverted=False)
-    height, width = images.shape[1:]
+    sheet = sprite_sheet(images[chosen])
+    height, width = images.shape[2:]
     position = gallery["cells"]["0 0"][-1][0]
     row, column = divmod(position, COLUMNS)
     shown = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width].astype(int)
-    assert np.abs(shown - images[chosen[position]]).max() <= 255 / 15 / 2 + 1
+    assert np.abs(shown - images[chosen[position], 0]).max() <= 255 / 15 / 2 + 1
 
 
 def test_a_confusion_matrix_has_a_row_for_each_actual_class() -> None:
@@ -168,16 +249,22 @@ def test_a_confusion_matrix_has_a_row_for_each_actual_class() -> None:
 
 
 def test_a_sprite_sheet_has_a_maximum_size(labels: NDArray[np.uint8]) -> None:
-    _, chosen = build_gallery(labels, make_log_probabilities(labels, 10), 1.0, 10, MAX_PIXELS // 70)
+    _, chosen = build_gallery(labels, make_log_probabilities(labels, 10), 1.0, 10, MAX_BYTES // 70)
     assert len(chosen) == 70
 
 
-def test_a_sprite_sheet_can_be_inverted(images: NDArray[np.uint8]) -> None:
-    plain, inverted = (sprite_sheet(images[:40], inverted=inverted) for inverted in (False, True))
-    height, width = images.shape[1:]
-    assert plain.shape == (2 * height, COLUMNS * width)
-    assert np.abs(plain[:height].astype(int) + inverted[:height] - 255).max() <= 1
-    assert len(np.unique(plain)) <= 16
+def test_a_sprite_sheet_has_sixteen_grey_levels_or_colours(images: NDArray[np.uint8], tmp_path: Path) -> None:
+    sheet = sprite_sheet(images[:40])
+    assert sheet.shape == (2 * images.shape[2], COLUMNS * images.shape[3])
+    assert len(np.unique(sheet)) <= 16
+    tiles, _ = colour_tiles(32, 64)
+    sheet = sprite_sheet(tiles[:40])
+    assert sheet.shape == (2 * 32, COLUMNS * 64, 3)
+    np.testing.assert_array_equal(sheet[32:, 64:128], np.moveaxis(tiles[COLUMNS + 1], 0, -1))
+    write_png(tmp_path / "sheet.png", sheet)
+    stored = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).astype(int)
+    assert np.abs(stored - sheet).mean() < 6
+    assert (tmp_path / "sheet.png").stat().st_size < 200_000
 
 
 def test_of_many_classes_those_with_the_most_errors_are_shown() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import sklearn.metrics
-from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support, roc_auc_score
 
 from fashion.results.metrics import (
     apply_temperature,
@@ -49,6 +49,16 @@ def test_metrics_are_those_of_scikit_learn() -> None:
     np.testing.assert_array_equal(
         confusion_matrix(labels, predicted, 4), sklearn.metrics.confusion_matrix(labels, predicted, labels=range(4))
     )
+
+
+def test_balanced_accuracy_and_the_share_of_the_largest_class_stand_beside_the_accuracy() -> None:
+    """On 100 images of which 90 are of one class, always naming this class is right for 90."""
+    labels = np.repeat([0, 1, 2], [90, 8, 2])
+    always_first = np.log([[0.8, 0.1, 0.1]]).repeat(100, axis=0)
+    metrics = score(labels, always_first, CLASSES)
+    assert metrics["test_accuracy"] == metrics["largest_class_share"] == pytest.approx(0.9)
+    assert metrics["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert metrics["balanced_accuracy"] == balanced_accuracy_score(labels, always_first.argmax(1))
 
 
 def test_a_class_without_examples_has_no_roc_auc_and_is_left_out_of_macro_means() -> None:

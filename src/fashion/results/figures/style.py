@@ -1,6 +1,8 @@
 """Style of all figures: sizes, fonts, colours, tables and labels. The same data give the same bytes."""
 
 import io
+import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +27,7 @@ DPI = 120
 CORRECT_COLOUR, WRONG_COLOUR = COLOURS[0], COLOURS[1]
 TRAIN_COLOUR, VAL_COLOUR = COLOURS[4], COLOURS[0]
 TEXT_COLOUR, GREY, LIGHT_GREY = "#222222", "#767676", "#e8e8e8"
+PLACEHOLDERS = re.compile(r"\.?Last ?Resort")  # a font with a box for each character; matplotlib comes with it
 MAX_NAMED = 5  # classes that a message names
 mpl.rcParams |= {
     "font.family": ["DejaVu Sans", "sans-serif"],
@@ -83,7 +86,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
 def legible_names(names: Sequence[str], word: str) -> list[str]:
     r"""Replace names that no installed font can draw in PNG files by `word` and their index; load fonts for the rest.
 
-    >>> legible_names(["cat", "\ue000"], "class")
+    >>> legible_names(["cat", "\U0010f000"], "class")
     ['cat', 'class 1']
     """
     missing = load_fonts("".join(names))
@@ -96,7 +99,7 @@ def legible_classes(classes: Sequence[str]) -> list[str]:
     numbered = [f"{new} is {name}" for new, name in zip(names, classes, strict=True) if new != name]
     if numbered:
         print(
-            f"no installed font can draw {len(numbered)} names of classes, so PNG figures number them: "
+            f"no installed font can draw the names of some classes ({len(numbered)}), so PNG figures number them: "
             f"{', '.join(numbered[:MAX_NAMED])}{' ...' if len(numbered) > MAX_NAMED else ''}; install a font, such as "
             "Debian's fonts-noto-cjk, and run `dvc repro --force --single-item show_data show_predictions`",
             flush=True,
@@ -107,6 +110,7 @@ def legible_classes(classes: Sequence[str]) -> list[str]:
 def load_fonts(characters: str) -> set[str]:
     """Let figures use installed fonts for characters that DejaVu Sans lacks; give the characters that no font has."""
     default, *others = mpl.rcParams["font.family"]
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a font may lack the bold of titles
     missing = {ord(character) for character in characters} - glyphs(font_manager.findfont(default))
     if not missing:
         return set()
@@ -114,7 +118,11 @@ def load_fonts(characters: str) -> set[str]:
     for path in sorted(set(font_manager.findSystemFonts()) - known):  # installed after matplotlib listed the fonts
         with suppress(OSError, RuntimeError, NotImplementedError):  # no font, or one of bitmaps
             font_manager.fontManager.addfont(path)
-    regular = [font for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == 400]
+    regular = [
+        font
+        for font in font_manager.fontManager.ttflist
+        if font.style == "normal" and font.weight == 400 and not PLACEHOLDERS.match(font.name)
+    ]
     available = {font.name: glyphs(font.fname) & missing for font in sorted(regular, key=lambda font: font.fname)}
     chosen = []
     while available and any(available.values()):
