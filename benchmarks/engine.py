@@ -155,17 +155,16 @@ def epoch_speeds(case: Case, flops: float) -> list[float]:
     import torch
 
     from benchmarks import loops
-    from fashion.sources.idx import read_idx
+    from fashion.sources.idx import read_idx, read_idx_images
 
     folder = ROOT / "tests/data"
     variant = load_params().variants[case.variant]
     num_images = variant.batch_size * min(max(round(FLOPS_PER_EPOCH / flops / variant.batch_size), 2), 20)
-    images = read_idx(folder / "train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
+    images = loops.FRAME.centred(read_idx_images(folder / "train-images-idx3-ubyte.gz"))
     labels = read_idx(folder / "train-labels-idx1-ubyte.gz", dimensions=1, sha256=None)
-    padded = torch.nn.functional.pad(torch.tensor(images), (2, 2, 2, 2))  # 32 x 32, as ingest does
     indices = torch.arange(num_images) % len(images)
     targets = torch.tensor(labels, dtype=torch.int64)[indices]
-    epoch = loops.LOOPS[case.loop](variant, padded[indices], targets, case.threads, case.precision)
+    epoch = loops.LOOPS[case.loop](variant, torch.from_numpy(images)[indices], targets, case.threads, case.precision)
     speeds: list[float] = []
     epoch()  # loads code and allocates memory
     start = time.perf_counter()
@@ -185,8 +184,7 @@ def flops_per_image(name: str) -> float:
 
     variant = load_params().variants[name]
     model = loops.as_published(loops.build_network(variant))
-    side = variant.input.side(loops.CONTENT_SIDE)
-    batch = torch.zeros(8, 1, side, side)
+    batch = torch.zeros(8, loops.FRAME.channels, *loops.input_size(variant))
     with FlopCounterMode(display=False) as counter:
         model(batch).sum().backward()
     return counter.get_total_flops() / len(batch)
@@ -266,21 +264,27 @@ def time_augment() -> dict[str, float]:
     import numpy as np
     import scipy.ndimage
 
+    from benchmarks import loops
     from fashion.images.copies import augment
-    from fashion.sources.idx import read_idx
+    from fashion.sources.idx import read_idx_images
 
-    images = read_idx(ROOT / "tests/data/train-images-idx3-ubyte.gz", dimensions=3, sha256=None)
-    images = np.tile(np.pad(images, ((0, 0), (2, 2), (2, 2))), (3, 1, 1))[:1000]
+    images = loops.FRAME.centred(read_idx_images(ROOT / "tests/data/train-images-idx3-ubyte.gz"))
+    images = np.tile(images, (3, 1, 1, 1))[:1000]
 
     def loop() -> np.ndarray:
-        zoomed = [scipy.ndimage.zoom(image[2:-2, 2:-2], 32 / 28, order=0) for image in images]
-        copies = [[image, image[:, ::-1], zoom, zoom[:, ::-1]] for image, zoom in zip(images, zoomed, strict=True)]
-        return np.array(copies).reshape(-1, 32, 32)
+        grey = images[:, 0]
+        zoomed = [scipy.ndimage.zoom(image[2:-2, 2:-2], 32 / 28, order=0) for image in grey]
+        copies = [[image, image[:, ::-1], zoom, zoom[:, ::-1]] for image, zoom in zip(grey, zoomed, strict=True)]
+        return np.array(copies).reshape(-1, 1, 32, 32)
 
     times: dict[str, list[float]] = {"loop": [], "augment": []}
-    assert (loop() == augment(images, crop=2)).all()
+
+    def copies() -> np.ndarray:
+        return augment(images, crop=2, background=loops.FRAME.background)
+
+    assert (loop() == copies()).all()
     for _ in range(5):
-        for name, function, calls in (("loop", loop, 1), ("augment", lambda: augment(images, crop=2), 20)):
+        for name, function, calls in (("loop", loop, 1), ("augment", copies, 20)):
             start = time.perf_counter()
             for _ in range(calls):
                 function()

@@ -165,7 +165,7 @@ def fingerprint(params: dict[str, Any]) -> str:
         value = functools.reduce(lambda group, name: group[name], key.split("."), params)
         digest.update(json.dumps([key, value]).encode())
     for name in stage["deps"]:
-        name = name.replace("${model.images}", params["model"]["images"])
+        name = name.replace("${model.image_folder}", params["model"]["image_folder"])
         name = name.replace("${model.family}", params["model"]["family"])
         path = ROOT / name
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:

@@ -1,8 +1,8 @@
 """Training loops that `benchmarks.engine` compares: the project's engine, a plain PyTorch loop, skorch and Lightning.
 
-Each function of `LOOPS` gives a function that trains one epoch of `variant` on `images`, uint8 of N x H x W, with
-`labels`, int64 of N. All do the same work: the same layers, each image once in a new order, the same optimiser and
-learning rate. At the end of an epoch, its loss and accuracy are known.
+Each function of `LOOPS` gives a function that trains one epoch of `variant` on `images`, uint8 of N x 1 x 32 x 32 with a
+black margin, with `labels`, int64 of N. All do the same work: the same layers, each image once in a new order, the same
+optimiser and learning rate. At the end of an epoch, its loss and accuracy are known.
 
 >>> epoch = LOOPS["engine"](variant, images, labels, threads=1, precision="fp32")
 >>> epoch()  # trains
@@ -20,23 +20,31 @@ from torch.utils.data import DataLoader, TensorDataset
 from fashion.classifier.device import configure_torch
 from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
-from fashion.networks.building.layers import Conv2d, Dropout
+from fashion.networks.building.layers import Conv2d, Dropout, OutputLinear
 from fashion.networks.building.pooling import MaxPool
+from fashion.settings.frame import Frame
 from fashion.settings.model import Phase, System
 from fashion.training.trainer import Examples, Score, Trainer
 
 Epoch = Callable[[], object]
-CONTENT_SIDE = 28  # pixels a side of Fashion-MNIST's images without their margin
+FRAME = Frame(  # of Fashion-MNIST's images, as ingest makes them
+    channels=1, height=32, width=32, content_height=28, content_width=28, enlarge=False, background=[0]
+)
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def build_network(variant: System) -> nn.Sequential:
     torch.manual_seed(0)
     model = factory.build_network(
-        variant.family, variant.arguments, image_size=variant.input.side(CONTENT_SIDE), num_classes=10
+        variant.family, variant.arguments, image_shape=(FRAME.channels, *input_size(variant)), num_classes=10
     )
     assert isinstance(model, nn.Sequential)
     return model
+
+
+def input_size(variant: System) -> list[int]:
+    """Give the height and width of the input of a variant's network."""
+    return variant.input.input_size(FRAME.content_height, FRAME.content_width)
 
 
 def first_phase(variant: System) -> Phase:
@@ -44,7 +52,13 @@ def first_phase(variant: System) -> Phase:
 
 
 def make_preparation(variant: System, images: Tensor) -> Preparation:
-    return Preparation.of(images.numpy(), size=variant.input.side(CONTENT_SIDE), scaling=variant.input.scaling)
+    return Preparation.of(
+        images.numpy(),
+        FRAME,
+        size=input_size(variant),
+        scaling=variant.input.scaling,
+        fill=variant.input.size == "auto",
+    )
 
 
 def prepare_all(variant: System, images: Tensor) -> Tensor:
@@ -169,7 +183,7 @@ def plain_optimizer(variant: System, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def as_published(model: nn.Sequential) -> nn.Sequential:
-    """Undo what the families do for speed: pool after activation and dropout, and use PyTorch's convolutions."""
+    """Undo what the families do for speed and precision: pool after activation and dropout, use PyTorch's layers."""
     layers: list[nn.Module] = []
     pool: nn.Module | None = None
     for layer in model:
@@ -181,6 +195,10 @@ def as_published(model: nn.Sequential) -> nn.Sequential:
             copy = nn.Conv2d(layer.in_channels, layer.out_channels, kernel, padding=padding)
             copy.load_state_dict(layer.state_dict())
             layers.append(copy)
+        elif isinstance(layer, OutputLinear):
+            linear = nn.Linear(layer.in_features, layer.out_features)
+            linear.load_state_dict(layer.state_dict())
+            layers.append(linear)
         elif isinstance(layer, Dropout):
             layers.append(nn.Dropout(layer.p))
         elif isinstance(layer, MaxPool):

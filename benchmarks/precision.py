@@ -49,12 +49,13 @@ def train(name: str, precision: str, seed: int) -> float:
     """Train a variant as its stage does, but with this precision and seed; give its best validation accuracy."""
     from fashion.files import read_array, read_json
     from fashion.params import check
+    from fashion.settings.frame import Frame
     from fashion.settings.parsing import load_yaml
     from fashion.training.train import LabelledImages, TrainingData, train_classifier
 
     params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
     variant = params.variants[name]
-    folder, about = ROOT / "data" / variant.images, read_json(ROOT / "data/ingested/about.json")
+    folder, about = ROOT / "data" / variant.image_folder, read_json(ROOT / "data/ingested/about.json")
     train, validation = (
         LabelledImages(read_array(folder / f"{part}_images.npy"), read_array(folder / f"{part}_labels.npy"))
         for part in ("train", "validation")
@@ -62,7 +63,7 @@ def train(name: str, precision: str, seed: int) -> float:
     _, history = train_classifier(
         variant,
         params.train.model_copy(update={"precision": precision, "seed": seed}),
-        TrainingData(train, validation, about["classes"], about["content"]),
+        TrainingData(train, validation, about["classes"], Frame.model_validate(about["frame"])),
     )
     return round(max(row["val_accuracy"] for row in history), 4)
 

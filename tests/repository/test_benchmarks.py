@@ -16,7 +16,7 @@ def test_the_plain_network_has_pytorchs_layers_and_the_logits_of_the_engines(nam
     variant = PARAMS.variants[name]
     model = loops.build_network(variant).eval()
     plain = loops.as_published(model).eval()
-    batch = loops.prepare_all(variant, torch.nn.functional.pad(torch.tensor(images[:8]), (2, 2, 2, 2)))
+    batch = loops.prepare_all(variant, torch.from_numpy(loops.FRAME.centred(images[:8])))
     torch.testing.assert_close(plain(batch), model(batch), rtol=1e-4, atol=1e-4)
     assert {type(layer).__name__ for layer in plain} <= {
         *("Conv2d", "Linear", "ReLU", "MaxPool2d", "Flatten"),
@@ -27,7 +27,8 @@ def test_the_plain_network_has_pytorchs_layers_and_the_logits_of_the_engines(nam
 @pytest.mark.parametrize("loop", ["engine", "plain"])
 def test_each_loop_lowers_the_loss(loop: str, images: np.ndarray, labels: np.ndarray) -> None:
     variant = PARAMS.variants["keras_1"]
-    epoch = loops.LOOPS[loop](variant, torch.tensor(images), torch.tensor(labels, dtype=torch.int64), 1, "fp32")
+    framed, targets = torch.from_numpy(loops.FRAME.centred(images)), torch.tensor(labels, dtype=torch.int64)
+    epoch = loops.LOOPS[loop](variant, framed, targets, 1, "fp32")
 
     def loss() -> float:
         score = epoch()
