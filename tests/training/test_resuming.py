@@ -20,16 +20,23 @@ from fashion.training import checkpoint as checkpoint_module
 from fashion.training.calibration import calibrate
 from fashion.training.checkpoint import Checkpoint, read, write
 from fashion.training.optimizers import load_optimizer, make_optimizer
-from fashion.training.train import TrainingData
+from fashion.training.train import TrainingData, whole_frame
 from small import make_settings, make_system
 from stages import paths
 from stages.models.train import train
 
 SGD = {
-    **{"optimizer": "sgd", "lr": 0.05, "schedule": "triangle", "momentum": 0.85, "nesterov": True, "bias_rate": 64},
-    **{"weight_decay": 2e-3, "label_smoothing": 0.1, "average": 4},
+    **{
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "schedule": "triangle",
+        "momentum": 0.85,
+        "nesterov": True,
+        "bias_lr_multiplier": 64,
+    },
+    **{"weight_decay": 2e-3, "label_smoothing": 0.1, "lookahead_every": 4},
 }
-CORRUPTION = {"share": 0.5, "rotation": 20.0, "contrast": 0.2, "noise": 40.0}
+CORRUPTION = {"share": 0.5, "max_rotation": 20.0, "min_contrast": 0.2, "max_noise_std": 40.0}
 FINAL = make_system(
     family="whitened_cnn",
     arguments={"channels": [8, 8], "dropout": 0.1},
@@ -38,7 +45,7 @@ FINAL = make_system(
         "main": {
             **{**SGD, "max_epochs": 6, "validate_every": 2},
             "augmentation": {"shift": 2, "flip": True, "cutout": 6, "corruption": CORRUPTION},
-            "pruning": {"easy": 0.8, "drop": 0.5, "full": 0.125},
+            "sample_pruning": {"easy_share": 0.8, "drop_rate": 0.5, "unpruned_tail": 0.125},
         },
         "finetune": {**SGD, "max_epochs": 2, "augmentation": {"flip": True}},
     },
@@ -60,13 +67,14 @@ class Project:
         for part, labelled in (("train", data.train), ("validation", data.validation)):
             write_array(paths.images(paths.SPLIT, part), labelled.images)
             write_array(paths.labels(paths.SPLIT, part), labelled.labels)
-        write_json(paths.ABOUT, {"classes": data.classes, "content": 28, "enlarge": False})
+        frame = whole_frame(data.train.images)
+        write_json(paths.ABOUT, {"classes": data.classes, "frame": frame.model_dump(mode="json")})
         self.model, self.history = paths.model("small"), paths.history("small")
         self.checkpoint = paths.checkpoint("small")
 
     def train(self, system: System = PLAIN, **settings: object) -> tuple[bytes, bytes]:
         """Train a system; give the bytes of its model and of its history."""
-        train("small", system, make_settings(**settings), "one", "variants.small")
+        train("small", system, make_settings(**settings), "none", "variants.small")
         return self.model.read_bytes(), self.history.read_bytes()
 
 

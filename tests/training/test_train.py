@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fashion.training.train import LabelledImages, TrainingData, train_classifier
-from small import fit, make_settings, make_system
+from fashion.training.train import LabelledImages, TrainingData, train_classifier, whole_frame
+from small import colour_tiles, fit, make_settings, make_system
+
+AUTO = {"size": "auto", "scaling": "standard"}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -53,9 +55,9 @@ def test_max_epochs_of_the_settings_replaces_that_of_every_phase(data: TrainingD
 def test_all_settings_of_a_phase_together_give_the_same_bits(data: TrainingData) -> None:
     phase = {
         **{"optimizer": "sgd", "lr": 0.05, "schedule": "triangle", "momentum": 0.9, "nesterov": True, "max_epochs": 8},
-        **{"bias_rate": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "average": 3},
+        **{"bias_lr_multiplier": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "lookahead_every": 3},
         "augmentation": {"shift": 2, "flip": True, "cutout": 6},
-        "pruning": {"easy": 0.8, "drop": 0.5, "full": 0.125},
+        "sample_pruning": {"easy_share": 0.8, "drop_rate": 0.5, "unpruned_tail": 0.125},
     }
     system = make_system(phases={"a": phase})
     (first, first_rows), (second, second_rows) = (fit(data, system, make_settings()) for _ in range(2))
@@ -66,9 +68,9 @@ def test_all_settings_of_a_phase_together_give_the_same_bits(data: TrainingData)
 
 ALL_SETTINGS = {
     **{"optimizer": "sgd", "lr": 0.05, "schedule": "triangle", "momentum": 0.9, "max_epochs": 3},
-    **{"bias_rate": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "average": 3},
+    **{"bias_lr_multiplier": 4, "weight_decay": 1e-3, "label_smoothing": 0.1, "lookahead_every": 3},
     "augmentation": {"shift": 2, "flip": True, "cutout": 6},
-    "pruning": {"easy": 0.8, "drop": 0.5, "full": 0.125},
+    "sample_pruning": {"easy_share": 0.8, "drop_rate": 0.5, "unpruned_tail": 0.125},
 }
 REPLACEMENTS = {"optimizer": "adam", "nesterov": True}  # of settings that cannot be left out, or are off by default
 
@@ -104,9 +106,66 @@ def test_a_network_that_is_initialised_from_data_gets_the_training_images(data: 
 
 def test_small_images_in_a_wide_margin_fill_an_input_of_size_auto(data: TrainingData) -> None:
     system = make_system(family="mlp", arguments={"hidden": []}, input={"size": "auto", "scaling": "unit"})
-    data = dataclasses.replace(data, content_side=8)
-    classifier, _ = train_classifier(system, make_settings(max_epochs=1), data)
-    assert (classifier.preparation.size, classifier.preparation.content_side) == (24, 8)
+    frame = whole_frame(data.train.images).model_copy(update={"content_height": 8, "content_width": 10})
+    classifier, _ = train_classifier(system, make_settings(max_epochs=1), dataclasses.replace(data, frame=frame))
+    assert (classifier.preparation.size, classifier.preparation.content_size) == ([24, 30], [8, 10])
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 40), (64, 48)])
+@pytest.mark.parametrize("family", ["cnn", "whitened_cnn"])
+def test_training_learns_from_colour_images_of_any_proportions(family: str, height: int, width: int) -> None:
+    """Tell tiles of a photograph of a temple from those of a flower."""
+    images, labels = colour_tiles(height, width)
+    is_train = np.arange(len(images)) % 10 < 8
+    data = TrainingData(
+        LabelledImages(images[is_train], labels[is_train]),
+        LabelledImages(images[~is_train], labels[~is_train]),
+        ["temple", "flower"],
+    )
+    arguments = {"channels": [8, 8]} if family == "whitened_cnn" else {"channels": [8], "kernels": [3], "hidden": [16]}
+    phase = {"optimizer": "adam", "lr": 0.01, "max_epochs": 4, "augmentation": {"shift": 1, "cutout": 3}}
+    system = make_system(family=family, arguments=arguments, input=AUTO, phases={"adam": phase})
+    classifier, history = train_classifier(system, make_settings(), data)
+    assert max(row["val_accuracy"] for row in history) > 0.85
+    assert classifier.frame == whole_frame(images)
+    assert classifier.preparation.mean == pytest.approx(data.train.images.mean((0, 2, 3)).tolist())
+
+
+def test_colour_helps_where_classes_differ_by_colour_alone() -> None:
+    """Tell red from blue light on the same tiles, of equal brightness."""
+    grey = colour_tiles(20, 20)[0].mean(1).astype(np.uint8)[:300]
+    colours = np.zeros((300, 3, 20, 20), np.uint8)
+    labels = (np.arange(300) // 2 % 2).astype(np.uint8)
+    colours[labels == 0, 0], colours[labels == 1, 2] = grey[labels == 0], grey[labels == 1]
+    accuracies = []
+    for images in (colours, colours.sum(1, keepdims=True, dtype=np.uint8)):
+        part = [LabelledImages(images[start::2], labels[start::2]) for start in range(2)]
+        _, history = fit(TrainingData(*part, ["red", "blue"]), make_system(input=AUTO), make_settings(max_epochs=4))
+        accuracies.append(max(row["val_accuracy"] for row in history))
+    assert accuracies[0] > 0.95
+    assert accuracies[1] < 0.75
+
+
+def test_what_augmentation_fills_is_the_background_of_the_frame(data: TrainingData) -> None:
+    light = whole_frame(data.train.images).model_copy(update={"background": [255]})
+    phases = {"adam": {"optimizer": "adam", "lr": 0.01, "max_epochs": 1, "augmentation": {"shift": 4}}}
+    (on_black, _), (on_white, _), (again, _) = (
+        fit(dataclasses.replace(data, frame=frame), make_system(phases=phases), make_settings())
+        for frame in (None, light, light)
+    )
+    assert not torch.equal(on_black["0.weight"], on_white["0.weight"])
+    assert torch.equal(again["0.weight"], on_white["0.weight"])
+
+
+def test_confidence_is_calibrated_on_the_calibration_images_if_there_are_some(data: TrainingData) -> None:
+    flipped = LabelledImages(np.ascontiguousarray(data.validation.images[:, :, ::-1]), data.validation.labels)
+    calibrations = []
+    for calibration in (None, data.validation, flipped):
+        changed = dataclasses.replace(data, calibration=calibration)
+        classifier, _ = train_classifier(make_system(), make_settings(), changed)
+        calibrations.append((classifier.temperature, classifier.threshold))
+    assert calibrations[0] == calibrations[1]
+    assert calibrations[0] != calibrations[2]
 
 
 def test_one_training_image_is_refused(data: TrainingData) -> None:
