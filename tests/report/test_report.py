@@ -1,15 +1,23 @@
 """Use report.html in a browser."""
 
 import dataclasses
+import io
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from opened import OpenedPage, write_report
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from fashion.results.figures.style import write_png
+from fashion.results.gallery import build_gallery, sprite_sheet
+from fashion.results.metrics import score
 from fashion.results.report.costs import Cost, group_costs, read_costs
 from fashion.results.report.page import Results, render
+from small import colour_tiles
 
 HOSTILE_NAMES = [
     "<script>alert(1)</script>",
@@ -71,6 +79,76 @@ def test_a_cell_of_the_confusion_matrix_shows_its_images(opened: OpenedPage, res
     expect(dialog.locator(".sprite")).to_have_count(len(images))
     opened.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_images_carry_the_names_of_their_files(opened: OpenedPage, results: Results) -> None:
+    files = results.answers["files"]
+    assert len(files) == len(set(files)) > 0
+    assert all(re.fullmatch(r"t10k-images-idx3-ubyte:\d+", file) for file in files)
+    mistakes = opened.page.locator("section[aria-labelledby=mistakes] li .file").all_text_contents()
+    assert mistakes == files[: len(mistakes)]
+    pair, images = next(iter(results.answers["cells"].items()))
+    opened.page.locator(f".matrix button[data-cell='{pair}']").click()
+    sprites = opened.page.get_by_role("dialog").locator(".sprite")
+    assert [sprite.get_attribute("title") for sprite in sprites.all()] == [files[place] for place, _ in images]
+
+
+def test_images_are_shown_in_colour_and_in_their_shape(results: Results, browser: Browser, tmp_path: Path) -> None:
+    """The sprite of a mistake has the mean colour of its image, and its shape."""
+    images, labels = colour_tiles(32, 96)
+    log_probabilities = np.log(np.array([[0.3, 0.7], [0.4, 0.6]]))[labels]  # all temples are taken for flowers
+    answers, chosen = build_gallery(labels, log_probabilities, 1.0, 2, images[0].size)
+    sheet = sprite_sheet(images[chosen])
+    write_png(tmp_path / "answers.png", sheet)
+    answers |= {"height": 32, "width": 96, "rows": len(sheet) // 32}
+    answers["files"] = [f"test/temple/{index}.png" for index in chosen]
+    scores = {**results.scores, **score(labels, log_probabilities, ["temple", "flower"])}
+    changes = {"answers": answers, "sheet": (tmp_path / "answers.png").read_bytes(), "scores": scores}
+    counts = {**results.data, "channels": 3, "height": 32, "width": 96}
+    page = OpenedPage(browser, write_report(results, tmp_path, classes=["temple", "flower"], data=counts, **changes))
+    assert "32 x 96 pixels in colour" in page.page.locator("header").inner_text()
+    for place in (0, 40):  # of the first and of the second row of the sheet
+        sprite = page.page.locator(f"section[aria-labelledby=mistakes] .sprite[data-place='{place}']")
+        picture = Image.open(io.BytesIO(sprite.screenshot())).convert("RGB")
+        assert picture.width == pytest.approx(3 * picture.height, abs=3)
+        shown = np.asarray(picture)[3:-3, 3:-3].mean((0, 1))
+        np.testing.assert_allclose(shown, images[chosen[place]].mean((1, 2)), atol=12)
+    assert page.errors == []
+
+
+def test_the_head_has_balanced_accuracy_and_marks_systems_that_only_name_the_largest_class(results: Results) -> None:
+    page = render(dataclasses.replace(results, scores={**results.scores, "largest_class_share": 0.0}))
+    assert f"{results.scores['balanced_accuracy']:.2%}" in header(page)
+    assert 'class="warning"' not in page
+    accuracies = sorted(row["test_accuracy"] for row in results.table.values())
+    page = render(dataclasses.replace(results, scores={**results.scores, "largest_class_share": accuracies[1]}))
+    assert page.count('<span class="warning" title=') == sum(value <= accuracies[1] for value in accuracies)
+    assert f"no higher than {accuracies[1]:.2%}" in page
+
+
+def test_a_class_of_which_no_image_is_right_is_named_in_the_head(results: Results) -> None:
+    rows = {name: row | {"recall": 0.5} for name, row in results.scores["per_class"].items()}
+    assert "rightly" not in header(render(dataclasses.replace(results, scores={**results.scores, "per_class": rows})))
+    rows[results.classes[0]] |= {"recall": 0.0}
+    assert results.classes[0] in header(
+        render(dataclasses.replace(results, scores={**results.scores, "per_class": rows}))
+    )
+
+
+def header(page: str) -> str:
+    return page.partition("<header>")[2].partition("</header>")[0]
+
+
+def test_notes_on_the_data_are_shown_as_text(results: Results) -> None:
+    notes = ["1 image is also there with another class: train/<b>/1.png = train/c/2.png", "3 images are nearly black"]
+    page = render(dataclasses.replace(results, data={**results.data, "notes": notes}))
+    assert "<li>1 image is also there with another class: train/&lt;b&gt;/1.png = train/c/2.png</li>" in page
+    assert "Notes on the data" in page
+    assert "Notes on the data" not in render(dataclasses.replace(results, data={**results.data, "notes": []}))
+
+
+def test_p_values_are_said_to_be_corrected_for_their_number(results: Results) -> None:
+    assert render(results).count("corrected for the number of systems (Holm)") == 1 + bool(results.seeds)
 
 
 def test_the_page_is_as_wide_as_the_screen_in_light_and_dark(opened: OpenedPage) -> None:

@@ -15,7 +15,7 @@ def test_layers_are_listed_in_order_with_shapes_and_parameters() -> None:
         ("Conv2d", [32, 30, 30], 320),
         ("Conv2d", [64, 13, 13], 18_496),
         ("Linear", [64], 147_520),
-        ("Linear", [10], 650),
+        ("OutputLinear", [10], 650),
     ]
 
 
