@@ -43,6 +43,6 @@ def test_any_idx_file_is_read_or_refused(content: bytes, dimensions: int, suffix
     path.write_bytes(content)
     array = read_or_refused(lambda: read_idx(path, dimensions=dimensions, sha256=None), len(content))
     if array is not None:
-        decompressed = gzip.decompress(content) if suffix else content
+        decompressed = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
         assert array.ndim in ((1,) if dimensions == 1 else (3, 4))
         assert sorted(decompressed[-array.size :]) == sorted(array.tobytes())

@@ -34,10 +34,15 @@ def test_images_of_four_dimensions_are_in_colour(tmp_path: Path, images: np.ndar
     np.testing.assert_array_equal(read_idx_images(path), colour)
 
 
-def test_files_of_images_are_told_from_others_by_their_first_bytes(tmp_path: Path) -> None:
+def test_idx_files_are_told_from_others_by_their_first_bytes(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("ID,pix1")
     found = [is_idx(path) for path in (DATA / IMAGES, DATA / LABELS, tmp_path / "text", tmp_path / "nothing")]
-    assert found == [True, False, False, False]
+    assert found == [True, True, False, False]
+
+
+def test_labels_are_refused_where_images_are_expected() -> None:
+    with pytest.raises(InputError, match="IDX magic number 0x00000801, expected 0x00000803, of images"):
+        read_idx_images(DATA / LABELS)
 
 
 def test_four_dimensions_without_channels_are_refused(tmp_path: Path) -> None:
@@ -47,12 +52,13 @@ def test_four_dimensions_without_channels_are_refused(tmp_path: Path) -> None:
         read_idx(path, dimensions=3, sha256=None)
 
 
-def test_a_file_that_is_not_gzipped_is_read_too(tmp_path: Path) -> None:
-    plain = tmp_path / "labels"
-    plain.write_bytes(label_bytes())
-    np.testing.assert_array_equal(
-        read_idx(plain, dimensions=1, sha256=None), read_idx(DATA / LABELS, dimensions=1, sha256=None)
-    )
+@pytest.mark.parametrize("name", ["labels", "labels.gz"])
+@pytest.mark.parametrize("gzipped", [True, False])
+def test_a_file_may_be_gzipped_whatever_its_name(tmp_path: Path, name: str, *, gzipped: bool) -> None:
+    path = tmp_path / name
+    path.write_bytes((DATA / LABELS).read_bytes() if gzipped else label_bytes())
+    assert is_idx(path)
+    assert bytes(read_idx(path, dimensions=1, sha256=None)) == label_bytes()[8:]
 
 
 def test_the_checksum_is_that_of_the_decompressed_bytes() -> None:

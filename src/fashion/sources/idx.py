@@ -1,10 +1,14 @@
-"""Read the IDX format of MNIST, gzipped or not: http://yann.lecun.com/exdb/mnist, "File formats"."""
+"""Read the IDX format of MNIST, gzipped or not: http://yann.lecun.com/exdb/mnist, "File formats".
+
+The first bytes tell whether a file is gzipped, not its name: browsers unpack files and leave the `.gz` in their names.
+"""
 
 import gzip
 import hashlib
 import math
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -14,6 +18,7 @@ from fashion.sources.image_file import MAX_SIDE
 
 MAGIC = 0x00000800  # of unsigned bytes; the number of dimensions is added
 MAGIC_START = MAGIC.to_bytes(4, "big")[:3]
+GZIP_START = b"\x1f\x8b"
 MAX_GZIP_RATIO = 1032  # decompressed bytes per byte of a gzip file, at most
 
 
@@ -30,7 +35,8 @@ def read_idx(path: Path, *, dimensions: int, sha256: str | None) -> np.ndarray:
         raise InputError(f"{path}: {len(header)} bytes are too few for an IDX header; {remedy}")
     magic = int.from_bytes(header[:4], "big")
     if magic not in ({MAGIC + 1} if dimensions == 1 else {MAGIC + 3, MAGIC + 4}):
-        raise InputError(f"{path}: IDX magic number {magic:#010x}, expected {MAGIC + dimensions:#010x}; {remedy}")
+        expected = f"{MAGIC + dimensions:#010x}, of {'labels' if dimensions == 1 else 'images'}"
+        raise InputError(f"{path}: IDX magic number {magic:#010x}, expected {expected}; {remedy}")
     header_length = 4 + 4 * (magic - MAGIC)
     if len(header) < header_length:
         raise InputError(f"{path}: {len(header)} bytes are too few for an IDX header of {header_length}; {remedy}")
@@ -55,10 +61,10 @@ def read_idx(path: Path, *, dimensions: int, sha256: str | None) -> np.ndarray:
 
 
 def is_idx(path: Path) -> bool:
-    """Tell by its first bytes whether a file, gzipped or not, has images in the IDX format."""
+    """Tell by its first bytes whether a file, gzipped or not, has images or labels in the IDX format."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return int.from_bytes(file.read(4), "big") in (MAGIC + 3, MAGIC + 4)
+        with open_decompressed(path) as file:
+            return int.from_bytes(file.read(4), "big") in (MAGIC + 1, MAGIC + 3, MAGIC + 4)
     except (OSError, EOFError, zlib.error):
         return False
 
@@ -70,16 +76,14 @@ def read_idx_images(path: Path) -> np.ndarray:
 
 
 def read_header_and_content(path: Path) -> tuple[bytes, bytes]:
-    """Read the header and the bytes that it specifies; a name that ends in .gz is decompressed.
+    """Read the header and the bytes that it specifies, decompressed.
 
     Reads one byte more if there is one, which shows that a file is too long; and never more than a gzip file of this
     size can hold, whatever its header says.
     """
     try:
-        require_file(path)
-        gzipped = path.suffix == ".gz"
-        max_length = path.stat().st_size * (MAX_GZIP_RATIO if gzipped else 1)
-        with gzip.open(path) if gzipped else path.open("rb") as file:
+        with open_decompressed(path) as file:
+            max_length = path.stat().st_size * (MAX_GZIP_RATIO if isinstance(file, gzip.GzipFile) else 1)
             header = file.read(4)
             header += file.read(4 * max(int.from_bytes(header, "big") - MAGIC, 0) if header[:3] == MAGIC_START else 0)
             return header, file.read(min(math.prod(parse_shape(header)), max_length) + 1)
@@ -87,6 +91,14 @@ def read_header_and_content(path: Path) -> tuple[bytes, bytes]:
         raise InputError(f"{path}: not a complete gzip file ({error}); replace it by a good copy") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; put a file there") from None
+
+
+def open_decompressed(path: Path) -> gzip.GzipFile | BinaryIO:
+    """Open a file, gzipped or not; OSError unless it is a regular file."""
+    require_file(path)
+    with path.open("rb") as file:
+        gzipped = file.read(len(GZIP_START)) == GZIP_START
+    return gzip.open(path) if gzipped else path.open("rb")
 
 
 def parse_shape(header: bytes) -> list[int]:
