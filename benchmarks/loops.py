@@ -1,7 +1,7 @@
 """Training loops that `benchmarks.engine` compares: the project's engine, a plain PyTorch loop, skorch and Lightning.
 
-Each function of `LOOPS` gives a function that trains one epoch of `variant` on `images`, uint8 of N x 1 x 32 x 32 with a
-black margin, with `labels`, int64 of N. All do the same work: the same layers, each image once in a new order, the same
+Each function of `LOOPS` gives a function that trains one epoch of `variant` on `images`, uint8 of N x 1 x 32 x 32 with
+their margin, with `labels`, int64 of N. All do the same work: the same layers, each image once in a new order, the same
 optimiser and learning rate. At the end of an epoch, its loss and accuracy are known.
 
 >>> epoch = LOOPS["engine"](variant, images, labels, threads=1, precision="fp32")

@@ -26,7 +26,7 @@ from clone import DATA, ROOT, shrink
 from fashion.errors import InputError
 from fashion.files import REMEDIES
 from fashion.params import Params, check
-from fashion.results.figures.style import new_figure, save, write_greyscale
+from fashion.results.figures.style import new_figure, save, write_png
 from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml
 from stages import paths
@@ -112,7 +112,7 @@ def draw_figures(_: Params) -> None:
     """Write figures in all formats that stages write."""
     save(new_figure(0.5), paths.PLOTS / "picture.svg")
     save(new_figure(0.5), paths.PLOTS / "picture.png")
-    write_greyscale(paths.PLOTS / "grey.png", np.eye(8, dtype=np.uint8))
+    write_png(paths.PLOTS / "images.png", np.eye(8, dtype=np.uint8))
 
 
 def train_variant(params: Params) -> None:

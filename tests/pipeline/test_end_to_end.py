@@ -19,7 +19,7 @@ from dvc_project import ran, stages_run
 from fashion.settings.parsing import load_yaml
 
 NEW_VARIANT = (
-    "{family: mlp, arguments: {hidden: [32]}, images: split, input: {size: 28, scaling: unit}, batch_size: 50, "
+    "{family: mlp, arguments: {hidden: [32]}, image_folder: split, input: {size: 28, scaling: unit}, batch_size: 50, "
     "phases: {adam: {optimizer: adam, lr: 0.01, max_epochs: 2}}}"
 )
 FINAL_STAGES = {"finetune", "evaluate_final", "compare", "predict", "show_predictions"}

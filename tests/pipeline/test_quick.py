@@ -40,6 +40,6 @@ def test_quick_shortens_trainings_and_keeps_the_batch_size_of_the_final_model() 
     assert params.variants["kernel_5"].batch_size == 64
     assert params.variants["kernel_5"].phases["adam"].max_epochs == 4
     assert params.model.size == "small"
-    assert params.model.views == "one"
+    assert params.model.test_time_augmentation == "none"
     assert params.model.batch_size == load_yaml(ROOT / "params.yaml")["model"]["batch_size"]
     assert params.model.at_size("small").phases["main"].max_epochs == 3

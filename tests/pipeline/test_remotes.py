@@ -42,7 +42,7 @@ def test_a_second_clone_pulls_all_results_has_nothing_to_run_and_predicts(
         run(project, *line.split(), environment=KEYS)
     second = tmp_path / "second"
     run(tmp_path, "git", "clone", "--quiet", str(project), str(second))
-    Image.fromarray(images[0]).save(second / "shoe.png")
+    Image.fromarray(images[0, 0]).save(second / "shoe.png")
     fetched, status, predicted = [
         run(
             second,

@@ -96,7 +96,7 @@ def test_the_commands_of_the_guide_give_labels_and_a_report_for_a_folder_of_imag
     final = json.loads((own / "metrics/final.json").read_text())
     assert list(final["per_class"]) == sorted(NAMES)
     results = pd.read_csv(own / "data/predicted/results.csv")
-    assert results.columns.tolist() == ["ID", "label", "class"]
+    assert results.columns.tolist() == ["ID", "label", "confidence", "out_of_distribution", "class"]
     assert len(results) == UNLABELLED
     assert [sorted(NAMES)[label] for label in results["label"]] == results["class"].tolist()
     page = (own / "report.html").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def test_the_commands_of_the_guide_give_labels_and_a_report_for_a_folder_of_imag
 def test_the_settings_of_the_final_model_are_adapted_to_few_images_that_must_not_be_mirrored(own: Path) -> None:
     phases = pd.read_csv(own / "data/histories/final.csv")["phase"].tolist()
     assert phases == ["main", "finetune"], "a phase is validated more than once"
-    assert load(own / "models/final.safetensors").views == "three"
+    assert load(own / "models/final.safetensors").test_time_augmentation == "shift"
 
 
 @pytest.mark.nightly
