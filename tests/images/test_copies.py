@@ -23,7 +23,9 @@ def test_zoom_equals_scipys_bit_for_bit_for_every_crop_that_leaves_8_pixels(imag
 def test_each_channel_of_a_wide_image_is_zoomed_as_scipy_does() -> None:
     images = colour_tiles(24, 36)[0][:8]
     inner = images[:, :, 3:-3, 3:-3]
-    expected = np.stack([[scipy.ndimage.zoom(plane, (24 / 18, 36 / 30), order=0) for plane in image] for image in inner])
+    expected = np.stack(
+        [[scipy.ndimage.zoom(plane, (24 / 18, 36 / 30), order=0) for plane in image] for image in inner]
+    )
     outside = expected.shape[3] - 1  # SciPy takes the last column for a pixel outside the image, and fills it with 0
     np.testing.assert_array_equal(augment(images, crop=3, background=[0, 0, 0])[2::4], expected)
     assert not expected[..., outside].any()

@@ -2,12 +2,17 @@ import numpy as np
 import pytest
 
 from fashion.images.out_of_distribution import PER_KIND, ood_images
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.training.train import whole_frame
 
 WHITE = Frame(
-    **{"channels": 3, "height": 40, "width": 60, "content_height": 32, "content_width": 48},
-    **{"enlarge": True, "background": [250, 250, 240]},
+    channels=3,
+    height=40,
+    width=60,
+    content_height=32,
+    content_width=48,
+    enlarge=True,
+    background=[250, 250, 240],
 )
 
 

@@ -108,7 +108,11 @@ def test_the_projects_own_params_are_valid() -> None:
         ("train.seed", 2**32, "train.seed: 4294967296 is out of range"),
         ("split.random_state", 2**32, "split.random_state: 4294967296 is out of range"),
         ("variants.base.phases.adam.max_epochs", 10**9, "max_epochs: 1000000000 is out of range"),
-        ("ingest.image_size", 32000, "ingest.image_size: expected auto, pixels a side from 4 to 1024, or [height, width]"),
+        (
+            "ingest.image_size",
+            32000,
+            "ingest.image_size: expected auto, pixels a side from 4 to 1024, or [height, width]",
+        ),
         ("ingest.image_size", "big", "or [height, width] (got 'big')"),
         ("ingest.fit", "stretch", "'stretch' is not one of the choices: pad or resize"),
         ("ingest.source", "png", "'png' is not one of the choices: folder, csv or idx"),

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from clone import ROOT
 from fashion.params import check
-from fashion.settings.model import MIN_BATCH_SIZE, REFERENCE_IMAGES, Augmentation, Corruption, FinalModel
+from fashion.settings.model import MIN_BATCH_SIZE, REFERENCE_IMAGES, Augmentation, Corruption, FinalModel, InputSettings
 from fashion.settings.parsing import load_yaml
 
 
@@ -84,3 +84,25 @@ def test_images_are_flipped_in_training_and_prediction_only_if_mirror_is_true(
     changed = model.model_copy(update={"mirror": mirror}).at_size("large")
     assert {phase.augmentation.flip for phase in changed.phases.values() if phase.augmentation} == {mirror}
     assert changed.allowed_augmentation() == augmentation
+
+
+@pytest.mark.parametrize(
+    ("at_most", "content", "expected"),
+    [
+        (None, (28, 28), (28, 28)),
+        (None, (8, 12), (24, 36)),
+        (None, (200, 224), (200, 224)),
+        (64, (28, 28), (28, 28)),
+        (64, (64, 48), (64, 48)),
+        (64, (128, 96), (64, 48)),
+        (64, (20, 224), (20, 224)),  # no convolution fits 6 rows
+        (64, (224, 40), (112, 20)),
+        (64, (8, 100), (20, 250)),
+    ],
+)
+def test_images_are_shrunk_to_a_longest_side_but_keep_20_pixels_of_the_shorter_one(
+    at_most: int | None, content: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    settings = InputSettings(size="auto", at_most=at_most, scaling="unit")
+    assert settings.input_size(*content) == [*expected]
+    assert settings.input_size(*content[::-1]) == [*expected[::-1]]

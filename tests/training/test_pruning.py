@@ -11,7 +11,13 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def pruner() -> Pruner:
     """A pruner of 100 examples; the loss of each is its index."""
-    pruner = Pruner(SamplePruning(easy_share=0.8, drop_rate=0.5, unpruned_tail=0.25), 100, EPOCHS, torch.Generator().manual_seed(0), CPU)
+    pruner = Pruner(
+        SamplePruning(easy_share=0.8, drop_rate=0.5, unpruned_tail=0.25),
+        100,
+        EPOCHS,
+        torch.Generator().manual_seed(0),
+        CPU,
+    )
     pruner.record_losses(torch.arange(100), torch.arange(100.0))
     return pruner
 

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fashion.images.levels import count_levels, mean_and_std
+from fashion.classifier.levels import count_levels, mean_and_std
 from small import colour_tiles
 
 
