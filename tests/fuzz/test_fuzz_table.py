@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tqdm import tqdm
 
+from fashion.settings.frame import Frame
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
 from hostile import NASTY_TEXT, damaged, read_or_refused
 
 VALID = b"label,ID,pix1,pix2,pix3,pix4\n1,a,0,0,0,0\n2,b,255,1,2,3\n"
+FRAME = Frame(channels=3, height=20, width=40, content_height=20, content_width=40, enlarge=True, background=[0, 0, 0])
 COLUMNS = [
     "ID",
     "label",
@@ -70,19 +72,24 @@ def test_images_are_read_from_columns_in_any_order(
     np.testing.assert_array_equal(read_pixels(place / "valid.csv")[0], images[:, None])
 
 
-@pytest.mark.parametrize("reader", ["labelled", "unlabelled", "pixels"])
+READERS = {
+    "labelled": lambda path: read_labelled(path, None),
+    "unlabelled": read_unlabelled,
+    "pixels": read_pixels,
+    "pixels for a model": lambda path: read_pixels(path, FRAME),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
 @given(content=tables() | damaged([VALID, VALID.replace(b"ID,", b"").replace(b"a,", b"").replace(b"b,", b"")]))
 def test_any_table_is_read_or_refused(reader: str, content: bytes, place: Path, bar: tqdm) -> None:
     bar.update()
     path = place / "any.csv"
     path.write_bytes(content)
-    if reader == "labelled":
-        read = read_or_refused(lambda: read_labelled(path, None), len(content))
-    else:
-        read = read_or_refused(lambda: (read_unlabelled if reader == "unlabelled" else read_pixels)(path), len(content))
+    read = read_or_refused(lambda: READERS[reader](path), len(content))
     if read is not None:
         images, names = read[:2]
         assert images.dtype == np.uint8
-        assert images.shape[2] == images.shape[3]
+        assert images.shape[2] == images.shape[3] or reader == "pixels for a model"
         assert images.shape[1] in (1, 3)
         assert len(images) == len(names)

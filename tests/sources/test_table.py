@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_sample_image
 
 from fashion.errors import InputError
+from fashion.settings.frame import Frame
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
 
 CLASSES = [f"class {number}" for number in range(10)]
@@ -286,3 +287,33 @@ def test_a_shape_that_does_not_fit_the_columns_is_refused(images: np.ndarray, pa
     table(images[:3, :, 1:], ID=range(3)).to_csv(path, index=False)
     with pytest.raises(InputError, match=r"756 pixels are not a square image; set ingest.shape in params.yaml"):
         read_unlabelled(path)
+
+
+def frame(channels: int, height: int, width: int) -> Frame:
+    size = {"height": height, "width": width, "content_height": height, "content_width": width}
+    return Frame.model_validate({"channels": channels, "enlarge": True, "background": [0] * channels} | size)
+
+
+@pytest.mark.parametrize("enlarged", [1, 2, 3.5])
+def test_images_to_label_have_the_proportions_and_channels_of_the_model(
+    colour: np.ndarray, path: Path, enlarged: float
+) -> None:
+    height, width = round(12 * enlarged), round(20 * enlarged)
+    table(colour.transpose(0, 2, 3, 1)).to_csv(path, index=False)
+    np.testing.assert_array_equal(read_pixels(path, frame(3, height, width))[0], colour)
+    for channels in (1, 3):
+        table(colour[:, 0]).to_csv(path, index=False)
+        np.testing.assert_array_equal(read_pixels(path, frame(channels, height, width))[0], colour[:, :1])
+
+
+def test_images_to_label_may_be_square_unless_the_proportions_of_the_model_fit(images: np.ndarray, path: Path) -> None:
+    table(images[:3]).to_csv(path, index=False)
+    for channels in (1, 3):
+        assert read_pixels(path, frame(channels, 24, 40))[0].shape == (3, 1, 28, 28)
+    assert read_pixels(path, frame(1, 14, 56))[0].shape == (3, 1, 14, 56)
+
+
+def test_images_to_label_of_another_shape_are_refused(images: np.ndarray, path: Path) -> None:
+    table(images[:3, :, 1:]).to_csv(path, index=False)
+    with pytest.raises(InputError, match="756 columns of pixels are neither a square image nor .* give the images as"):
+        read_pixels(path, frame(1, 28, 28))

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +19,7 @@ import numpy as np
 from fashion.errors import InputError
 from fashion.files import require_file
 from fashion.settings.fields import MAX_CLASSES, check_name
+from fashion.settings.frame import Frame
 
 PIXEL = re.compile(r"(?P<word>pix(el)?)(0|[1-9][0-9]{0,5})(?P<channel>_[rgb])?")
 CLASS_NUMBER = re.compile(r"\s*\d{1,9}(\.0*)?\s*")
@@ -26,6 +27,9 @@ MAX_LINE = 1_000_000  # characters; a line of 256 x 256 pixels in colour has few
 
 Columns = tuple[np.ndarray, str | None, list[str]]
 """Images (uint8, N x C x H x W), the name of the key column (`label`, `ID` or None), and its cells (N)."""
+Shape = Sequence[int] | Frame | None
+"""What tells the shape of the images: height and width, or these and channels; the frame of a model that is to label
+them; or, if None, the number of columns."""
 
 
 def read_labelled(
@@ -65,9 +69,12 @@ def read_unlabelled(path: Path, shape: Sequence[int] | None = None) -> tuple[np.
     return images, np.array(ids, dtype=str)
 
 
-def read_pixels(path: Path, shape: Sequence[int] | None = None) -> tuple[np.ndarray, list[str]]:
-    """Read images (uint8, N x C x H x W) and their IDs; without a column ID, number the images from 0."""
-    images, key, cells = read_table(path, key=None, shape=shape)
+def read_pixels(path: Path, frame: Frame | None = None) -> tuple[np.ndarray, list[str]]:
+    """Read images (uint8, N x C x H x W) and their IDs; without a column ID, number the images from 0.
+
+    frame: of the model that is to label them; see `shape_like`.
+    """
+    images, key, cells = read_table(path, key=None, shape=frame)
     return images, cells if key == "ID" else [str(number) for number in range(len(images))]
 
 
@@ -85,7 +92,7 @@ def error_at(path: Path, row: int, column: str, problem: str) -> InputError:
     return InputError(f"{path}: line {row + 2}, column {column}: {problem}")
 
 
-def read_table(path: Path, *, key: str | None, shape: Sequence[int] | None) -> Columns:
+def read_table(path: Path, *, key: str | None, shape: Shape) -> Columns:
     """Read a table whose columns are `key` and pixels, in any order; None takes ID or label, if there is one."""
     try:
         require_file(path)
@@ -120,7 +127,7 @@ def check_lines(path: Path, file: TextIO) -> Iterator[str]:
         yield line
 
 
-def load_table(path: Path, key: str | None, shape: Sequence[int] | None, *, floats: bool = False) -> Columns:
+def load_table(path: Path, key: str | None, shape: Shape, *, floats: bool = False) -> Columns:
     """Read as `read_table`. floats: accept cells such as 255.0, which takes four times as long."""
     with path.open(encoding="utf-8-sig") as file:
         lines = check_lines(path, file)
@@ -207,11 +214,13 @@ def expected_columns(names: Sequence[str]) -> list[str]:
     return [f"{word}{number}{channel}" for number in range(first, first + count) for channel in channels]
 
 
-def shape_of(path: Path, pixels: Sequence[str], shape: Sequence[int] | None) -> tuple[int, int, int]:
+def shape_of(path: Path, pixels: Sequence[str], shape: Shape) -> tuple[int, int, int]:
     """Give height, width and channels of images with these columns.
 
-    shape: height and width, or these and channels; None for square images, in colour if the columns say so.
+    Without a shape, images are square, and in colour if the columns say so.
     """
+    if isinstance(shape, Frame):
+        return shape_like(path, pixels, shape)
     channels = 3 if pixels[0].endswith("_r") else 1
     if shape is None:
         side = math.isqrt(len(pixels) // channels)
@@ -228,3 +237,23 @@ def shape_of(path: Path, pixels: Sequence[str], shape: Sequence[int] | None) -> 
             f"{path}: {len(pixels):,} columns of pixels, but ingest.shape in params.yaml is {text}; correct it"
         )
     return height, width, channels
+
+
+def shape_like(path: Path, pixels: Sequence[str], frame: Frame) -> tuple[int, int, int]:
+    """Give height, width and channels of images to be labelled by a model with this frame.
+
+    They have the proportions of the model's images, or are square; and its channels, or are grey, unless the columns
+    tell the channels. The first of these that fits the number of columns is taken.
+    """
+    proportions = frame.content_height / frame.content_width
+    channels = [3] if pixels[0].endswith("_r") else [3, 1] if frame.channels == 3 else [1]
+    for ratio, count in product((proportions, 1), channels):
+        area = len(pixels) // count
+        height = max(round(math.sqrt(area * ratio)), 1)
+        width = area // height
+        if height * width * count == len(pixels) and (ratio != 1 or height == width):
+            return height, width, count
+    raise InputError(
+        f"{path}: {len(pixels):,} columns of pixels are neither a square image nor one of the model's proportions, "
+        f"{frame.content_height}x{frame.content_width}; give the images as a .npy file, N x H x W or N x H x W x 3"
+    )
