@@ -46,10 +46,9 @@ from fashion.files import read_array, read_json, with_section
 from fashion.images.split import split
 from fashion.init import TEMPLATE
 from fashion.params import Params, check
-from fashion.settings.frame import chosen_size
+from fashion.settings.frame import Frame, chosen_size
 from fashion.settings.parsing import load_yaml
 from fashion.settings.split import SplitSettings
-from fashion.settings.frame import Frame
 from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
 from fashion.sources.survey import decide_frame, survey_files
@@ -121,7 +120,9 @@ def emoji(seed: int) -> Data:
 
     Skin-tone variants are left out: copies in other colours would be on both sides of the split.
     """
-    folder = fetched("emoji", ("npm", "pack", "emoji-datasource-twitter@16.0.0"), ("tar", "-xzf")) / "package"
+    folder = (
+        fetched("emoji", ("npm", "pack", "--silent", "emoji-datasource-twitter@16.0.0"), ("tar", "-xzf")) / "package"
+    )
     listed = [entry for entry in read_json(folder / "emoji.json") if entry["category"] != "Component"]
     paths = [folder / "img/twitter/64" / entry["image"] for entry in listed]
     return hold_out_files(paths, [entry["category"] for entry in listed], seed)
@@ -129,7 +130,7 @@ def emoji(seed: int) -> Data:
 
 def icons(seed: int) -> Data:
     """Read KDE's Oxygen icons, of 32 x 32 pixels with transparency, in nine classes of 12 to 629 images."""
-    folder = fetched("icons", ("apt-get", "download", "oxygen-icon-theme"), ("dpkg-deb", "-x"))
+    folder = fetched("icons", ("apt-get", "-qq", "download", "oxygen-icon-theme"), ("dpkg-deb", "-x"))
     paths = [
         path
         for path in sorted((folder / "usr/share/icons/oxygen/base/32x32").glob("*/*.png"))
@@ -143,18 +144,23 @@ def fetched(name: str, download: tuple[str, ...], unpack: tuple[str, ...]) -> Pa
     """Download a package into a temporary folder, once, and unpack it there."""
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     atexit.register(shutil.rmtree, folder)
-    subprocess.run(download, cwd=folder, check=True, capture_output=True)
+    subprocess.run(download, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     package = next(folder.iterdir())
     subprocess.run([*unpack, package, *([folder] if unpack[0] == "dpkg-deb" else [])], cwd=folder, check=True)
     return folder
 
 
 def hold_out_files(paths: list[Path], classes: list[str], seed: int) -> Data:
-    """Read image files as `ingest` does, with the settings of `make init`, and hold out 20% of each class."""
+    """Read image files as `ingest` does, with the settings of `make init`, and hold out 20% of each class.
+
+    Of exact copies, such as flags of islands, only the first is kept: others would be on both sides of the split.
+    """
     survey = survey_files(paths, len(paths))
     frame = decide_frame(survey, len(paths), load_template().ingest)
-    images = np.stack([resize_and_pad(read_image(path, frame), frame) for path in paths])
-    data = hold_out_test(images, np.unique(classes, return_inverse=True)[1], seed)
+    first = {facts.digest: index for index, facts in reversed([*enumerate(survey.facts)])}
+    kept = sorted(first.values())
+    images = np.stack([resize_and_pad(read_image(paths[index], frame), frame) for index in kept])
+    data = hold_out_test(images, np.unique(classes, return_inverse=True)[1][kept], seed)
     return replace(data, background=tuple(frame.background))
 
 
