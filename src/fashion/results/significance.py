@@ -34,7 +34,7 @@ def mcnemar(correct: np.ndarray, other: np.ndarray) -> dict[str, Any]:
 def correct_for_number(tests: Iterable[dict[str, Any] | None]) -> None:
     """Replace the p-values of some tests by those corrected for their number (Holm 1979); keep the single ones, too.
 
-    A corrected p-value of at most 0.05 is the chance of 5% to find any difference among all the tests if there is none.
+    If no two systems differ, the chance that any of the corrected p-values is at most 0.05 is at most 5%.
 
     >>> tests = [{"p_value": 0.01}, {"p_value": 0.04}, None]
     >>> correct_for_number(tests)
