@@ -43,11 +43,32 @@ def test_a_clone_runs_every_stage_and_writes_all_results(reproduced: tuple[Path,
     curves = pd.read_csv(folder / "plots/learning_curves.csv")
     assert set(curves["variant"]) == set(SYSTEMS)
     results = pd.read_csv(folder / "data/predicted/results.csv")
+    assert results.columns.tolist() == ["ID", "label", "confidence", "out_of_distribution"]
     assert results["ID"].tolist() == list(range(100))
+    assert results["confidence"].between(0.1, 1).all()
     confusion = pd.read_csv(folder / "plots/confusion.csv")
     assert (confusion["actual"] == confusion["predicted"]).mean() == pytest.approx(final["test_accuracy"])
     numbers = {name: number for number, name in enumerate(YAML().load(folder / "params.yaml")["classes"])}
     assert results["label"].tolist() == confusion["predicted"].map(numbers).tolist()  # both of the test images
+
+
+def test_tables_of_samples_have_a_row_for_each_image_with_its_file(reproduced: tuple[Path, str]) -> None:
+    data = reproduced[0] / "data"
+    ingested = pd.read_csv(data / "ingested/samples.csv")
+    assert ingested["part"].value_counts().to_dict() == {"labelled": 400, "test": 100, "unlabelled": 100}
+    assert ingested["file"].iloc[[0, 400, 599]].str.replace(r"\.gz", "", regex=True).tolist() == [
+        "train-images-idx3-ubyte:0",
+        "t10k-images-idx3-ubyte:0",
+        "t10k-images-idx3-ubyte:99",
+    ]
+    split = pd.read_csv(data / "split/samples.csv")
+    names = YAML(typ="safe").load(reproduced[0] / "params.yaml")["classes"]
+    for part, count in (("train", 300), ("validation", 100), ("test", 100)):
+        rows = split[split["part"] == part]
+        assert len(rows) == count
+        labels, images = (np.load(data / f"split/{part}_{array}.npy") for array in ("labels", "images"))
+        assert rows["class"].tolist() == [names[label] for label in labels]
+        assert images.shape == (count, 1, 32, 32)
 
 
 def test_a_run_leaves_no_temporary_and_no_untracked_file(reproduced: tuple[Path, str]) -> None:
@@ -220,12 +241,18 @@ def test_a_model_is_trained_on_csv_tables_and_labels_a_table(project: Path, imag
     table.assign(label=labels).to_csv(project / "data/raw/train.csv", index=False)
     unlabelled = table[:7].assign(ID=[f"image-{number}" for number in range(7)])
     unlabelled.to_csv(project / "data/raw/evaluate.csv", index=False)
-    edit_params(project, lambda params: params["ingest"].update(source="csv"))
+
+    def change(params: dict) -> None:
+        params["ingest"]["source"] = "csv"
+        params["split"]["scheme"] = "fractions"
+
+    edit_params(project, change)
     assert ran(run(project, "abreast", "repro", "predict")) == {"ingest", "split", "finetune", "predict"}
     results = pd.read_csv(project / "data/predicted/results.csv")
     assert results["ID"].tolist() == [f"image-{number}" for number in range(7)]
     unlabelled[:6].to_csv(project / "data/raw/evaluate.csv", index=False)
-    assert ran(run(project, "abreast", "repro", "predict")) == {"ingest", "predict"}
+    output = run(project, "abreast", "repro", "predict")
+    assert ran(output) == {"ingest", "split", "predict"}, "images to be labelled are no reason to train again"
     assert len(pd.read_csv(project / "data/predicted/results.csv")) == 6
 
 
@@ -256,7 +283,10 @@ def test_a_stage_opens_only_results_that_dvc_yaml_lists_for_it(reproduced: tuple
     }
     opened = {tuple(line.split(" ", 2)) for line in (folder.parent / "opened").read_text().splitlines()}
     assert {stage for stage, _, _ in opened} == set(entries)
-    for stage, mode, path in opened:
+
+    def is_listed(stage: str, mode: str, path: str) -> bool:
         final_path = re.sub(r"/\.(.+)\.\d+\.part$", r"/\1", path)  # a temporary file is renamed to it
-        paths = listed[stage, "outs" if mode == "w" else "deps"]
-        assert any(final_path == item or final_path.startswith(f"{item}/") for item in paths), f"{stage}: {path}"
+        items = listed[stage, "outs" if mode == "w" else "deps"]
+        return any(final_path == item or final_path.startswith(f"{item}/") for item in items)
+
+    assert [" ".join(line) for line in sorted(opened) if not is_listed(*line)] == []
