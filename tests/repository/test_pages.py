@@ -27,6 +27,17 @@ def test_classes_are_sorted_by_f1_lowest_first() -> None:
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| Shirt", "| Bag"]
 
 
+def test_accuracies_on_corrupted_images_have_the_interval_of_their_number() -> None:
+    changes = [
+        {"change": "none", "amount": "", "accuracy": 0.954},
+        {"change": "noise", "amount": "10", "accuracy": 0.9},
+    ]
+    robust = {"robustness": [{"accuracy": 0.95}, {"accuracy": 0.94}], "rows": [{}] * 3}
+    few, many = ([{**row, "images": images} for row in changes] for images in (200, 2000))
+    assert "| none |  | 0.954 | 0.944 to 0.962 | 0.950 |" in pages.robustness(many, robust)
+    assert "| noise | 10 | 0.900 | 0.851 to 0.934 | 0.940 |" in pages.robustness(few, robust)
+
+
 def test_a_missing_file_of_metrics_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     with pytest.raises(SystemExit, match=r"error: metrics/final.json: .*No such file"):
