@@ -17,6 +17,7 @@ from dvc_project import stages_run
 from fashion.classifier.model_file import load
 from fashion.params import check
 from fashion.settings.parsing import load_yaml
+from small import colour_tiles
 
 GUIDE = (ROOT / "docs/your_own_data.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
@@ -109,6 +110,53 @@ def test_the_settings_of_the_final_model_are_adapted_to_few_images_that_must_not
     phases = pd.read_csv(own / "data/histories/final.csv")["phase"].tolist()
     assert phases == ["main", "finetune"], "a phase is validated more than once"
     assert load(own / "models/final.safetensors").test_time_augmentation == "shift"
+
+
+def write_colour_files(raw: Path) -> dict[str, int]:
+    """Write tiles of two photographs, 24 rows of 36 pixels, as files of several formats; give their number by part."""
+    counts = {"train": 120, "test": 30, "evaluate": 10}
+    parts = [part for part, count in counts.items() for _ in range(count)]
+    suffixes = ("png", "jpg", "webp", "tif")
+    for number, (part, image, label) in enumerate(zip(parts, *colour_tiles(24, 36), strict=False)):
+        folder = raw / (part if part == "evaluate" else f"{part}/{('temple', 'flower')[label]}")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(folder / f"{number:03}.{suffixes[number % 4]}")
+    return counts
+
+
+@pytest.mark.pipeline
+def test_wide_colour_images_with_their_own_test_set_are_trained_on_as_they_are(tmp_path: Path) -> None:
+    folder = make_clone_without_images(tmp_path / "colour")
+    counts = write_colour_files(folder / "data/raw")
+    run(folder, "python", "-m", "fashion", "init")
+
+    def keep_three(params: dict) -> None:
+        shorten(params)
+        params["train"]["max_epochs"] = 8
+        params["variants"] = {name: params["variants"][name] for name in ("linear", "cnn", "cnn_shifted")}
+
+    edit_params(folder, keep_three)
+    run(folder, "abreast", "repro")
+    about = json.loads((folder / "data/ingested/about.json").read_text())
+    frame = about["frame"]
+    assert about["classes"] == ["flower", "temple"]
+    assert [frame[key] for key in ("channels", "content_height", "content_width")] == [3, 24, 36]
+    assert len(frame["background"]) == 3
+    split = pd.read_csv(folder / "data/split/samples.csv")
+    assert split["part"].value_counts().to_dict().keys() == {"train", "validation", "test"}
+    assert (split["part"] == "test").sum() == counts["test"]
+    assert split.loc[split["part"] == "test", "file"].str.startswith("test/").all()
+    images = np.load(folder / "data/split/train_images.npy")
+    assert images.shape[1:] == (3, frame["height"], frame["width"])
+    scores = json.loads((folder / "metrics/variants.json").read_text())
+    assert scores["cnn"]["test_accuracy"] > 0.7
+    results = pd.read_csv(folder / "data/predicted/results.csv")
+    assert len(results) == counts["evaluate"]
+    assert set(results["class"]) <= {"flower", "temple"}
+    assert load(folder / "models/final.safetensors").preparation.size == [24, 36]
+    output = run(folder, "python", "-m", "fashion", "predict", "data/raw/test/temple")
+    assert output.count("temple") > output.count("flower")
+    assert run(folder, "abreast", "repro") == "Everything is up to date.\n"
 
 
 @pytest.mark.nightly
