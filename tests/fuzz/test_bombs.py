@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fashion.inference.read_images import find_images
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.sources.idx import read_idx
 from fashion.sources.image_file import read_image
 from fashion.sources.table import read_labelled, read_unlabelled

@@ -15,7 +15,7 @@ from fashion.classifier.model_file import load, save
 from fashion.classifier.preparation import Preparation
 from fashion.inference.predict import predict
 from fashion.networks.building import factory
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from hostile import altered, damaged, read_or_refused
 
 ARGUMENTS: dict[str, Any] = {

@@ -6,7 +6,7 @@ import pytest
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.model_file import save
 from fashion.inference.export import export_onnx
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.training.train import LabelledImages, TrainingData, train_classifier
 from small import CLASSES, make_settings, make_system
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, features
 
 from fashion.errors import InputError
-from fashion.sources.frame import Frame
+from fashion.settings.frame import Frame
 from fashion.sources.image_file import decode, open_image, read_image, read_shape
 from fashion.sources.resizing import resize_and_pad
 
