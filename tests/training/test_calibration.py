@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from fashion.classifier.device import select_device
 from fashion.training.calibration import choose_temperature, fit_temperature, held_out_gain
 from fashion.training.train import TrainingData, train_classifier
 from small import make_settings, make_system
@@ -76,9 +77,10 @@ def test_one_of_twenty_validation_images_is_out_of_distribution(data: TrainingDa
 
 def test_the_temperature_is_applied_to_probabilities(data: TrainingData) -> None:
     classifier, _ = train_classifier(make_system(), make_settings(), data)
-    logits = classifier.logits(data.validation.images, CPU)
+    device = select_device()  # the same as in training: another one rounds the logits differently
+    logits = classifier.logits(data.validation.images, device)
     labels = torch.tensor(data.validation.labels, dtype=torch.int64)
     assert classifier.temperature == choose_temperature(logits.double(), labels)
-    log_probabilities = classifier.log_probabilities(data.validation.images, CPU).numpy()
+    log_probabilities = classifier.log_probabilities(data.validation.images, device).numpy()
     expected = (logits / classifier.temperature).log_softmax(1).numpy()
     np.testing.assert_allclose(log_probabilities, expected, atol=1e-6)

@@ -99,6 +99,7 @@ def test_a_network_that_is_initialised_from_data_gets_the_training_images(data: 
     classifier, _ = train_classifier(system, make_settings(max_epochs=1), data)
     model = classifier.model
     assert isinstance(model, torch.nn.Sequential)
+    model.cpu()
     whitened = model[0](classifier.preparation(torch.tensor(data.train.images)))[:, :4].transpose(0, 1).flatten(1)
     variances = (whitened @ whitened.T / whitened.shape[1]).diagonal()
     assert variances.tolist() == pytest.approx([1] * 4, abs=0.05)

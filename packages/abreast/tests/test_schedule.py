@@ -1,6 +1,7 @@
 """The order in which tasks of different cores, memory and duration run."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -51,6 +52,12 @@ def test_the_remaining_time_is_scaled_by_the_finished_tasks() -> None:
     plan = schedule(task("a", 100), task("b", 100), task("c", 200), cores=1)
     plan.done["a"] = 200
     assert plan.seconds_left() == pytest.approx(600)
+
+
+def test_the_remaining_time_is_scaled_by_tasks_that_run_for_longer_than_expected() -> None:
+    plan = schedule(task("a", 100), task("b", 200), cores=1)
+    plan.running["a"] = time.monotonic() - 300
+    assert plan.seconds_left() == pytest.approx(600, rel=0.01)
 
 
 def test_all_tasks_run_once_and_after_those_that_they_need() -> None:

@@ -110,13 +110,19 @@ class Schedule:
         return selected
 
     def seconds_left(self) -> float:
-        """Estimate the remaining time: expected seconds, scaled by how much the finished tasks differed from them."""
-        expected = sum(self.tasks[name].seconds for name in list(self.done))
-        scale = sum(list(self.done.values())) / expected if expected > MIN_SECONDS else 1.0
+        """Estimate the remaining time: expected seconds, scaled by how much other tasks differed from them.
+
+        These are the finished tasks, and those that have run for longer than expected.
+        """
         now = time.monotonic()
+        elapsed = {name: now - started for name, started in list(self.running.items())}
+        late = {name: seconds for name, seconds in elapsed.items() if seconds > self.tasks[name].seconds}
+        measured = {**self.done, **late}
+        expected = sum(self.tasks[name].seconds for name in measured)
+        scale = sum(measured.values()) / expected if expected > MIN_SECONDS else 1.0
         left = {name: self.tasks[name].seconds * scale for name in {*self.pending} - self.blocked}
-        for name, started in list(self.running.items()):
-            left[name] = max(self.tasks[name].seconds * scale - (now - started), 0.0)
+        for name, seconds in elapsed.items():
+            left[name] = max(self.tasks[name].seconds * scale - seconds, 0.0)
 
         def seconds_of_work(cores: str) -> float:
             work = sum(seconds * self.demand(name, cores) for name, seconds in left.items())
