@@ -128,11 +128,10 @@ def test_the_head_has_balanced_accuracy_and_marks_systems_that_only_name_the_lar
 
 def test_a_class_of_which_no_image_is_right_is_named_in_the_head(results: Results) -> None:
     rows = {name: row | {"recall": 0.5} for name, row in results.scores["per_class"].items()}
-    assert "no test image is right" not in header(render(dataclasses.replace(results, scores={**results.scores, "per_class": rows})))
+    scores = {**results.scores, "per_class": rows}
+    assert "no test image is right" not in header(render(dataclasses.replace(results, scores=scores)))
     rows[results.classes[0]] |= {"recall": 0.0}
-    assert results.classes[0] in header(
-        render(dataclasses.replace(results, scores={**results.scores, "per_class": rows}))
-    )
+    assert results.classes[0] in header(render(dataclasses.replace(results, scores=scores)))
 
 
 def header(page: str) -> str:
