@@ -48,7 +48,9 @@ def save_images(folder: Path, images: np.ndarray) -> Path:
 
 
 def save_table(path: Path, images: np.ndarray, **columns: list) -> Path:
-    pixels = pd.DataFrame(images.reshape(len(images), -1), columns=[f"pix{number}" for number in range(1, 785)])
+    pixels = pd.DataFrame(
+        images.reshape(len(images), -1), columns=[f"pix{number}" for number in range(1, images[0].size + 1)]
+    )
     pixels.assign(**columns).to_csv(path, index=False)
     return path
 
@@ -102,6 +104,13 @@ def test_colour_images_are_labelled_in_all_formats(
     sources = [colored, np.moveaxis(colored, 1, -1), tmp_path / "first.npy", tmp_path / "last.npy"]
     for source in [*sources, save_images(tmp_path / "folder", colored)]:
         assert_probabilities(predict(source, color_model), expected_color)
+
+
+def test_a_table_of_colour_images_is_labelled_by_their_model(
+    color_model: Path, color_images: np.ndarray, expected_color: np.ndarray, tmp_path: Path
+) -> None:
+    table = save_table(tmp_path / "images.csv", color_images[:6].transpose(0, 2, 3, 1))
+    assert_probabilities(predict(table, color_model), expected_color)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

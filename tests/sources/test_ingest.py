@@ -246,6 +246,15 @@ def test_a_table_of_parts_that_does_not_fit_is_refused(
         ingest(tmp_path, make_settings(source="csv"), CLASSES, "split.csv")
 
 
+def test_idx_files_of_other_names_are_to_be_renamed(own_files: Path) -> None:
+    for path in list((own_files / "idx").iterdir()):
+        path.rename(path.with_name(f"emnist-letters-{path.name}"))
+    with pytest.raises(
+        InputError, match="train-images-idx3-ubyte is missing, .*, or rename emnist-letters-t10k-images"
+    ):
+        ingest(own_files, make_settings(sha256={}), CLASSES)
+
+
 def test_idx_files_are_found_under_the_names_of_unpacking_programs(own_files: Path) -> None:
     for path in list((own_files / "idx").iterdir()):
         path.rename(path.with_name(path.name.replace("-idx", ".idx")))

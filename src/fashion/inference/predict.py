@@ -56,7 +56,7 @@ def predict(
     >>> predictions.classes, predictions.confidence
     """
     classifier, device = model if isinstance(model, Classifier) else load(Path(model)), select_device()
-    image_lists = find_images([images] if isinstance(images, (str, Path, np.ndarray)) else images)
+    image_lists = find_images([images] if isinstance(images, (str, Path, np.ndarray)) else images, classifier.frame)
     names = [name for image_list in image_lists for name in image_list.names]
     batch_logits = []
     with tqdm(total=len(names), desc="predict", unit=" images", delay=2, disable=None, leave=False) as bar:

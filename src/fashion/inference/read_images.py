@@ -75,13 +75,16 @@ def is_framed(images: np.ndarray, frame: Frame) -> bool:
     return bool((images[:, :, is_margin] == np.array(frame.background, np.uint8)[:, None]).all())
 
 
-def find_images(sources: Sequence[ImageSource]) -> list[ImageList]:
-    """Find all images, and check what is cheap to check; InputError if sources or files cannot be used."""
+def find_images(sources: Sequence[ImageSource], frame: Frame | None = None) -> list[ImageList]:
+    """Find all images, and check what is cheap to check; InputError if sources or files cannot be used.
+
+    frame: of the model that is to label them, which tells the shape of images in a table.
+    """
     image_lists: list[ImageList] = []
     faults: list[str] = []
     for source in sources:
         try:
-            image_lists.append(find_in_source(source))
+            image_lists.append(find_in_source(source, frame))
         except InputError as error:
             faults.append(str(error))
             continue
@@ -103,19 +106,19 @@ def raise_faults(faults: list[str]) -> None:
         raise InputError(summarize(faults))
 
 
-def find_in_source(source: ImageSource) -> ImageList:
+def find_in_source(source: ImageSource, frame: Frame | None) -> ImageList:
     """Find the images of one source."""
     if isinstance(source, np.ndarray):
         images = check_images(source, "array")
         return ImageList([str(index) for index in range(len(images))], images)
     try:
-        return find_in_path(Path(source))
+        return find_in_path(Path(source), frame)
     except (OSError, RecursionError) as error:  # RecursionError: folders nested a thousand deep
         reason = error.strerror if isinstance(error, OSError) else "folders are nested too deeply"
         raise InputError(f"{source}: {reason}; give another file or folder") from None
 
 
-def find_in_path(path: Path) -> ImageList:
+def find_in_path(path: Path, frame: Frame | None) -> ImageList:
     """Find the images of a folder or a file."""
     name = printable_name(path)
     if FORMULA.match(name):
@@ -129,7 +132,7 @@ def find_in_path(path: Path) -> ImageList:
         images = read_npy(path)
         return ImageList([f"{name}:{index}" for index in range(len(images))], images)
     if path.suffix.lower() == ".csv":
-        images, ids = read_pixels(path)
+        images, ids = read_pixels(path, frame)
         return ImageList([f"{name}:{image_id}" for image_id in ids], images)
     if is_idx(path):
         images = read_idx_images(path)

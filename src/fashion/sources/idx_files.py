@@ -7,7 +7,7 @@ import numpy as np
 from fashion.errors import InputError
 from fashion.settings.ingest import IngestSettings
 from fashion.sources.fetch import DEBIAN_FOLDER, fetch
-from fashion.sources.idx import read_idx
+from fashion.sources.idx import is_idx, read_idx
 from fashion.sources.raw_data import (
     Images,
     RawData,
@@ -66,10 +66,12 @@ def find_idx(folder: Path, settings: IngestSettings) -> list[Path]:
     `folder` or in the folder of Debian's package; those that are missing are downloaded.
     """
     own_files = find_idx_files(folder / "idx")
-    if own_files:
+    others = [path for path in sorted((folder / "idx").glob("*")) if path not in own_files.values() and is_idx(path)]
+    if own_files or others:
         missing = [name for name in IDX_FILES if name not in own_files]
         if missing:
-            raise InputError(f"{folder / 'idx'}: {missing[0]} is missing, with or without .gz; put it there")
+            remedy = f", or rename {others[0].name}" if others else ""
+            raise InputError(f"{folder / 'idx'}: {missing[0]} is missing, with or without .gz; put it there{remedy}")
         return list(own_files.values())
     files = find_idx_files(folder)
     if not settings.sha256.all_given():
