@@ -20,8 +20,9 @@ def test_all_pixels_of_each_level_are_counted(images: np.ndarray) -> None:
     assert count_levels(images)[0].tolist() == [int((images == level).sum()) for level in range(256)]
 
 
-def test_levels_are_counted_without_eight_bytes_for_each_pixel(images: np.ndarray) -> None:
-    many = np.tile(images, (50, 1, 1, 1))
+@pytest.mark.parametrize(("count", "side"), [(20_000, 28), (300, 213)])
+def test_levels_are_counted_without_eight_bytes_for_each_pixel(count: int, side: int) -> None:
+    many = np.resize(colour_tiles(side, side)[0][:, :1], (count, 1, side, side))
     tracemalloc.start()
     try:
         mean_and_std(many)
