@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,23 @@ def test_corruptions_keep_shape_and_dtype_and_are_the_same_each_time(images: np.
         assert not np.array_equal(corrupted, images)
         assert np.array_equal(corrupted, again)
     assert np.array_equal(images, before)
+
+
+def test_corruptions_of_large_images_take_little_memory() -> None:
+    tiles = np.resize(colour_tiles(60, 90)[0], (300, 3, 60, 90))
+    tracemalloc.start()
+    try:
+        for _ in corrupted_images(tiles, BACKGROUND):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 6 * tiles.nbytes, "eight bytes for each level of all images"
+    finally:
+        tracemalloc.stop()
+
+
+def test_noise_of_many_images_is_drawn_as_for_all_at_once(images: np.ndarray, generator: np.random.Generator) -> None:
+    many = np.tile(images, (5, 1, 1, 1))
+    expected = many + np.random.default_rng(0).normal(0, 25, many.shape)
+    np.testing.assert_array_equal(noise(many, 25, generator, [0]), expected.round().clip(0, 255))
 
 
 def test_a_stronger_corruption_changes_the_images_more(images: np.ndarray) -> None:

@@ -1,9 +1,12 @@
 """Corrupt test images, to measure the robustness of a model: shift, rotation, noise, contrast."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import scipy.ndimage
+
+PART_VALUES = 1_024_000  # levels of images that are changed at a time: 1,000 grey images of 32 x 32
 
 Corruption = Callable[[np.ndarray, float, np.random.Generator, Sequence[int]], np.ndarray]
 """Corrupts images, N x C x H x W: (images, strength, rng, background) -> images."""
@@ -31,14 +34,17 @@ def rotate(images: np.ndarray, degrees: float, rng: np.random.Generator, backgro
 
 def noise(images: np.ndarray, std: float, rng: np.random.Generator, _: Sequence[int]) -> np.ndarray:
     """Add Gaussian noise with a standard deviation in levels of 255."""
-    noisy = images + rng.normal(0, std, images.shape)
-    return noisy.round().clip(0, 255).astype(np.uint8)
+    return change_parts(lambda part: part + rng.normal(0, std, part.shape), images)
 
 
 def contrast(images: np.ndarray, factor: float, _: np.random.Generator, __: Sequence[int]) -> np.ndarray:
     """Multiply the distances of pixels to their image's mean by `factor`."""
-    means = images.mean((1, 2, 3), keepdims=True)
-    return (means + factor * (images - means)).round().clip(0, 255).astype(np.uint8)
+
+    def reduce(part: np.ndarray) -> np.ndarray:
+        means = part.mean((1, 2, 3), keepdims=True)
+        return means + factor * (part - means)
+
+    return change_parts(reduce, images)
 
 
 CORRUPTIONS: dict[str, tuple[Corruption, dict[str, float]]] = {
@@ -59,6 +65,15 @@ def corrupted_images(
     for name, (corruption, amounts) in CORRUPTIONS.items():
         for amount, strength in amounts.items():
             yield name, amount, corruption(images, strength, np.random.default_rng(seed), background)
+
+
+def change_parts(change: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Call `change(part)` on some images at a time, since its floats take much memory; round the results to levels."""
+    result, step = np.empty_like(images), max(PART_VALUES // math.prod(images.shape[1:]), 1)
+    for start in range(0, len(images), step):
+        part = slice(start, start + step)
+        result[part] = change(images[part]).round().clip(0, 255)
+    return result
 
 
 def apply_at_random(
