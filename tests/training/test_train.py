@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fashion.networks.building.factory import InitFromData, build_network
 from fashion.training.train import LabelledImages, TrainingData, train_classifier, whole_frame
 from small import colour_tiles, fit, make_settings, make_system
 
@@ -103,6 +104,20 @@ def test_a_network_that_is_initialised_from_data_gets_the_training_images(data: 
     whitened = model[0](classifier.preparation(torch.tensor(data.train.images)))[:, :4].transpose(0, 1).flatten(1)
     variances = (whitened @ whitened.T / whitened.shape[1]).diagonal()
     assert variances.tolist() == pytest.approx([1] * 4, abs=0.05)
+
+
+def test_only_some_images_initialise_a_network_and_they_are_of_all_classes(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_class = np.argsort(data.train.labels, kind="stable")
+    ordered = LabelledImages(data.train.images[by_class], data.train.labels[by_class])
+    monkeypatch.setattr("fashion.training.train.INIT_PIXELS", ordered.images[::4].size)
+    system = make_system(family="whitened_cnn", arguments={"channels": [8]})
+    weights, _ = fit(dataclasses.replace(data, train=ordered), system, make_settings(max_epochs=1))
+    network = build_network("whitened_cnn", {"channels": [8]}, image_shape=(1, 28, 28), num_classes=10)
+    assert isinstance(network, InitFromData)
+    network.init_from_data(torch.tensor(ordered.images[::4]) / 255)
+    torch.testing.assert_close(weights["0.weight"], network.state_dict()["0.weight"])
 
 
 def test_small_images_in_a_wide_margin_fill_an_input_of_size_auto(data: TrainingData) -> None:

@@ -1,5 +1,6 @@
 """Train a system: from its settings and arrays of images to a classifier and the history of its training."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,8 +118,8 @@ def new_classifier(
     )
     move_model(model, device)
     if isinstance(model, factory.InitFromData):
-        count = max(INIT_PIXELS // images[0, 0].size, 1)
-        model.init_from_data(preparation(torch.tensor(images[:count], device=device)))
+        step = math.ceil(len(images) * images[0, 0].size / INIT_PIXELS)  # images may be in the order of their classes
+        model.init_from_data(preparation(torch.tensor(images[::step], device=device)))
     return Classifier(
         model=model,
         family=system.family,
