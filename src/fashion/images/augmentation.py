@@ -95,7 +95,7 @@ class RandomAugmentation:
             if not len(indices):
                 continue
             strengths = torch.rand(len(indices), generator=self.generator)
-            device_indices = indices.to(images.device)
+            device_indices = copy_to(images.device, indices)
             changed = corruption(images[device_indices].float(), limit, strengths)
             images[device_indices] = changed.round_().clamp_(0, 255).byte()
         return images
@@ -105,8 +105,8 @@ class RandomAugmentation:
         angles = (2 * strengths - 1) * math.radians(max_degrees)
         cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(len(images))
         ratio = images.shape[2] / images.shape[3]  # coordinates go from -1 to 1 along both sides, however long
-        matrices = torch.stack([cos, -sin * ratio, zero, sin / ratio, cos, zero], 1).view(-1, 2, 3).to(images.device)
-        grid = affine_grid(matrices, [len(images), 1, *images.shape[2:]], align_corners=False)
+        matrices = torch.stack([cos, -sin * ratio, zero, sin / ratio, cos, zero], 1).view(-1, 2, 3)
+        grid = affine_grid(copy_to(images.device, matrices), [len(images), 1, *images.shape[2:]], align_corners=False)
         rotated = [
             grid_sample(plane - level, grid, align_corners=False) + level
             for plane, level in planes(images, self.background)
@@ -115,15 +115,15 @@ class RandomAugmentation:
 
     def reduce_contrast(self, images: Tensor, min_contrast: float, strengths: Tensor) -> Tensor:
         """Scale the distances of pixels to their image's mean, by 1 for a strength of 0 to `min_contrast` for 1."""
-        factors = (1 - (1 - min_contrast) * strengths)[:, None, None, None].to(images.device)
-        return images.mean((1, 2, 3), keepdim=True).lerp(images, factors)
+        factors = (1 - (1 - min_contrast) * strengths)[:, None, None, None]
+        return images.mean((1, 2, 3), keepdim=True).lerp(images, copy_to(images.device, factors))
 
     def add_noise(self, images: Tensor, max_std: float, strengths: Tensor) -> Tensor:
         """Add Gaussian noise to each image, with a standard deviation of 0 to `max_std` grey levels."""
         noise = torch.randn(images.shape, generator=self.generator) * (max_std * strengths)[:, None, None, None]
-        return images + noise.to(images.device)
+        return images + copy_to(images.device, noise)
 
 
 def copy_to(device: torch.device, values: Tensor) -> Tensor:
-    """Copy a small tensor of the CPU to the device; on CUDA without waiting for what it has yet to compute."""
+    """Copy a tensor of the CPU to the device; on CUDA without waiting for what it has yet to compute."""
     return values.to(device, non_blocking=device.type == "cuda")

@@ -106,7 +106,8 @@ class Phase(Strict):
     lookahead_every: number of batches after which the weights are set to their running mean; 0 for never.
     max_epochs: number of epochs, unless `train.max_epochs` or `finetune.max_epochs` replaces it.
     validate_every: epochs between validations; the last epoch always ends with one.
-    patience: validations without a better accuracy after which the phase ends; null for no early stopping.
+    patience: validations without a better accuracy, or the same with a lower loss, after which the phase ends; null for
+    no early stopping.
     """
 
     optimizer: Literal["adam", "sgd"]
