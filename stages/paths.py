@@ -7,7 +7,8 @@ from fashion.errors import InputError
 DATA = Path("data")
 RAW = DATA / "raw"
 INGESTED = DATA / "ingested"
-ABOUT = INGESTED / "about.json"  # class names, and how images were resized
+ABOUT = INGESTED / "about.json"  # class names, and the frame of the images
+NOTES = INGESTED / "notes.json"  # also on images to be labelled, which no training may depend on
 SPLIT = DATA / "split"
 AUGMENTED = DATA / "augmented"
 COPIES = 4  # of each image in it, one after the other; the first is the image itself

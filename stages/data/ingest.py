@@ -22,9 +22,9 @@ def main(params: Params) -> None:
         "classes": data.classes,
         "named_in_params": params.classes is not None,
         "frame": data.frame.model_dump(),
-        "notes": data.notes,
     }
     write_json(paths.ABOUT, about)
+    write_json(paths.NOTES, data.notes)
     for sentence in (data.summary, *data.notes):
         print(f"ingest: {sentence}", flush=True)
 

@@ -16,8 +16,7 @@ PARTS = ("train", "validation", "test")
 
 
 def main(params: Params) -> None:
-    folder, about = paths.PLOTS / "data", read_json(paths.ABOUT)
-    classes = about["classes"]
+    folder, classes = paths.PLOTS / "data", read_json(paths.ABOUT)["classes"]
     names = legible_classes(classes)
     images = read_array(paths.images(paths.SPLIT, "train"))
     labels = {part: np.asarray(read_array(paths.labels(paths.SPLIT, part))) for part in PARTS}
@@ -35,7 +34,7 @@ def main(params: Params) -> None:
     counts = {
         "images": {**labelled, "unlabelled": unlabelled},
         **dict(zip(("channels", "height", "width"), images.shape[1:], strict=True)),
-        "notes": about["notes"],
+        "notes": read_json(paths.NOTES),
     }
     write_json(folder / "counts.json", counts)
     for name, figure in figures.items():

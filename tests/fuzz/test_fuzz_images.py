@@ -14,8 +14,8 @@ from PIL import Image, ImageCms
 from tqdm import tqdm
 
 from fashion.inference.read_images import find_images
-from fashion.settings.ingest import IngestSettings
 from fashion.settings.frame import Frame
+from fashion.settings.ingest import IngestSettings
 from fashion.sources.image_file import read_image, read_shape
 from fashion.sources.ingest import ingest
 from hostile import NASTY_TEXT, damaged, read_or_refused

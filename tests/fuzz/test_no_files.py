@@ -9,9 +9,9 @@ import pytest
 
 from fashion.classifier.model_file import load
 from fashion.inference.read_images import find_images
+from fashion.settings.frame import Frame
 from fashion.settings.parsing import load_yaml
 from fashion.sources.folder import list_classes, list_images
-from fashion.settings.frame import Frame
 from fashion.sources.idx import read_idx, read_idx_images
 from fashion.sources.image_file import read_image, read_shape
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled

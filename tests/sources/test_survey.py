@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion.settings.ingest import IngestSettings
 from fashion.settings.frame import Frame
+from fashion.settings.ingest import IngestSettings
 from fashion.sources.survey import decide_frame, survey_arrays, survey_files
 
 

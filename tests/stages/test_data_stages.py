@@ -62,7 +62,7 @@ def test_the_official_test_set_is_kept_and_every_image_has_its_row(images: np.nd
     assert [row["id"] for row in rows if row["part"] == "test"] == ids
     assert_rows_describe_arrays(images)
     about = json.loads(Path("data/ingested/about.json").read_text())
-    assert (about["classes"], about["named_in_params"], about["notes"]) == (["a", "b", "c"], False, [])
+    assert (about["classes"], about["named_in_params"]) == (["a", "b", "c"], False)
     assert about["frame"]["channels"] == 1
 
 
@@ -91,5 +91,5 @@ def test_notes_are_kept_and_printed(project: Path, capsys: pytest.CaptureFixture
     (project / "data/raw/train/a/list.txt").write_text("12.png")
     ingest.main(make_params())
     note = "1 file is skipped, since it is no image: list.txt"
-    assert json.loads(Path("data/ingested/about.json").read_text())["notes"] == [note]
+    assert json.loads(Path("data/ingested/notes.json").read_text()) == [note]
     assert f"ingest: {note}" in capsys.readouterr().out

@@ -123,7 +123,7 @@ def test_only_some_images_initialise_a_network_and_they_are_of_all_classes(
     network = build_network("whitened_cnn", {"channels": [8]}, image_shape=(1, 28, 28), num_classes=10)
     assert isinstance(network, InitFromData)
     network.init_from_data(torch.tensor(ordered.images[::4]) / 255)
-    torch.testing.assert_close(weights["0.weight"], network.state_dict()["0.weight"])
+    torch.testing.assert_close(weights["0.weight"].cpu(), network.state_dict()["0.weight"])
 
 
 def test_small_images_in_a_wide_margin_fill_an_input_of_size_auto(data: TrainingData) -> None:
