@@ -31,8 +31,9 @@ def main(_: Params) -> None:
     unlabelled = read_array(paths.images(paths.INGESTED, "unlabelled"))
     unlabelled_predicted = pd.read_csv(paths.PREDICTED / "results.csv")["label"].to_numpy(int)
     roc = pd.read_csv(paths.PLOTS / "roc.csv", dtype={"class": str}, keep_default_na=False)
-    curves = {name: (part["fpr"].to_numpy(), part["tpr"].to_numpy()) for name, part in roc.groupby("class", sort=False)}
-    areas = {name: row["roc_auc"] for name, row in scores["per_class"].items()}
+    areas = {name: row["roc_auc"] for name, row in scores["per_class"].items() if row["roc_auc"] is not None}
+    parts = [part for _, part in roc.groupby("class", sort=False)]  # in the order of `areas`, with `<` escaped
+    curves = {name: (part["fpr"].to_numpy(), part["tpr"].to_numpy()) for name, part in zip(areas, parts, strict=True)}
     averages = {
         f"{average} mean": {key: scores[f"{average}_{key}"] for key in ("precision", "recall", "f1")}
         for average in ("macro", "weighted")

@@ -10,14 +10,14 @@ from clone import ROOT
 from fashion.files import read_json, write_array, write_json, write_rows, write_text
 from fashion.images.copies import augment
 from fashion.params import Params, check
-from fashion.results.comparison import roc_curves
+from fashion.results.comparison import escape_class_names, roc_curves
 from fashion.results.metrics import calibration, score
 from fashion.settings.parsing import load_yaml
 from small import colour_tiles
 from stages import paths
 from stages.figures import show_data, show_predictions
 
-CLASSES = ["temple", "flower"]
+CLASSES = ["<temple>", "flower"]
 NOTES = ["2 classes have fewer than 10 labelled images"]
 
 
@@ -42,7 +42,8 @@ def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_rows(paths.SPLIT / "samples.csv", rows)
     write_array(paths.images(paths.AUGMENTED, "train"), augment(images[:40], crop=2, background=[0, 0, 0]))
     write_array(paths.images(paths.INGESTED, "unlabelled"), images[:0])
-    write_json(paths.ABOUT, {"classes": CLASSES, "notes": NOTES})
+    write_json(paths.ABOUT, {"classes": CLASSES})
+    write_json(paths.NOTES, NOTES)
 
     labels = labels[80:].astype(int)
     guesses = np.where(np.arange(40) % 10, labels, 1 - labels)
@@ -55,7 +56,8 @@ def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_array(paths.log_probabilities("final"), log_probabilities)
     write_array(paths.TRAIN_PREDICTIONS, np.stack([labels, guesses]).astype(np.uint16))
     write_text(paths.PREDICTED / "results.csv", "ID,label,confidence,out_of_distribution,class\n")
-    write_text(paths.PLOTS / "roc.csv", roc_curves(labels, log_probabilities, CLASSES).to_csv(index=False))
+    roc = roc_curves(labels, log_probabilities, escape_class_names(CLASSES))
+    write_text(paths.PLOTS / "roc.csv", roc.to_csv(index=False))
     return tmp_path
 
 
@@ -81,6 +83,12 @@ def test_answers_carry_the_files_of_the_test_images(predicted: Path, params: Par
     expected = [f"test/{CLASSES[labels[number]]}/{number}.png" for number in mistakes]
     assert answers["files"][:4] == expected
     assert {"actual", "predicted", "confidence", "number"} == set(answers["gallery"][0])
+
+
+def test_roc_curves_have_the_names_of_their_classes(predicted: Path, params: Params) -> None:
+    show_predictions.main(params)
+    svg = (predicted / "plots/final/roc.svg").read_text(encoding="utf-8")
+    assert all(f">{name}</text>" in svg for name in ("&lt;temple&gt;", "flower"))
 
 
 def test_the_images_of_answers_are_colour_tiles_of_at_most_64_pixels(predicted: Path, params: Params) -> None:
