@@ -34,6 +34,7 @@ ROW = {
     "test_interval": [0.88, 0.92],
 }  # fmt: skip
 TABLE = {"base": ROW, "wide": {**ROW, "baseline": "base"}, "alone": {**ROW, "reported": None}, "final": ROW}
+ROBUSTNESS = [{"change": "none", "amount": "", "accuracy": 0.9, "images": 2000}]
 FAMILIES = {"base": "mlp", "wide": "mlp", "alone": "cnn", "final": "cnn"}
 UNUSUAL_NAMES = ["$x^2", "👟", "</text><script>", "long " * 40, "a&b", "<", "'\"", "\\n", "{x}", "כובע"]
 
@@ -82,7 +83,7 @@ def all_figures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: l
         "calibration.svg": predictions.draw_calibration(
             labels, log_probabilities, calibration(labels, log_probabilities, 0.6)
         ),
-        "robustness.svg": predictions.draw_robustness([{"change": "none", "amount": "", "accuracy": 0.9}]),
+        "robustness.svg": predictions.draw_robustness(ROBUSTNESS),
     }
 
 
@@ -196,8 +197,20 @@ def test_two_classes_and_a_model_without_mistakes_can_be_drawn(
         predictions.draw_confusion(two, log_probabilities.argmax(1), ["even", "odd"], "Test"),
         tmp_path / "confusion.svg",
     )
-    assert "The surest of 0 mistakes on 400 test images" in (tmp_path / "mistakes.svg").read_text()
+    assert "There are no mistakes on 400 test images" in (tmp_path / "mistakes.svg").read_text()
     assert (tmp_path / "confusion.svg").read_text().count(">200</text>") == 2
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_calibration_is_drawn_after_the_temperature_only_if_there_is_one(
+    temperature: float, labels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    log_probabilities = make_log_probabilities(labels, 10)
+    metrics = calibration(labels, log_probabilities, temperature)
+    save(predictions.draw_calibration(labels, log_probabilities, metrics), tmp_path / "calibration.svg")
+    svg = (tmp_path / "calibration.svg").read_text()
+    assert "As the network gives it" in svg
+    assert ("At temperature" in svg) == (temperature != 1)
 
 
 def test_a_sweep_is_systems_that_differ_in_a_single_number() -> None:

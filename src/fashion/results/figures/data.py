@@ -62,12 +62,12 @@ def draw_pixels(images: np.ndarray) -> Figure:
         ["pixels", f"{total[0]:,}"],
     ]
     rows = [[name, *[""] * (len(channels) - 1), value] for name, value in rows]
+    rows += [["", *channels]] if len(channels) > 1 else []
     rows += [
-        ["level", *(channels if len(channels) > 1 else [""])],
-        ["  smallest", *(str(channel[0]) for channel in used)],
-        ["  largest", *(str(channel[-1]) for channel in used)],
-        ["  mean", *(f"{mean:.1f}" for mean in means)],
-        ["  deviation", *(f"{deviation:.1f}" for deviation in deviations)],
+        ["smallest level", *(str(channel[0]) for channel in used)],
+        ["largest level", *(str(channel[-1]) for channel in used)],
+        ["mean", *(f"{mean:.1f}" for mean in means)],
+        ["standard deviation", *(f"{deviation:.1f}" for deviation in deviations)],
     ]
     draw_table(table, ["training images", *[""] * len(channels)], rows, [1.6, *[0.8] * len(channels)])
     groups = np.split(counts, [NUM_ENDS, 256 - NUM_ENDS], axis=1)

@@ -107,12 +107,12 @@ def draw_matrix(axes: Axes, values: np.ndarray, shares: np.ndarray, names: Seque
         spine.set_visible(False)
 
 
-def draw_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], areas: Mapping[str, float | None]) -> Figure:
+def draw_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], areas: Mapping[str, float]) -> Figure:
     """Draw the one-vs-rest ROC curve of each class with its area; of many classes, those with the smallest areas.
 
     curves: false and true positive rates, by class. areas: by class.
     """
-    hardest = sorted(curves, key=lambda name: areas[name] or 0)[:MAX_CLASSES]
+    hardest = sorted(curves, key=lambda name: areas[name])[:MAX_CLASSES]
     names = [name for name in curves if name in hardest]
     columns = 5
     rows = max(1, -(-len(names) // columns))
@@ -154,9 +154,12 @@ def draw_mistakes(
     """
     mistakes = mistakes_by_confidence(labels, log_probabilities)
     chosen = mistakes[:MAX_MISTAKES]
-    title = f"The surest of {len(mistakes):,} mistakes on {len(images):,} test images: actual, predicted, probability"
+    title = f"There are no mistakes on {len(images):,} test images"
+    if len(mistakes):
+        title = f"The surest of {len(mistakes):,} mistakes on {len(images):,} test images: "
+        title += "actual, predicted, probability, file"
     names = [files[index] for index in chosen]
-    return draw_captioned(images[chosen], labels[chosen], log_probabilities[chosen], classes, f"{title}, file", names)
+    return draw_captioned(images[chosen], labels[chosen], log_probabilities[chosen], classes, title, names)
 
 
 def draw_captioned(
@@ -199,17 +202,19 @@ def draw_by_class(images: np.ndarray, predicted: np.ndarray, classes: list[str])
 
 
 def draw_calibration(labels: np.ndarray, log_probabilities: np.ndarray, calibration: Mapping[str, Any]) -> Figure:
-    """Draw accuracy against confidence on test images, before and after temperature scaling.
+    """Draw accuracy against confidence on test images, before and after temperature scaling; once at temperature 1.
 
     log_probabilities: after the scaling. calibration: as `metrics.calibration` gives it.
     """
     figure = new_figure(3.4)
     panels = figure.subplots(1, 2, sharey=True)
-    before = apply_temperature(log_probabilities, 1 / calibration["temperature"])
-    for axes, scores, when, title in (
-        (panels[0], before, "before", "As the network gives it"),
-        (panels[1], log_probabilities, "after", f"At temperature {calibration['temperature']:.2f}"),
-    ):
+    temperature = calibration["temperature"]
+    shown = [(apply_temperature(log_probabilities, 1 / temperature), "before", "As the network gives it")]
+    if temperature == 1:
+        panels[1].set_axis_off()
+    else:
+        shown.append((log_probabilities, "after", f"At temperature {temperature:.2f}"))
+    for axes, (scores, when, title) in zip(panels, shown, strict=False):
         confidence, accuracy, share = reliability(labels, scores)
         axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=0.8)
         axes.vlines(confidence, confidence, accuracy, color=WRONG_COLOUR, linewidth=1)
@@ -228,7 +233,8 @@ def draw_calibration(labels: np.ndarray, log_probabilities: np.ndarray, calibrat
 def draw_robustness(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw the accuracy on corrupted test images as bars; a line shows the accuracy on the original images.
 
-    rows: `change`, `amount` and `accuracy`; the first row is of the original images, with the change `none`.
+    rows: `change`, `amount`, `accuracy`, and number of `images`; the first row is of the original images, with the
+    change `none`.
     """
     figure = new_figure(0.22 * len(rows) + 0.8)
     axes = figure.subplots()
@@ -249,5 +255,5 @@ def draw_robustness(rows: Sequence[Mapping[str, Any]]) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="x", color=LIGHT_GREY)
     axes.set_xlabel("accuracy of the final model")
-    axes.set_title("Test images changed a little")
+    axes.set_title(f"{rows[0]['images']:,} test images, as they are and changed")
     return figure
