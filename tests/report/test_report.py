@@ -150,6 +150,23 @@ def test_p_values_are_said_to_be_corrected_for_their_number(results: Results) ->
     assert render(results).count("corrected for the number of systems (Holm)") == 1 + bool(results.seeds)
 
 
+def test_what_was_set_by_test_images_is_said_of_published_systems_alone(results: Results) -> None:
+    published = [name for name, row in results.table.items() if row["reported"] is not None]
+    text = "with a published accuracy, and whether their learning rate falls, were set to"
+    assert f"the {len(published)} systems {text}" in render(results)
+    table = {name: {**row, "reported": None} for name, row in results.table.items()}
+    page = render(dataclasses.replace(results, table=table))
+    assert text not in page
+    assert "no stage chooses anything on test images" in page
+
+
+def test_a_temperature_that_is_not_applied_is_not_shown(results: Results) -> None:
+    calibration = {**results.scores["calibration"], "temperature": 1.0}
+    page = render(dataclasses.replace(results, scores={**results.scores, "calibration": calibration}))
+    assert "No temperature is applied" in page
+    assert "at the temperature" not in page
+
+
 def test_the_page_is_as_wide_as_the_screen_in_light_and_dark(opened: OpenedPage) -> None:
     for scheme in ("light", "dark"):
         opened.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ const page = JSON.parse(document.getElementById("data").textContent);
 const views = {};
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-function look() {
+function chartConfig() {
   const style = getComputedStyle(document.documentElement);
   const [ink, faint, line] = ["--ink", "--faint", "--line"].map((name) => style.getPropertyValue(name).trim());
   const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" };
@@ -25,7 +25,7 @@ async function draw() {
   for (const [id, spec] of Object.entries(page.charts)) {
     const place = document.getElementById("chart-" + id);
     views[id]?.finalize();
-    const options = { renderer: "svg", actions: false, config: look(), ast: false };
+    const options = { renderer: "svg", actions: false, config: chartConfig(), ast: false };
     const drawn = await vegaEmbed(place, spec, options);
     views[id] = drawn.view;
     const svg = place.querySelector("svg");

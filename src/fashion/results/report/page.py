@@ -84,6 +84,8 @@ def render(results: Results) -> str:
         "results": results,
         "row": results.table[results.final],
         "best": best,
+        "published": [name for name, row in results.table.items() if row["reported"] is not None],
+        "scaled": results.scores["calibration"]["temperature"] != 1,
         "marked": [name for name, row in results.table.items() if row["test_accuracy"] <= largest_share],
         "colours": colours,
         "never_right": [
@@ -203,6 +205,8 @@ def chart_specs(results: Results, colours: Mapping[str, str], best: str) -> dict
         for name, row in results.table.items()
     ]
     names = {"before": "as the network gives them", "after": "at the temperature"}
+    if results.scores["calibration"]["temperature"] == 1:
+        del names["after"]  # the same
     bins = [{"when": name, **row} for when, name in names.items() for row in results.answers["reliability"][when]]
     corrupted = [
         {"image": f"{row['change']} {row['amount']}".strip(), "change": row["change"], "accuracy": row["accuracy"]}
