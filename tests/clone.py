@@ -101,3 +101,8 @@ def make_once(
             folder.mkdir()
             (folder / "output").write_text(make(folder / "project"), encoding="utf-8")
     return folder / "project", (folder / "output").read_text(encoding="utf-8")
+
+
+def copy_project(source: Path, target: Path) -> Path:
+    """Copy a clone that other tests may read: git locks its index for a moment when it looks for changes."""
+    return shutil.copytree(source, target, ignore=shutil.ignore_patterns("index.lock"))

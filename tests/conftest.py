@@ -1,7 +1,6 @@
 """Fixtures for all tests: 400 images of Fashion-MNIST with their labels, and a clone that has run the pipeline."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 os.environ |= {"FASHION_FSYNC": "0", "ABREAST_FSYNC": "0"}  # before `clone` copies the environment for subprocesses
 
-from clone import DATA, make_clone, make_once, run
+from clone import DATA, copy_project, make_clone, make_once, run
 from fashion.sources.idx import read_idx, read_idx_images
 
 # Tests run side by side: more threads than a training asks for only wait for each other.
@@ -83,4 +82,4 @@ def reproduce(folder: Path) -> str:
 @pytest.fixture
 def project(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
     """Give a copy of `reproduced` that the test may change."""
-    return shutil.copytree(reproduced[0], tmp_path / "project")
+    return copy_project(reproduced[0], tmp_path / "project")

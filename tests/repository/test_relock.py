@@ -9,7 +9,7 @@ import pytest
 from abreast.dvc_api import Definition, Repo
 from abreast.plan.resources import Resources
 from abreast.plan.stages import Stage
-from clone import edit_params, make_once, run
+from clone import copy_project, edit_params, make_once, run
 from dvc_project import make, stages_run
 from fashion.settings.parsing import load_yaml
 from tools import relock
@@ -37,7 +37,7 @@ def relocked(
     """Give the entries of the old lock, a project that was changed and relocked, and the output of `make relock`."""
 
     def change_and_relock(folder: Path) -> str:
-        shutil.copytree(reproduced[0], folder)
+        copy_project(reproduced[0], folder)
         change(folder)
         return run(folder, "python", "-m", "tools.relock", status=1)
 
