@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from clone import ROOT, edit_params, make_clone, make_once, run
+from clone import ROOT, copy_project, edit_params, make_clone, make_once, run
 from dvc_project import stages_run
 from fashion.classifier.model_file import load
 from fashion.params import check
@@ -113,7 +112,7 @@ def test_the_settings_of_the_final_model_are_adapted_to_few_images_that_must_not
 
 @pytest.mark.nightly
 def test_a_queued_experiment_has_the_images(own: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(own, tmp_path / "project")
+    folder = copy_project(own, tmp_path / "project")
     run_block(folder, BLOCKS[2])
     deadline = time.monotonic() + 300
     while "Success" not in (status := run(folder, "dvc", "queue", "status")):
