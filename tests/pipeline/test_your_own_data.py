@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from clone import ROOT, edit_params, make_clone, make_once, run
+from clone import ROOT, copy_project, edit_params, make_clone, make_once, run
 from dvc_project import stages_run
 from fashion.classifier.model_file import load
 from fashion.params import check
@@ -161,7 +160,7 @@ def test_wide_colour_images_with_their_own_test_set_are_trained_on_as_they_are(t
 
 @pytest.mark.nightly
 def test_a_queued_experiment_has_the_images(own: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(own, tmp_path / "project")
+    folder = copy_project(own, tmp_path / "project")
     run_block(folder, BLOCKS[2])
     deadline = time.monotonic() + 300
     while "Success" not in (status := run(folder, "dvc", "queue", "status")):

@@ -60,6 +60,12 @@ def test_the_remaining_time_is_scaled_by_tasks_that_run_for_longer_than_expected
     assert plan.seconds_left() == pytest.approx(600, rel=0.01)
 
 
+def test_a_running_task_that_is_not_late_says_nothing_of_the_others() -> None:
+    plan = schedule(task("done", 100), task("a", 100), task("b", 200), cores=1)
+    plan.done["done"], plan.running["a"] = 100, time.monotonic() - 10
+    assert plan.seconds_left() == pytest.approx(290, rel=0.01)
+
+
 def test_all_tasks_run_once_and_after_those_that_they_need() -> None:
     plan = schedule(task("a"), task("b", 1, "a"), task("c", 1, "a"), task("d", 1, "b", "c"))
     order, events = [], []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 POLL_INTERVAL = 0.5  # seconds
-MIN_SECONDS = 60  # expected seconds of finished tasks from which the speed of this machine is estimated
+MIN_SECONDS = 60  # expected seconds of finished and late tasks from which the speed of this machine is estimated
 CORES, REMOTE_CORES = "cores", "remote cores"  # of this machine, and of workers
 
 
