@@ -5,10 +5,9 @@ from pathlib import Path
 
 from fashion.files import read_json
 from fashion.params import check
-from fashion.results.figures import groups
 from fashion.results.figures.style import save
-from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml
+from stages.figures.show_groups import draw_results
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/figures.md").read_text(encoding="utf-8")
@@ -36,15 +35,6 @@ def test_each_figure_in_git_is_smaller_than_200_kb() -> None:
 
 def test_the_figures_of_all_systems_in_git_are_what_the_code_draws(tmp_path: Path) -> None:
     params = check(load_yaml(ROOT / "params.yaml"), source="params.yaml")
-    table = read_json(ROOT / "metrics/variants.json")
-    families = {name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family}
-    settings = {name: variant.model_dump(exclude={"baseline", "reported"}) for name, variant in params.variants.items()}
-    figures = {
-        "accuracies.svg": groups.draw_accuracies(table, families),
-        "systems.svg": groups.draw_test_accuracies(table, families, FINAL),
-        "parameters.svg": groups.draw_parameters(table, families, FINAL),
-        "settings.svg": groups.draw_sweeps(table, families, settings),
-    }
-    for name, figure in figures.items():
+    for name, figure in draw_results(params, read_json(ROOT / "metrics/variants.json")).items():
         save(figure, tmp_path / name)
         assert (tmp_path / name).read_bytes() == (ROOT / "plots/groups" / name).read_bytes(), name
