@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fashion.inference.read_images import find_images
 from fashion.settings.frame import Frame
 from fashion.settings.ingest import IngestSettings
-from fashion.sources.image_file import read_image, read_shape
+from fashion.sources.image_file import open_image, read_image, shape_of
 from fashion.sources.ingest import ingest
 from hostile import NASTY_TEXT, damaged, read_or_refused
 
@@ -40,6 +40,11 @@ FRAMES = [
     )
     for channels, levels in ((1, [0, 255]), (3, [0, 255]), (1, [300, 4095]), (3, [0, 65535]))
 ]
+
+
+def shape_in_header(path: Path) -> tuple[int, int]:
+    with open_image(path) as image:
+        return shape_of(image)
 
 
 def image_bytes(file_format: str, mode: str) -> bytes:
@@ -78,7 +83,7 @@ def test_any_image_file_is_read_or_refused(
     content = data.draw(damaged(VALID[file_format]))
     path = place / "damaged"
     path.write_bytes(content)
-    shape = read_or_refused(lambda: read_shape(path), len(content))
+    shape = read_or_refused(lambda: shape_in_header(path), len(content))
     num_pixels = shape[0] * shape[1] if shape else 0  # at most 50 million, each of some bytes: colours, copies
     image = read_or_refused(lambda: read_image(path, frame), len(content) + 5 * num_pixels)
     if image is not None:

@@ -13,7 +13,7 @@ from fashion.settings.frame import Frame
 from fashion.settings.parsing import load_yaml
 from fashion.sources.folder import list_classes, list_images
 from fashion.sources.idx import read_idx, read_idx_images
-from fashion.sources.image_file import read_image, read_shape
+from fashion.sources.image_file import read_image
 from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
 from hostile import read_or_refused
 
@@ -25,7 +25,6 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "labelled table": ("table.csv", lambda path: read_labelled(path, None)),
     "unlabelled table": ("table.csv", read_unlabelled),
     "pixels": ("table.csv", read_pixels),
-    "shape": ("image.png", read_shape),
     "image": ("image.png", lambda path: read_image(path, FRAME)),
     "images of classes": ("train", list_classes),
     "images of a class": ("cat", list_images),

@@ -28,13 +28,8 @@ FLOAT_REMEDY = (
 )
 
 
-def read_shape(path: Path) -> tuple[int, int]:
-    """Give the height and width of an image as a viewer shows it, in pixels; reads only the header."""
-    with open_image(path) as image:
-        return shape_of(image)
-
-
 def shape_of(image: Image.Image) -> tuple[int, int]:
+    """Give the height and width of an open image as a viewer shows it, in pixels; reads only the header."""
     turned = image.getexif().get(ORIENTATION) in {5, 6, 7, 8}
     return (image.width, image.height) if turned else (image.height, image.width)
 
