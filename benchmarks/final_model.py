@@ -178,12 +178,16 @@ def evaluate(project: Path) -> tuple[float, int]:
     from fashion.classifier.device import configure_torch, select_device
     from fashion.classifier.model_file import load
     from fashion.files import read_array
+    from fashion.images.parts import Part, any_member
 
     configure_torch(os.cpu_count() or 1)
-    classifier = load(project / "models/final.safetensors")
-    images, labels = (read_array(ROOT / f"data/split/validation_{array}.npy") for array in ("images", "labels"))
-    predicted = classifier.log_probabilities(images, select_device()).numpy().argmax(1)
-    return float(np.mean(predicted == labels)), classifier.num_parameters()
+    ensemble = load(project / "models/final.safetensors")
+    images, labels, parts = (
+        read_array(ROOT / f"data/split/{name}.npy") for name in ("labelled_images", "labelled_labels", "parts")
+    )
+    chosen = any_member(parts, Part.VALIDATION)
+    predicted = ensemble.predict(images[chosen], select_device()).labels
+    return float(np.mean(predicted == labels[chosen])), ensemble.num_parameters()
 
 
 def write_results(name: str, results: Any, text: str | None = None) -> None:

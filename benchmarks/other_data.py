@@ -52,7 +52,7 @@ from fashion.settings.split import SplitSettings
 from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
 from fashion.sources.survey import decide_frame, survey_files
-from fashion.training.train import LabelledImages, TrainingData, train_classifier
+from fashion.training.ensemble import LabelledParts, train_ensemble
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/other_data.json"
@@ -254,19 +254,15 @@ def train_final_model(data: Data, seed: int) -> tuple[float, float]:
     parts = split(data.labels, settings, classes=classes, has_test=True)
     model = params.model.model_copy(update={"mirror": data.mirror})
     started = time.perf_counter()
-    classifier, _ = train_classifier(
-        model.at_size(model.size).for_images(len(parts.train), height, width),
+    model = model.at_size(model.size)
+    ensemble, _ = train_ensemble(
+        lambda num_images: model.for_images(num_images, height, width),
         params.finetune.model_copy(update={"seed": seed}),
-        TrainingData(
-            LabelledImages(images[parts.train], data.labels[parts.train]),
-            LabelledImages(images[parts.validation], data.labels[parts.validation]),
-            classes,
-            frame,
-        ),
+        LabelledParts(images, data.labels, parts, classes, frame),
         test_time_augmentation=model.allowed_augmentation(),
     )
     seconds = time.perf_counter() - started
-    predicted = classifier.log_probabilities(test_images, select_device()).argmax(1).numpy()
+    predicted = ensemble.predict(test_images, select_device()).labels
     return float(np.mean(predicted == data.test_labels)), seconds
 
 

@@ -10,6 +10,7 @@ INGESTED = DATA / "ingested"
 ABOUT = INGESTED / "about.json"  # class names, and the frame of the images
 NOTES = INGESTED / "notes.json"  # also on images to be labelled, which no training may depend on
 SPLIT = DATA / "split"
+PARTS = SPLIT / "parts.npy"  # of the labelled images, for each member
 AUGMENTED = DATA / "augmented"
 COPIES = 4  # of each image in it, one after the other; the first is the image itself
 HISTORIES = DATA / "histories"
@@ -32,7 +33,7 @@ SEEDS_DATA = DATA / "seeds"
 
 
 def images(folder: Path, part: str) -> Path:
-    """Give the images of a part: train, validation, test or unlabelled."""
+    """Give the images of a part: train, test or unlabelled of data/ingested, labelled or test of data/split."""
     return folder / f"{part}_images.npy"
 
 
@@ -75,8 +76,9 @@ def history(run: str) -> Path:
     return (SEEDS_DATA / "histories" if has_own_seed(run) else HISTORIES) / f"{run}.csv"
 
 
-def checkpoint(run: str) -> Path:
-    return CHECKPOINTS / f"{run}.safetensors"
+def checkpoint(run: str, training: str = "") -> Path:
+    """Give the checkpoint of a training: "", `fold 2` or `refit`."""
+    return CHECKPOINTS / f"{run}{'.' if training else ''}{training.replace(' ', '')}.safetensors"
 
 
 def scores(run: str) -> Path:

@@ -8,10 +8,12 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
+from fashion.classifier.classifier import Classifier
 from fashion.classifier.preparation import Preparation
+from fashion.networks.building import factory
 from fashion.settings.model import System, TrainSettings
 from fashion.training.callbacks import Callback
-from fashion.training.train import TrainingData, train_classifier
+from fashion.training.train import TrainingData, train_classifier, whole_frame
 from fashion.training.trainer import Examples, Trainer
 
 CLASSES = [str(number) for number in range(10)]
@@ -72,4 +74,19 @@ def make_trainer(
         generator=torch.Generator().manual_seed(0),
         dtype=torch.float32,
         callbacks=callbacks,
+    )
+
+
+def make_classifier(images: np.ndarray) -> Classifier:
+    """Make a classifier of two classes, with random weights, for images of this shape."""
+    _, channels, height, width = images.shape
+    arguments = {"channels": [4], "kernels": [3], "hidden": []}
+    return Classifier(
+        model=factory.build_network("cnn", arguments, image_shape=(channels, height, width), num_classes=2),
+        family="cnn",
+        arguments=arguments,
+        preparation=Preparation(size=[height, width], mean=[0.0] * channels, std=[255.0] * channels),
+        frame=whole_frame(images),
+        classes=["temple", "flower"],
+        environment={"precision": "fp32"},
     )

@@ -165,22 +165,26 @@ def info(arguments: argparse.Namespace) -> None:
     from fashion.classifier.model_file import load
     from fashion.sources.image_file import MAX_LEVEL
 
-    classifier = load(arguments.model)
-    frame = classifier.frame
-    print(f"family       {classifier.family}, {classifier.arguments}")
-    print(f"parameters   {classifier.num_parameters():,}, {arguments.model.stat().st_size / 1e6:.1f} MB")
+    ensemble = load(arguments.model)
+    frame, first = ensemble.frame, ensemble.used[0]
+    print(f"family       {first.family}, {first.arguments}")
+    print(f"parameters   {ensemble.num_parameters():,}, {arguments.model.stat().st_size / 1e6:.1f} MB")
+    if len(ensemble.members) > 1:
+        role = (
+            "only for figures; one trained again on all images predicts" if ensemble.refit else "which predict together"
+        )
+        print(f"folds        {len(ensemble.members)} models, {role}")
     color, size = COLORS[frame.channels], f"{frame.content_height}x{frame.content_width} pixels"
     smaller = "enlarged" if frame.enlarge else "padded"
     print(f"images       {color}, {size} (height x width); larger ones are shrunk, smaller ones {smaller}")
     print(f"background   {', '.join(map(str, frame.background))}")
     low, high = frame.levels if frame.levels[1] > 255 else (0, MAX_LEVEL)
     print(f"levels       0 to 255; in images of more than 8 bits {low:,} to {high:,} become these")
-    print(f"views        test-time augmentation: {classifier.test_time_augmentation}")
-    print(f"classes      {len(classifier.classes)}: {', '.join(classifier.classes)}")
-    print(f"temperature  {classifier.temperature:.3f}")
-    if classifier.threshold is not None:
-        print(f"threshold    {classifier.threshold:.3f}; images with a lower energy score are out of distribution")
-    print(f"trained on   {', '.join(f'{key} {value}' for key, value in classifier.environment.items())}")
+    print(f"views        test-time augmentation: {first.test_time_augmentation}")
+    print(f"classes      {len(ensemble.classes)}: {', '.join(ensemble.classes)}")
+    print(f"temperature  {', '.join(f'{classifier.temperature:.3f}' for classifier in ensemble.used)}")
+    print(f"threshold    {ensemble.threshold:.3f}; images with a lower energy score are out of distribution")
+    print(f"trained on   {', '.join(f'{key} {value}' for key, value in ensemble.environment.items())}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -188,11 +192,11 @@ def export(arguments: argparse.Namespace) -> None:
     from fashion.classifier.model_file import load
     from fashion.inference.export import export_onnx
 
-    classifier = load(arguments.model)
+    ensemble = load(arguments.model)
     output = arguments.output or arguments.model.with_suffix(f".{arguments.format}")
-    difference = export_onnx(classifier, output)
-    frame = classifier.frame
+    difference = export_onnx(ensemble, output)
+    frame = ensemble.frame
     shape = f"N x {frame.channels} x {frame.content_height} x {frame.content_width}"
     print(f"export: {output}, {output.stat().st_size / 1e6:.1f} MB; ONNX Runtime differs by at most {difference:.0e}")
     print(f"input   images: uint8 of {shape}, {COLORS[frame.channels]}, levels from 0 to 255")
-    print(f"output  probabilities: float32 of N x {len(classifier.classes)}; energy_score: float32 of N")
+    print(f"output  probabilities: float32 of N x {len(ensemble.classes)}; energy_score: float32 of N")

@@ -1,58 +1,100 @@
 """Split the labelled images into training, validation and test images, under data/split.
 
 python -m stages.data.split
+
+labelled_images.npy, labelled_labels.npy: all labelled images except those of an official test set. parts.npy: their
+parts, see `fashion.images.split.split`. test_images.npy, test_labels.npy: the images that the figures are of: of the
+official test set, or those that some member is tested on. samples.csv: rows for the labelled images, in their order,
+and for an official test set.
 """
 
-import csv
+import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from fashion.files import read_array, read_json, write_array, write_rows
-from fashion.images.split import split, stratified_subset
+from fashion.errors import InputError
+from fashion.files import read_json, write_array, write_rows
+from fashion.images.parts import Part, any_member
+from fashion.images.split import join_groups, split, stratified_subset
 from fashion.params import Params
 from stages import paths
 from stages.entry import run_stage
+from stages.samples import read_images, read_samples
 
 
 def main(params: Params) -> None:
-    images = read_array(paths.images(paths.INGESTED, "train"))
-    labels = read_array(paths.labels(paths.INGESTED, "train"))
-    test_images = read_array(paths.images(paths.INGESTED, "test"))
-    test_labels = read_array(paths.labels(paths.INGESTED, "test"))
-    samples = read_samples()
+    settings = params.split
+    images, labels = read_images(paths.INGESTED, "train")
+    test_images, test_labels = read_images(paths.INGESTED, "test")
+    samples = read_samples(paths.INGESTED)
     labelled, official = samples[: len(images)], samples[len(images) : len(images) + len(test_images)]
-    parts = [sample["part"] for sample in labelled]
-    classes = read_json(paths.ABOUT)["classes"]
-    indices = split(labels, params.split, classes=classes, has_test=len(test_images) > 0, parts=parts)
-    if indices.test is not None:
+    groups = group_names(labelled, settings.group_from)
+    parts = split(
+        labels,
+        settings,
+        classes=read_json(paths.ABOUT)["classes"],
+        has_test=len(test_images) > 0,
+        given=[sample["part"] for sample in labelled],
+        groups=join_groups(numbers(groups), numbers([sample["first_copy"] for sample in labelled])),
+    )
+    tested = any_member(parts, Part.TEST)
+    if len(tested):
         if len(test_images):
             print(f"split: {len(test_images)} official test images are not used, see split.scheme in params.yaml")
-        test_images, test_labels = images[indices.test], labels[indices.test]
-        official = [labelled[index] for index in indices.test]
-    rows = []
-    for part, part_images, part_labels, part_samples in (
-        ("train", images[indices.train], labels[indices.train], [labelled[index] for index in indices.train]),
-        (
-            "validation",
-            images[indices.validation],
-            labels[indices.validation],
-            [labelled[i] for i in indices.validation],
-        ),
-        ("test", test_images, test_labels, official),
-    ):
-        kept = stratified_subset(part_labels, params.split.at_most)
-        write_array(paths.images(paths.SPLIT, part), part_images[kept])
-        write_array(paths.labels(paths.SPLIT, part), part_labels[kept])
-        rows += [part_samples[index] | {"part": part} for index in np.arange(len(part_samples))[kept]]
-        print(f"split: {len(part_labels[kept])} {part} images", flush=True)
+        test_images, test_labels, official = images[tested], labels[tested], []
+    else:
+        kept = stratified_subset(test_labels, settings.at_most)
+        test_images, test_labels = test_images[kept], test_labels[kept]
+        official = [official[index] | {"part": "test"} for index in np.arange(len(official))[kept]]
+    for name, part_images, part_labels in (("labelled", images, labels), ("test", test_images, test_labels)):
+        write_array(paths.images(paths.SPLIT, name), part_images)
+        write_array(paths.labels(paths.SPLIT, name), part_labels)
+    write_array(paths.PARTS, parts)
+    names = part_names(parts)
+    rows = [
+        row | {"part": part, "group": group} for row, part, group in zip(labelled, names, groups, strict=True)
+    ] + official
     write_rows(paths.SPLIT / "samples.csv", rows)
+    for part, count in Counter(row["part"] for row in rows).items():
+        print(f"split: {count} images: {part}", flush=True)
 
 
-def read_samples() -> list[dict[str, Any]]:
-    """Read the rows of data/ingested/samples.csv, in the order train, test, unlabelled."""
-    with (paths.INGESTED / "samples.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def group_names(samples: list[dict[str, Any]], pattern: str | None) -> list[str]:
+    """Give each image's group: of groups.csv, or of its file by `split.group_from`; the file if it has none."""
+    if pattern is None:
+        return [sample["group"] or sample["file"] for sample in samples]
+    matches = [re.search(pattern, sample["file"]) for sample in samples]
+    if not any(matches):
+        raise InputError(
+            f"params.yaml: split.group_from: {pattern!r} matches no file, such as {samples[0]['file']!r}; expected a "
+            "pattern for paths below data/raw"
+        )
+    unmatched = sum(match is None for match in matches)
+    if unmatched:
+        print(f"split: split.group_from matches all files but {unmatched}, each of which is a group of its own")
+    return [
+        sample["file"] if match is None else match[min(1, match.re.groups)]
+        for sample, match in zip(samples, matches, strict=True)
+    ]
+
+
+def numbers(names: list[str]) -> np.ndarray:
+    """Number names: equal ones have the same number."""
+    return np.unique(names, return_inverse=True)[1]
+
+
+def part_names(parts: np.ndarray) -> list[str]:
+    """Name the part of each labelled image: train, validation, test or unused; with folds, the fold that tests it."""
+    if len(parts) == 1:
+        return [Part(part).name.lower() for part in parts[0]]
+    held_out = Part.TEST if (parts == Part.TEST).any() else Part.VALIDATION
+    is_held_out = parts == held_out
+    return [
+        f"fold {member + 1}" if used else "unused"
+        for member, used in zip(is_held_out.argmax(0), is_held_out.any(0), strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -6,40 +6,62 @@ python -m stages.figures.show_data
 import numpy as np
 
 from fashion.files import read_array, read_json, write_json
+from fashion.images.parts import Part, indices_of
 from fashion.params import Params
 from fashion.results.figures import data
 from fashion.results.figures.style import legible_classes, save
 from stages import paths
 from stages.entry import run_stage
-
-PARTS = ("train", "validation", "test")
+from stages.samples import read_images, read_parts
 
 
 def main(params: Params) -> None:
     folder, classes = paths.PLOTS / "data", read_json(paths.ABOUT)["classes"]
     names = legible_classes(classes)
-    images = read_array(paths.images(paths.SPLIT, "train"))
-    labels = {part: np.asarray(read_array(paths.labels(paths.SPLIT, part))) for part in PARTS}
-    unlabelled = len(read_array(paths.images(paths.INGESTED, "unlabelled")))
-    labelled = {part: len(part_labels) for part, part_labels in labels.items()}
-    copies = read_array(paths.images(paths.AUGMENTED, "train"))[: 4 * 8]  # four copies each of eight images
-    figures = {
-        "samples.png": data.draw_samples(images, labels["train"], names),
-        "split.svg": data.draw_split({**labelled, "unlabelled": unlabelled}, labelled),
-        "pixels.svg": data.draw_pixels(images),
-        "classes.svg": data.draw_classes(labels, classes),
-        "class_samples.png": data.draw_class_samples(images, labels["train"], names),
-        "augmentation.png": data.draw_augmentation(copies, params.augment.crop),
+    (labelled_images, labelled_labels), parts = read_images(paths.SPLIT, "labelled"), read_parts()
+    test_labels = read_images(paths.SPLIT, "test")[1]
+    trained_on = indices_of(parts, Part.TRAIN)[0]
+    images, labels = labelled_images[trained_on], labelled_labels[trained_on]
+    by_part = {
+        "train": labels,
+        "validation": labelled_labels[indices_of(parts, Part.VALIDATION)[0]],
+        "test": test_labels,
     }
-    counts = {
-        "images": {**labelled, "unlabelled": unlabelled},
+    if len(parts) > 1:
+        by_part = labels_by_fold(parts, labelled_labels) | ({} if (parts == Part.TEST).any() else {"test": test_labels})
+    unlabelled = len(read_array(paths.images(paths.INGESTED, "unlabelled")))
+    counts = {part: len(part_labels) for part, part_labels in by_part.items()}
+    copies = read_array(paths.images(paths.AUGMENTED, "labelled"))
+    copies = copies[: paths.COPIES * len(labelled_labels)].reshape(-1, paths.COPIES, *copies.shape[1:])[trained_on[:8]]
+    figures = {
+        "samples.png": data.draw_samples(images, labels, names),
+        "split.svg": data.draw_split({**counts, "unlabelled": unlabelled}, counts),
+        "pixels.svg": data.draw_pixels(images),
+        "classes.svg": data.draw_classes(by_part, classes),
+        "class_samples.png": data.draw_class_samples(images, labels, names),
+        "augmentation.png": data.draw_augmentation(copies.reshape(-1, *copies.shape[2:]), params.augment.crop),
+    }
+    about = {
+        "images": {
+            "train": len(labels),
+            "validation": len(indices_of(parts, Part.VALIDATION)[0]),
+            "test": len(test_labels),
+            "unlabelled": unlabelled,
+        },
+        "folds": len(parts) if len(parts) > 1 else 0,
         **dict(zip(("channels", "height", "width"), images.shape[1:], strict=True)),
         "notes": read_json(paths.NOTES),
     }
-    write_json(folder / "counts.json", counts)
+    write_json(folder / "counts.json", about)
     for name, figure in figures.items():
         save(figure, folder / name)
     print(f"show_data: {len(figures)} figures in {folder}", flush=True)
+
+
+def labels_by_fold(parts: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the labels of each fold: of the images that a member is tested on, or if there are none, validated on."""
+    held_out = Part.TEST if (parts == Part.TEST).any() else Part.VALIDATION
+    return {f"fold {number}": labels[chosen] for number, chosen in enumerate(indices_of(parts, held_out), 1)}
 
 
 if __name__ == "__main__":

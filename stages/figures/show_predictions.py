@@ -3,7 +3,6 @@
 python -m stages.figures.show_predictions
 """
 
-import csv
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -18,12 +17,13 @@ from fashion.results.gallery import MAX_SIDE, build_gallery, sprite_sheet
 from fashion.settings.fields import FINAL
 from stages import paths
 from stages.entry import run_stage
+from stages.samples import read_test_samples
 
 
 def main(_: Params) -> None:
     folder, scores = paths.PLOTS / "final", read_json(paths.scores(FINAL))
     classes = list(scores["per_class"])
-    names, files = legible_classes(classes), read_test_files()
+    names, files = legible_classes(classes), [sample["file"] for sample in read_test_samples()]
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     images = read_array(paths.images(paths.SPLIT, "test"))
     log_probabilities = np.asarray(read_array(paths.log_probabilities(FINAL)))
@@ -62,12 +62,6 @@ def main(_: Params) -> None:
     for name, figure in figures.items():
         save(figure, folder / name)
     print(f"show_predictions: {len(figures)} figures in {folder}", flush=True)
-
-
-def read_test_files() -> list[str]:
-    """Read the file of each test image, as a path below data/raw."""
-    with (paths.SPLIT / "samples.csv").open(encoding="utf-8", newline="") as file:
-        return [row["file"] for row in csv.DictReader(file) if row["part"] == "test"]
 
 
 if __name__ == "__main__":

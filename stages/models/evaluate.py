@@ -8,82 +8,132 @@ Nothing is chosen by these scores.
 """
 
 import csv
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from fashion.classifier.classifier import Classifier, energy_score
+from fashion.classifier.classifier import Prediction
 from fashion.classifier.device import configure_torch, select_device
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load
-from fashion.files import read_array, write_array, write_json
+from fashion.files import write_array, write_json
 from fashion.images.out_of_distribution import ood_images
+from fashion.images.parts import Part, any_member, indices_of, members_with
 from fashion.images.robustness import corrupted_images
 from fashion.params import Params
-from fashion.results.metrics import calibration, roc_auc, score
+from fashion.results.metrics import apply_temperature, balanced_accuracy, calibration, roc_auc, score
 from fashion.settings.fields import FINAL
 from stages import paths
 from stages.entry import run_stage
+from stages.samples import read_images, read_parts
 
 ROBUSTNESS_IMAGES = 2000  # test images that are corrupted; with all, the final model would take ten minutes
 TRAIN_IMAGES = 10_000  # training images that are scored; all 50,000 of Fashion-MNIST would take several minutes
 
 
+@dataclass
+class HeldOut:
+    """Labelled images that were not trained on, and how a system predicts them.
+
+    members: the number of the member that predicts each image, which has not seen it; None if the system as a whole
+    has not seen them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    members: np.ndarray | None = None
+
+    def predict(self, ensemble: Ensemble, device: torch.device) -> Prediction:
+        if self.members is None:
+            return ensemble.predict(self.images, device)
+        return ensemble.predict_with(self.members, self.images, device)
+
+    def some(self, count: int) -> "HeldOut":
+        """Give at most `count` of the images, evenly spaced, since they may be sorted by class."""
+        chosen = evenly_spaced(count, len(self.images))
+        members = None if self.members is None else self.members[chosen]
+        return HeldOut(self.images[chosen], self.labels[chosen], members)
+
+
 def main(params: Params, run: str) -> None:
     configure_torch(params.train.threads)
-    device, classifier = select_device(), load(paths.model(run))
-    if paths.has_own_seed(run):
-        accuracies = evaluate_seed(run, classifier, device)
-    else:
-        accuracies = evaluate(run, classifier, device)
-    print(f"{run}: validation accuracy {accuracies[0]:.4f}, test accuracy {accuracies[1]:.4f}", flush=True)
+    device, ensemble = select_device(), load(paths.model(run))
+    score_run = evaluate_seed if paths.has_own_seed(run) else evaluate
+    validation, test = score_run(run, ensemble, device)
+    print(f"{run}: validation accuracy {validation:.4f}, test accuracy {test:.4f}", flush=True)
 
 
-def evaluate(name: str, classifier: Classifier, device: torch.device) -> tuple[float, float]:
+def evaluate(name: str, ensemble: Ensemble, device: torch.device) -> tuple[float, float]:
     """Write all scores and the test log-probabilities of a system; give its validation and test accuracy."""
-    val_images, val_labels = read_part("validation")
-    test_images, test_labels = read_part("test")
-    validation = classifier.log_probabilities(val_images, device).numpy()
-    test_logits = classifier.logits(test_images, device)
-    test = classifier.calibrated_log_probabilities(test_logits).numpy()
-    with paths.history(name).open(encoding="utf-8") as file:
-        history = list(csv.DictReader(file))
-    best = max(history, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))  # as in training
+    validation, test = read_validation(), read_test()
+    val_predicted = validation.predict(ensemble, device).labels
+    test_prediction = test.predict(ensemble, device)
+    log_probabilities = test_prediction.log_probabilities.numpy()
+    temperature = float(np.mean([classifier.temperature for classifier in ensemble.used]))
+    if len(ensemble.used) == 1 and test.members is None:
+        uncalibrated = apply_temperature(log_probabilities, 1 / temperature)
+    else:
+        uncalibrated = test.predict(ensemble.uncalibrated(), device).log_probabilities.numpy()
     scores = {
-        "parameters": classifier.num_parameters(),
-        "epochs": int(history[-1]["epoch"]),
-        "best_epoch": int(best["epoch"]),
-        "train_accuracy": float(best["train_accuracy"]),
-        "val_accuracy": float(np.mean(validation.argmax(1) == val_labels)),
-        **score(test_labels, test, classifier.classes),
-        "calibration": calibration(test_labels, test, classifier.temperature),
+        "parameters": ensemble.members[0].num_parameters(),
+        **read_history(name),
+        "val_accuracy": float(np.mean(val_predicted == validation.labels)),
+        "val_balanced_accuracy": balanced_accuracy(validation.labels, val_predicted, len(ensemble.classes)),
+        **score(test.labels, log_probabilities, ensemble.classes),
+        "calibration": calibration(test.labels, uncalibrated, log_probabilities, temperature),
     }
+    if len(ensemble.members) > 1:
+        scores["folds"] = len(ensemble.members)
     if name == FINAL:
-        chosen = evenly_spaced(ROBUSTNESS_IMAGES, len(test_images))
-        scores["robustness"] = robustness(classifier, device, test_images[chosen], test_labels[chosen])
-        scores["out_of_distribution"] = out_of_distribution(classifier, device, test_logits)
-        write_train_predictions(classifier, device)
-    write_json(paths.scores(name), {**scores, "environment": classifier.environment})
-    write_array(paths.log_probabilities(name), test)
+        scores["robustness"] = robustness(ensemble, device, test.some(ROBUSTNESS_IMAGES))
+        scores["out_of_distribution"] = out_of_distribution(ensemble, device, test_prediction)
+        write_train_predictions(ensemble, device)
+    write_json(paths.scores(name), {**scores, "environment": ensemble.environment})
+    write_array(paths.log_probabilities(name), log_probabilities)
     return scores["val_accuracy"], scores["test_accuracy"]
 
 
-def evaluate_seed(run: str, classifier: Classifier, device: torch.device) -> tuple[float, float]:
+def evaluate_seed(run: str, ensemble: Ensemble, device: torch.device) -> tuple[float, float]:
     """Write the accuracies of a run with its own seed, and which test images are correct."""
-    correct: dict[str, np.ndarray] = {}
-    for part in ("validation", "test"):
-        images, labels = read_part(part)
-        correct[part] = classifier.log_probabilities(images, device).numpy().argmax(1) == labels
-    validation, test = (float(np.mean(correct[part])) for part in ("validation", "test"))
-    scores = {"val_accuracy": validation, "test_accuracy": test, "environment": classifier.environment}
+    validation, test = (
+        part.predict(ensemble, device).labels == part.labels for part in (read_validation(), read_test())
+    )
+    scores = {
+        "val_accuracy": float(np.mean(validation)),
+        "test_accuracy": float(np.mean(test)),
+        "environment": ensemble.environment,
+    }
     write_json(paths.scores(run), scores)
-    write_array(paths.correct(run), correct["test"])
-    return validation, test
+    write_array(paths.correct(run), test)
+    return float(np.mean(validation)), float(np.mean(test))
 
 
-def read_part(part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images and labels of a part."""
-    return read_array(paths.images(paths.SPLIT, part)), np.asarray(read_array(paths.labels(paths.SPLIT, part)))
+def read_history(name: str) -> dict[str, Any]:
+    """Read how many epochs a system was trained, and how accurate it was; with folds these are means."""
+    with paths.history(name).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    best = [row for row in rows if row["best"] == "True"][-1]
+    return {
+        "epochs": int(rows[-1]["epoch"]),
+        "best_epoch": int(best["epoch"]),
+        "train_accuracy": float(best["train_accuracy"]),
+    }
+
+
+def read_validation() -> HeldOut:
+    """Read the validation images, each of which a member was validated on."""
+    (images, labels), parts = read_images(paths.SPLIT, "labelled"), read_parts()
+    chosen = any_member(parts, Part.VALIDATION)
+    return HeldOut(images[chosen], labels[chosen], members_with(parts, Part.VALIDATION))
+
+
+def read_test() -> HeldOut:
+    """Read the test images: with folds and no official test set, a member predicts each; else the system does."""
+    (images, labels), parts = read_images(paths.SPLIT, "test"), read_parts()
+    by_members = len(parts) > 1 and (parts == Part.TEST).any()
+    return HeldOut(images, labels, members_with(parts, Part.TEST) if by_members else None)
 
 
 def evenly_spaced(count: int, total: int) -> np.ndarray:
@@ -91,48 +141,42 @@ def evenly_spaced(count: int, total: int) -> np.ndarray:
     return np.linspace(0, total, min(count, total), endpoint=False).astype(int)
 
 
-def robustness(
-    classifier: Classifier, device: torch.device, images: np.ndarray, labels: np.ndarray
-) -> list[dict[str, Any]]:
+def robustness(ensemble: Ensemble, device: torch.device, test: HeldOut) -> list[dict[str, Any]]:
     """Compute the accuracy on the original and on corrupted images."""
     rows = []
-    for change, amount, corrupted in [("none", "", images), *corrupted_images(images, classifier.frame.background)]:
-        correct = classifier.log_probabilities(corrupted, device).numpy().argmax(1) == labels
-        row = {"change": change, "amount": amount, "accuracy": float(np.mean(correct)), "images": len(images)}
+    background = ensemble.frame.background
+    for change, amount, corrupted in [("none", "", test.images), *corrupted_images(test.images, background)]:
+        correct = replace(test, images=corrupted).predict(ensemble, device).labels == test.labels
+        row = {"change": change, "amount": amount, "accuracy": float(np.mean(correct)), "images": len(correct)}
         rows.append(row)
         print(f"{change} {amount}: accuracy {rows[-1]['accuracy']:.4f}", flush=True)
     return rows
 
 
-def out_of_distribution(
-    classifier: Classifier, device: torch.device, test_logits: torch.Tensor
-) -> list[dict[str, Any]]:
+def out_of_distribution(ensemble: Ensemble, device: torch.device, test: Prediction) -> list[dict[str, Any]]:
     """Measure how well the energy score separates test images from others: ROC AUC, and the share below the threshold.
 
-    test_logits: N x classes.
+    test: of the test images.
     """
-    share = fraction(classifier.out_of_distribution(test_logits))
+    share = float(test.out_of_distribution.mean())
     rows: list[dict[str, Any]] = [{"images": "test", "roc_auc": None, "warned_of": share}]
-    for kind, images in ood_images(classifier.frame).items():
-        logits = classifier.logits(images, device)
-        is_test = np.repeat([True, False], [len(test_logits), len(logits)])
-        area = roc_auc(is_test, torch.cat([energy_score(test_logits), energy_score(logits)]).numpy())
-        share = fraction(classifier.out_of_distribution(logits))
+    for kind, images in ood_images(ensemble.frame).items():
+        other = ensemble.predict(images, device)
+        is_test = np.repeat([True, False], [len(test.margins), len(images)])
+        area = roc_auc(is_test, torch.cat([test.margins, other.margins]).numpy())
+        share = float(other.out_of_distribution.mean())
         rows.append({"images": kind, "roc_auc": area, "warned_of": share})
         print(f"{kind}: ROC AUC {area:.4f}, out of distribution {share:.1%}", flush=True)
     return rows
 
 
-def write_train_predictions(classifier: Classifier, device: torch.device) -> None:
-    """Write the labels and predictions of some training images: data/predicted/train.npy, 2 x N."""
-    images, labels = read_part("train")
-    chosen = evenly_spaced(TRAIN_IMAGES, len(images))
-    predicted = classifier.log_probabilities(images[chosen], device).numpy().argmax(1)
+def write_train_predictions(ensemble: Ensemble, device: torch.device) -> None:
+    """Write the labels and predictions of some training images of the first member: data/predicted/train.npy, 2 x N."""
+    images, labels = read_images(paths.SPLIT, "labelled")
+    trained_on = indices_of(read_parts(), Part.TRAIN)[0]
+    chosen = trained_on[evenly_spaced(TRAIN_IMAGES, len(trained_on))]
+    predicted = ensemble.members[0].predict(images[chosen], device).labels
     write_array(paths.TRAIN_PREDICTIONS, np.stack([labels[chosen], predicted]).astype(np.uint16))
-
-
-def fraction(condition: torch.Tensor) -> float:
-    return condition.double().mean().item()
 
 
 if __name__ == "__main__":

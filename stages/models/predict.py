@@ -18,16 +18,16 @@ from stages.entry import run_stage
 def main(params: Params) -> None:
     configure_torch(params.finetune.threads)
     ids = read_array(paths.INGESTED / "unlabelled_ids.npy")
-    classifier, about = load(paths.model(FINAL)), read_json(paths.ABOUT)
-    logits = classifier.logits(read_array(paths.images(paths.INGESTED, "unlabelled")), select_device())
-    log_probabilities = classifier.calibrated_log_probabilities(logits)
-    labels = log_probabilities.argmax(1).numpy()
+    about = read_json(paths.ABOUT)
+    images = read_array(paths.images(paths.INGESTED, "unlabelled"))
+    prediction = load(paths.model(FINAL)).predict(images, select_device())
+    labels = prediction.labels
     results = pd.DataFrame(
         {
             "ID": ids,
             "label": labels,
-            "confidence": log_probabilities.exp().amax(1).numpy(),
-            "out_of_distribution": np.where(classifier.out_of_distribution(logits).numpy(), "yes", ""),
+            "confidence": prediction.log_probabilities.exp().amax(1).numpy(),
+            "out_of_distribution": np.where(prediction.out_of_distribution, "yes", ""),
         }
     )
     if not about["named_in_params"]:  # the user does not know the numbers of the classes

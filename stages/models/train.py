@@ -5,83 +5,104 @@ python -m stages.models.train final     the final model, phase by phase
 python -m stages.models.train base-1    with seed 1 in place of that in params.yaml, under data/seeds/
 """
 
-from pathlib import Path
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from fashion.classifier.model_file import save
 from fashion.errors import InputError
-from fashion.files import read_array, read_json, write_rows
+from fashion.files import read_json, write_rows
 from fashion.params import Params
 from fashion.settings.fields import FINAL, TestTimeAugmentation
 from fashion.settings.frame import Frame
 from fashion.settings.model import System, TrainSettings
 from fashion.settings.parsing import suggest
+from fashion.training.callbacks import Callback
 from fashion.training.checkpoint import Checkpoint
+from fashion.training.ensemble import LabelledParts, train_ensemble
 from fashion.training.progress import TrainingProgress
-from fashion.training.train import LabelledImages, TrainingData, train_classifier
 from stages import paths
 from stages.entry import run_stage
+from stages.samples import read_images, read_parts
+
+
+@dataclass
+class Recipe:
+    """How a system is trained. adapt: gives the settings for a number of training images. key: in params.yaml."""
+
+    adapt: Callable[[int], System]
+    settings: TrainSettings
+    key: str
+    test_time_augmentation: TestTimeAugmentation = "none"
+    refit: bool = False
 
 
 def main(params: Params, run: str) -> None:
     name, seed = paths.split_run(run)
-    if name == FINAL:
-        images = read_array(paths.images(paths.DATA / params.model.image_folder, "train"))
-        frame = read_frame()
-        system: System = params.model.at_size(params.model.size).for_images(
-            len(images), frame.content_height, frame.content_width
-        )
-        settings, augmentation, key = params.finetune, params.model.allowed_augmentation(), "model"
-    elif name in params.variants:
-        system, settings, augmentation, key = params.variants[name], params.train, "none", f"variants.{name}"
-    else:
-        raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
+    frame = Frame.model_validate(read_json(paths.ABOUT)["frame"])
+    recipe = final_recipe(params, frame) if name == FINAL else variant_recipe(params, name)
     if seed is not None:
-        settings = settings.model_copy(update={"seed": seed})
-    train(run, system, settings, augmentation, key)
+        recipe.settings = recipe.settings.model_copy(update={"seed": seed})
+    train(run, recipe, frame)
 
 
-def train(run: str, system: System, settings: TrainSettings, augmentation: TestTimeAugmentation, key: str) -> None:
-    """Read the images, train, and write model and history. key: of the system in params.yaml, for error messages."""
-    folder = paths.DATA / system.image_folder
-    validation = read_part(folder, "validation")
-    step = paths.COPIES if system.image_folder == "augmented" else 1  # the first of the copies is the image itself
-    data = TrainingData(
-        train=read_part(folder, "train"),
-        validation=validation,
-        classes=read_json(paths.ABOUT)["classes"],
-        frame=read_frame(),
-        calibration=LabelledImages(validation.images[::step], validation.labels[::step]),
-    )
-    epochs = {name: settings.max_epochs or phase.max_epochs for name, phase in system.phases.items()}
-    progress = TrainingProgress(run, epochs=epochs)
-    checkpoint = Checkpoint(paths.checkpoint(run), progress.log)
+def final_recipe(params: Params, frame: Frame) -> Recipe:
+    model = params.model.at_size(params.model.size)
+
+    def adapt(num_images: int) -> System:
+        return model.for_images(num_images, frame.content_height, frame.content_width)
+
+    return Recipe(adapt, params.finetune, "model", model.allowed_augmentation(), model.refit)
+
+
+def variant_recipe(params: Params, name: str) -> Recipe:
+    if name not in params.variants:
+        raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
+    variant = params.variants[name]
+    return Recipe(lambda _: variant, params.train, f"variants.{name}")
+
+
+def train(run: str, recipe: Recipe, frame: Frame) -> None:
+    """Read the images, train, and write model and history."""
+    system = recipe.adapt(1)
+    images, labels = read_images(paths.DATA / system.image_folder, "labelled")
+    copies = paths.COPIES if system.image_folder == "augmented" else 1
+    data = LabelledParts(images, labels, read_parts(), read_json(paths.ABOUT)["classes"], frame, copies)
+    count = len(data.parts) + recipe.refit  # of trainings
+    checkpoints: list[Checkpoint] = []
+    started = time.monotonic()
+
+    def watch(training: str, system: System) -> tuple[Sequence[Callback], Checkpoint]:
+        epochs = {name: recipe.settings.max_epochs or phase.max_epochs for name, phase in system.phases.items()}
+        left = count - len(checkpoints) - 1
+        progress = TrainingProgress(f"{run} {training}".strip(), epochs=epochs, trainings_left=left)
+        checkpoints.append(Checkpoint(paths.checkpoint(run, training), progress.log, keep_end=left > 0))
+        return [progress], checkpoints[-1]
+
     try:
-        classifier, history = train_classifier(
-            system,
-            settings,
+        ensemble, history = train_ensemble(
+            recipe.adapt,
+            recipe.settings,
             data,
-            test_time_augmentation=augmentation,
-            callbacks=[progress],
-            checkpoint=checkpoint,
+            test_time_augmentation=recipe.test_time_augmentation,
+            refit=recipe.refit,
+            watch=watch,
         )
     except ValueError as error:
-        raise InputError(f"params.yaml: {key}: {error}") from None
+        raise InputError(f"params.yaml: {recipe.key}: {error}") from None
     except KeyboardInterrupt:
-        if checkpoint.resumable:
-            progress.log(f"the next run goes on from {checkpoint.path}")
+        for checkpoint in checkpoints:
+            if checkpoint.resumable:
+                print(f"{run}: the next run goes on from {checkpoint.path}", file=sys.stderr, flush=True)
         raise
-    save(classifier, paths.model(run))
+    save(ensemble, paths.model(run))
     write_rows(paths.history(run), history)
-    checkpoint.remove()
-    progress.finish(max(row["val_accuracy"] for row in history))
-
-
-def read_frame() -> Frame:
-    return Frame.model_validate(read_json(paths.ABOUT)["frame"])
-
-
-def read_part(folder: Path, part: str) -> LabelledImages:
-    return LabelledImages(read_array(paths.images(folder, part)), read_array(paths.labels(folder, part)))
+    for checkpoint in checkpoints:
+        checkpoint.remove()
+    best = [row["val_accuracy"] for row in history if row["best"]][-1]
+    seconds = time.monotonic() - started
+    print(f"{run}: best validation accuracy {best:.4f}, {seconds:.0f} s in this run", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

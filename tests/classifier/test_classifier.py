@@ -5,36 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from fashion.classifier.classifier import Classifier
-from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
-from fashion.networks.building import factory
-from fashion.training.train import whole_frame
-from small import colour_tiles
+from small import colour_tiles, make_classifier
 
 CPU = torch.device("cpu")
-
-
-def make_classifier(images: np.ndarray) -> Classifier:
-    """Make a classifier with random weights for images of this shape."""
-    _, channels, height, width = images.shape
-    arguments = {"channels": [4], "kernels": [3], "hidden": []}
-    return Classifier(
-        model=factory.build_network("cnn", arguments, image_shape=(channels, height, width), num_classes=2),
-        family="cnn",
-        arguments=arguments,
-        preparation=Preparation(size=[height, width], mean=[0.0] * channels, std=[255.0] * channels),
-        frame=whole_frame(images),
-        classes=["temple", "flower"],
-        environment={"precision": "fp32"},
-    )
 
 
 def test_a_higher_temperature_lowers_confidence_and_changes_no_label(images: np.ndarray) -> None:
     classifier = make_classifier(images)
     other = replace(classifier, temperature=2.0)
     logits = torch.tensor([[4.0, 0.0], [-2.0, 2.0]])
-    at_1, at_2 = (part.calibrated_log_probabilities(logits) for part in (classifier, other))
+    at_1, at_2 = (part.log_probabilities(logits) for part in (classifier, other))
     torch.testing.assert_close(at_2, (logits / 2).log_softmax(1))
     assert (at_2.amax(1) < at_1.amax(1)).all()
     assert torch.equal(at_2.argmax(1), at_1.argmax(1))

@@ -1,5 +1,7 @@
+import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from safetensors.torch import save_file
 
 from damaging import flip_a_bit
 from fashion.classifier.classifier import Classifier
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load, save
 from fashion.classifier.prediction import predict_logits
 from fashion.classifier.preparation import Preparation
@@ -38,12 +41,14 @@ def classifier() -> Classifier:
 def test_a_saved_model_predicts_the_same_without_any_settings(
     classifier: Classifier, images: np.ndarray, tmp_path: Path
 ) -> None:
-    save(classifier, tmp_path / "model.safetensors")
+    save(Ensemble([classifier]), tmp_path / "model.safetensors")
     loaded = load(tmp_path / "model.safetensors")
     cpu = torch.device("cpu")
-    torch.testing.assert_close(loaded.log_probabilities(images, cpu), classifier.log_probabilities(images, cpu))
+    torch.testing.assert_close(
+        loaded.predict(images, cpu).log_probabilities, classifier.predict(images, cpu).log_probabilities
+    )
     assert loaded.classes == classifier.classes
-    assert loaded.preparation == classifier.preparation
+    assert loaded.members[0].preparation == classifier.preparation
     assert loaded.num_parameters() == classifier.num_parameters()
 
 
@@ -53,11 +58,11 @@ def test_a_saved_model_predicts_with_its_test_time_augmentation_and_background(
 ) -> None:
     classifier.test_time_augmentation = augmentation
     classifier.frame = classifier.frame.model_copy(update={"background": [200]})
-    save(classifier, tmp_path / "model.safetensors")
+    save(Ensemble([classifier]), tmp_path / "model.safetensors")
     logits = predict_logits(
         classifier.model, classifier.preparation, torch.tensor(images), augmentation=augmentation, background=[200]
     )
-    log_probabilities = load(tmp_path / "model.safetensors").log_probabilities(images, torch.device("cpu"))
+    log_probabilities = load(tmp_path / "model.safetensors").predict(images, torch.device("cpu")).log_probabilities
     torch.testing.assert_close(log_probabilities, logits.log_softmax(1))
 
 
@@ -68,16 +73,37 @@ def test_a_saved_model_of_wide_colour_images_predicts_the_same(tmp_path: Path) -
     system = make_system(input={"size": "auto", "scaling": "standard"})
     data = TrainingData(images, images, ["temple", "flower"], frame)
     classifier, _ = train_classifier(system, make_settings(max_epochs=1), data, test_time_augmentation="shift")
-    save(classifier, tmp_path / "model.safetensors")
+    save(Ensemble([classifier]), tmp_path / "model.safetensors")
     loaded, cpu = load(tmp_path / "model.safetensors"), torch.device("cpu")
     assert loaded.frame == frame
-    assert torch.equal(loaded.log_probabilities(tiles, cpu), classifier.log_probabilities(tiles, cpu))
+    assert torch.equal(loaded.predict(tiles, cpu).log_probabilities, classifier.predict(tiles, cpu).log_probabilities)
 
 
 def test_a_model_that_is_saved_again_has_the_same_bytes(classifier: Classifier, tmp_path: Path) -> None:
-    save(classifier, tmp_path / "first")
+    save(Ensemble([classifier]), tmp_path / "first")
     save(load(tmp_path / "first"), tmp_path / "second")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_an_ensemble_is_saved_with_what_is_fitted_to_each_of_its_members(
+    refit: bool, classifier: Classifier, images: np.ndarray, tmp_path: Path
+) -> None:
+    members = [classifier]
+    for number in range(2):
+        other = copy.deepcopy(classifier)
+        for weights in other.model.parameters():
+            torch.nn.init.normal_(weights, std=0.1)
+        preparation = Preparation(size=[28, 28], mean=[70.0 + number], std=[88.0])
+        members.append(replace(other, preparation=preparation, temperature=2.0 + number, threshold=-1.0 - number))
+    ensemble = Ensemble(members[:2], members[2]) if refit else Ensemble(members)
+    save(ensemble, tmp_path / "model.safetensors")
+    loaded, cpu = load(tmp_path / "model.safetensors"), torch.device("cpu")
+    prediction, expected = (part.predict(images, cpu) for part in (loaded, ensemble))
+    torch.testing.assert_close(prediction.log_probabilities, expected.log_probabilities)
+    torch.testing.assert_close(prediction.margins, expected.margins)
+    fitted = [[(part.temperature, part.preparation) for part in model.members] for model in (loaded, ensemble)]
+    assert fitted[0] == fitted[1]
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])
@@ -92,7 +118,7 @@ def test_a_model_with_other_layers_than_its_family_builds_is_refused_with_the_wa
     classifier: Classifier, tmp_path: Path
 ) -> None:
     classifier.model.append(torch.nn.Linear(10, 10))
-    save(classifier, tmp_path / "model.safetensors")
+    save(Ensemble([classifier]), tmp_path / "model.safetensors")
     with pytest.raises(InputError, match="damaged, or made by another version .*; `make repro` makes it again"):
         load(tmp_path / "model.safetensors")
 
@@ -115,35 +141,53 @@ def change_description(path: Path, change: Callable[[dict], object]) -> None:
         ),
         (
             lambda d: d["arguments"].update(channels=[4, 10_000_000]),
-            "3.weight: its shape or dtype does not fit the description",
+            "0.3.weight: its shape or dtype does not fit the description",
         ),
         (lambda d: d["arguments"].update(hidden=[1] * 100_000), "hidden: List should have at most 100 items"),
-        (lambda d: d["arguments"].update(paddings=[2**32 - 1, 0]), "the network cannot be built"),
-        (lambda d: d["arguments"].update(conv_norm=[]), "the network cannot be built: arguments.conv_norm: 0 entries"),
+        (lambda d: d["arguments"].update(paddings=[2**32 - 1, 0]), "a network cannot be built"),
+        (lambda d: d["arguments"].update(conv_norm=[]), "a network cannot be built: arguments.conv_norm: 0 entries"),
         (
-            lambda d: d["preparation"].update(size=[28, 10**7]),
-            "preparation.size.1: Input should be less than or equal to 1024",
+            lambda d: d["members"][0]["preparation"].update(size=[28, 10**7]),
+            "members.0.preparation.size.1: Input should be less than or equal to 1024",
         ),
-        (lambda d: d["preparation"].update(size=[28, 29]), "preparation needs more pixels than the frame has"),
-        (lambda d: d["preparation"].update(size=[28]), "preparation.size: List should have at least 2 items"),
-        (lambda d: d["preparation"].update(size=28), "preparation.size: Input should be a valid list"),
-        (lambda d: d["preparation"].update(mean=[float("nan")]), "preparation.mean.0: Input should be a finite number"),
-        (lambda d: d["preparation"].update(mean=72.9), "preparation.mean: Input should be a valid list"),
-        (lambda d: d["preparation"].update(std=[0.0]), "preparation.std.0: Input should be greater than 0"),
         (
-            lambda d: d["preparation"].update(mean=[0.0] * 3),
+            lambda d: d["members"][0]["preparation"].update(size=[28, 29]),
+            "preparation needs more pixels than the frame has",
+        ),
+        (
+            lambda d: d["members"][0]["preparation"].update(size=[28]),
+            "members.0.preparation.size: List should have at least 2 items",
+        ),
+        (
+            lambda d: d["members"][0]["preparation"].update(size=28),
+            "members.0.preparation.size: Input should be a valid list",
+        ),
+        (
+            lambda d: d["members"][0]["preparation"].update(mean=[float("nan")]),
+            "members.0.preparation.mean.0: Input should be a finite number",
+        ),
+        (
+            lambda d: d["members"][0]["preparation"].update(mean=72.9),
+            "members.0.preparation.mean: Input should be a valid list",
+        ),
+        (
+            lambda d: d["members"][0]["preparation"].update(std=[0.0]),
+            "members.0.preparation.std.0: Input should be greater than 0",
+        ),
+        (
+            lambda d: d["members"][0]["preparation"].update(mean=[0.0] * 3),
             "3 means and 1 standard deviations; expected one a channel",
         ),
         (
-            lambda d: d["preparation"].update(mean=[0.0] * 3, std=[1.0] * 3),
+            lambda d: d["members"][0]["preparation"].update(mean=[0.0] * 3, std=[1.0] * 3),
             "preparation and frame differ in their channels",
         ),
         (
             lambda d: (
                 d["frame"].update(channels=3, background=[0] * 3),
-                d["preparation"].update(mean=[0.0] * 3, std=[1.0] * 3),
+                d["members"][0]["preparation"].update(mean=[0.0] * 3, std=[1.0] * 3),
             ),
-            "0.weight: its shape or dtype does not fit the description",
+            "0.0.weight: its shape or dtype does not fit the description",
         ),
         (lambda d: d["frame"].update(channels=2), "frame.channels: Input should be 1 or 3"),
         (lambda d: d["frame"].update(background=[0, 0, 0]), "3 levels of the background for 1 channels"),
@@ -160,14 +204,14 @@ def change_description(path: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d["classes"].__setitem__(0, "=cmd()"), "classes.0: a spreadsheet would take this name"),
         (lambda d: d["classes"].__setitem__(0, "\x1b[31m"), "classes.0: a name is 1 to 255 characters"),
         (lambda d: d.update(family="../../cnn"), "description.family: unknown family"),
-        (lambda d: d.update(temperature=float("inf")), "temperature: Input should be a finite number"),
+        (lambda d: d["members"][0].update(temperature=float("inf")), "temperature: Input should be a finite number"),
     ],
 )
 def test_a_description_that_does_not_fit_its_weights_is_refused(
     classifier: Classifier, change: Callable[[dict], object], complaint: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.safetensors"
-    save(classifier, path)
+    save(Ensemble([classifier]), path)
     change_description(path, change)
     with pytest.raises(InputError, match=complaint) as error:
         load(path)
@@ -176,7 +220,7 @@ def test_a_description_that_does_not_fit_its_weights_is_refused(
 
 def test_every_flipped_bit_is_detected(classifier: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save(classifier, path)
+    save(Ensemble([classifier]), path)
     size = path.stat().st_size
     for position in [*range(0, 1000, 7), *range(1000, size, size // 100), size - 1]:  # the header, then weights
         flip_a_bit(path, position)
@@ -187,7 +231,7 @@ def test_every_flipped_bit_is_detected(classifier: Classifier, tmp_path: Path) -
 
 
 def test_weights_of_another_type_are_refused(classifier: Classifier, tmp_path: Path) -> None:
-    save(classifier, tmp_path / "model.safetensors")
+    save(Ensemble([classifier]), tmp_path / "model.safetensors")
     content = (tmp_path / "model.safetensors").read_bytes().replace(b'"F32"', b'"I32"')
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(InputError, match="its shape or dtype does not fit the description"):

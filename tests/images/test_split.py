@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fashion.errors import InputError
-from fashion.images.split import split, stratified_subset
+from fashion.images.parts import Part, any_member, indices_of, members_with
+from fashion.images.split import join_groups, split, stratified_subset
 from fashion.settings.split import SplitSettings
 
 CLASSES = [f"class {number}" for number in range(10)]
@@ -19,27 +20,34 @@ def make_settings(**changes: object) -> SplitSettings:
     return SplitSettings.model_validate({**defaults, **changes})
 
 
+def split_once(labels: np.ndarray, settings: SplitSettings, **arguments: object) -> tuple[np.ndarray, ...]:
+    """Give the indices of training, validation and test images of a split without folds."""
+    parts = split(labels, settings, **arguments)
+    assert parts.shape == (1, len(labels))
+    return tuple(indices_of(parts, part)[0] for part in (Part.TRAIN, Part.VALIDATION, Part.TEST))
+
+
 def test_the_official_scheme_takes_stratified_validation_images_and_keeps_the_test_set(labels: np.ndarray) -> None:
-    parts = split(labels, make_settings(), classes=CLASSES, has_test=True)
-    assert parts.test is None
-    assert np.bincount(labels[parts.validation]).tolist() == [10] * 10
-    assert sorted([*parts.train, *parts.validation]) == list(range(400))
+    train, validation, test = split_once(labels, make_settings(), classes=CLASSES, has_test=True)
+    assert len(test) == 0
+    assert np.bincount(labels[validation]).tolist() == [10] * 10
+    assert sorted([*train, *validation]) == list(range(400))
 
 
 def test_fractions_are_of_each_class(labels: np.ndarray) -> None:
-    parts = split(labels, make_settings(scheme="fractions"), classes=CLASSES, has_test=True)
-    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
+    parts = split_once(labels, make_settings(scheme="fractions"), classes=CLASSES, has_test=True)
+    assert [np.bincount(labels[part]).tolist() for part in parts] == [
         [24] * 10,
         [8] * 10,
         [8] * 10,
     ]
-    assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(400))
+    assert sorted(np.concatenate(parts)) == list(range(400))
 
 
 def test_each_part_has_images_of_each_class_even_if_there_are_only_three() -> None:
     labels = np.repeat([0, 1, 2], [3, 4, 500])
-    parts = split(labels, make_settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
-    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == [
+    parts = split_once(labels, make_settings(scheme="fractions"), classes=CLASSES[:3], has_test=False)
+    assert [np.bincount(labels[part]).tolist() for part in parts] == [
         [1, 2, 300],
         [1, 1, 100],
         [1, 1, 100],
@@ -55,12 +63,13 @@ def test_large_fractions_leave_an_image_of_each_class_to_train_on(
 ) -> None:
     labels = np.repeat([0, 1, 2], [3, 4, 5])
     settings = make_settings(scheme="fractions", test_fraction=test_fraction, validation_fraction=validation_fraction)
-    parts = split(labels, settings, classes=CLASSES[:3], has_test=False)
-    assert [np.bincount(labels[part]).tolist() for part in (parts.train, parts.validation, parts.test)] == counts
+    parts = split_once(labels, settings, classes=CLASSES[:3], has_test=False)
+    assert [np.bincount(labels[part]).tolist() for part in parts] == counts
 
 
 def test_the_number_of_validation_images_may_be_a_fraction(labels: np.ndarray) -> None:
-    assert len(split(labels, make_settings(validation=0.25), classes=CLASSES, has_test=True).validation) == 100
+    _, validation, _ = split_once(labels, make_settings(validation=0.25), classes=CLASSES, has_test=True)
+    assert len(validation) == 100
 
 
 @pytest.mark.parametrize(
@@ -90,37 +99,105 @@ def test_the_official_scheme_without_a_test_set_is_refused_with_the_way_out(labe
 def test_given_validation_images_are_kept_and_none_are_drawn(labels: np.ndarray, has_test: bool) -> None:
     names = ["validation" if index % 5 == 0 else "train" for index in range(400)]
     settings = make_settings(scheme="official" if has_test else "fractions")
-    parts = split(labels, settings, classes=CLASSES, has_test=has_test, parts=names)
-    assert parts.validation.tolist() == list(range(0, 400, 5))
+    train, validation, test = split_once(labels, settings, classes=CLASSES, has_test=has_test, given=names)
+    assert validation.tolist() == list(range(0, 400, 5))
+    assert sorted([*train, *validation, *test]) == list(range(400))
     if has_test:
-        assert parts.test is None
-        assert parts.train.tolist() == [index for index in range(400) if index % 5]
+        assert len(test) == 0
     else:
-        assert parts.test is not None
-        assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(400))
         counts = np.bincount(labels[np.arange(400) % 5 > 0])
-        assert np.bincount(labels[parts.test]).tolist() == [round(0.2 * count) for count in counts]
+        assert np.bincount(labels[test]).tolist() == [round(0.2 * count) for count in counts]
 
 
 def test_a_class_whose_images_are_all_for_validation_is_refused() -> None:
     with pytest.raises(InputError, match="class 'class 1' has 0 labelled images and needs 1, for training"):
         labels, parts = np.repeat([0, 1], 3), ["train"] * 3 + ["validation"] * 3
-        split(labels, make_settings(), classes=CLASSES[:2], has_test=True, parts=parts)
+        split(labels, make_settings(), classes=CLASSES[:2], has_test=True, given=parts)
 
 
 def test_the_draws_for_fashion_mnist_stay_as_published() -> None:
     """The indices are part of all published results."""
     labels = np.tile(np.arange(10), 6000)
-    parts = split(labels, make_settings(validation=10_000), classes=CLASSES, has_test=True)
-    assert [parts.train[:4].tolist(), parts.validation[:4].tolist()] == [
-        [4929, 55099, 54850, 58947],
-        [7970, 2445, 3702, 16327],
-    ]
+    train, validation, _ = split_once(labels, make_settings(validation=10_000), classes=CLASSES, has_test=True)
+    assert {4929, 55099, 54850, 58947} <= set(train)
+    assert {7970, 2445, 3702, 16327} <= set(validation)
+
+
+@pytest.mark.parametrize("has_test", [True, False])
+def test_each_image_is_held_out_once_and_each_member_is_trained_on_the_others(
+    labels: np.ndarray, has_test: bool
+) -> None:
+    settings = make_settings(scheme="official" if has_test else "fractions", folds=5)
+    parts = split(labels, settings, classes=CLASSES, has_test=has_test)
+    held_out = Part.VALIDATION if has_test else Part.TEST
+    assert parts.shape == (5, 400)
+    assert (parts == held_out).sum(0).tolist() == [1] * 400
+    assert np.bincount(members_with(parts, held_out)).tolist() == [80] * 5
+    if has_test:
+        assert not (parts == Part.TEST).any()
+    else:
+        assert len(any_member(parts, Part.VALIDATION)) == 200, "half of each fold is validated on, by the one before"
+        assert (parts == Part.VALIDATION).sum(0).max() == 1
+    for train in indices_of(parts, Part.TRAIN):
+        assert np.bincount(labels[train]).tolist() == [32 if has_test else 28] * 10
+
+
+def test_a_class_of_three_images_is_trained_on_by_each_of_five_members() -> None:
+    labels = np.repeat([0, 1, 2], [3, 40, 60])
+    parts = split(labels, make_settings(scheme="fractions", folds=5), classes=CLASSES[:3], has_test=False)
+    assert all((labels[train] == 0).any() for train in indices_of(parts, Part.TRAIN))
+
+
+@pytest.mark.parametrize("changes", [{"folds": 5}, {}, {"test_fraction": 0.1}])
+def test_images_of_a_group_are_never_in_two_parts(labels: np.ndarray, changes: dict) -> None:
+    groups = np.arange(400) // 8
+    settings = make_settings(scheme="fractions", **changes)
+    for row in split(labels, settings, classes=CLASSES, has_test=False, groups=groups):
+        assert all(len(set(row[groups == group])) == 1 for group in range(50))
+        shares = np.bincount(row, minlength=4)[1:] / 400
+        assert shares[2] == pytest.approx(changes.get("test_fraction", 0.2), abs=0.05)
+
+
+def test_a_few_copies_follow_the_first_of_their_group_and_nothing_else_changes(labels: np.ndarray) -> None:
+    settings = make_settings(scheme="fractions")
+    groups = np.arange(400)
+    alone = split(labels, settings, classes=CLASSES, has_test=False, groups=groups)[0]
+    copies = np.flatnonzero(alone != alone[0])[:3]
+    groups[copies] = 0
+    together = split(labels, settings, classes=CLASSES, has_test=False, groups=groups)[0]
+    assert (together[copies] == together[0]).all()
+    np.testing.assert_array_equal(np.delete(together, copies), np.delete(alone, copies))
+
+
+def test_groups_that_share_an_image_are_joined() -> None:
+    patients, copies = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 3])
+    assert join_groups(patients, copies).tolist() == [0, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("groups", "complaint"),
+    [
+        (np.arange(400) // 50, "split.folds: 5 folds need 10 groups of images, and there are 8"),
+        (np.where(np.arange(400) % 10 == 3, 0, np.arange(400)), "class 'class 3': its images are copies or of so few"),
+    ],
+)
+def test_folds_that_leave_a_class_or_a_fold_empty_are_refused(groups: np.ndarray, complaint: str) -> None:
+    labels = np.arange(400) % 10
+    with pytest.raises(InputError, match=complaint):
+        split(labels, make_settings(scheme="fractions", folds=5), classes=CLASSES, has_test=False, groups=groups)
+
+
+def test_more_folds_than_images_of_any_class_are_refused(labels: np.ndarray) -> None:
+    settings = make_settings(scheme="fractions", folds=30)
+    with pytest.raises(
+        InputError, match="no class has 60 images, and the largest has 40; set it to 0, or to at most 20"
+    ):
+        split(labels, settings, classes=CLASSES, has_test=False)
 
 
 def test_the_split_depends_on_the_random_state(labels: np.ndarray) -> None:
     first, again, other = (
-        split(labels, make_settings(random_state=seed), classes=CLASSES, has_test=True).train for seed in (1, 1, 2)
+        split(labels, make_settings(random_state=seed), classes=CLASSES, has_test=True) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion.classifier.classifier import Classifier
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import save
 from fashion.inference.export import export_onnx
 from fashion.settings.frame import Frame
@@ -40,7 +40,7 @@ def color_images(images: np.ndarray) -> np.ndarray:
     return (ground + (255 * tint - ground) * levels / 255).astype(np.uint8)
 
 
-def train(framed: np.ndarray, labels: np.ndarray, frame: Frame) -> Classifier:
+def train(framed: np.ndarray, labels: np.ndarray, frame: Frame) -> Ensemble:
     """Train a small network of the final model's family for some seconds, on 300 of 400 images."""
     is_train = np.arange(400) % 4 > 0
     system = make_system(
@@ -51,23 +51,23 @@ def train(framed: np.ndarray, labels: np.ndarray, frame: Frame) -> Classifier:
     )
     parts = (LabelledImages(framed[part], labels[part]) for part in (is_train, ~is_train))
     data = TrainingData(*parts, CLASSES, frame=frame)
-    return train_classifier(system, make_settings(), data, test_time_augmentation="shift_and_flip")[0]
+    return Ensemble([train_classifier(system, make_settings(), data, test_time_augmentation="shift_and_flip")[0]])
 
 
 @pytest.fixture(scope="session")
-def classifier(images: np.ndarray, labels: np.ndarray) -> Classifier:
+def classifier(images: np.ndarray, labels: np.ndarray) -> Ensemble:
     """Give a model of grey images in a margin."""
     return train(GREY.centred(images[:, None]), labels, GREY)
 
 
 @pytest.fixture(scope="session")
-def color_classifier(color_images: np.ndarray, labels: np.ndarray) -> Classifier:
+def color_classifier(color_images: np.ndarray, labels: np.ndarray) -> Ensemble:
     """Give a model of wide colour images in a margin that is not black."""
     return train(COLOR.centred(color_images), labels, COLOR)
 
 
 @pytest.fixture(scope="session")
-def exported(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(classifier: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the model of grey images as an ONNX file."""
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     export_onnx(classifier, path)
@@ -75,7 +75,7 @@ def exported(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def exported_color(color_classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported_color(color_classifier: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the model of colour images as an ONNX file."""
     path = tmp_path_factory.mktemp("exported") / "color.onnx"
     export_onnx(color_classifier, path)
@@ -83,14 +83,14 @@ def exported_color(color_classifier: Classifier, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def model(classifier: Classifier, tmp_path: Path) -> Path:
+def model(classifier: Ensemble, tmp_path: Path) -> Path:
     path = tmp_path / "final.safetensors"
     save(classifier, path)
     return path
 
 
 @pytest.fixture
-def color_model(color_classifier: Classifier, tmp_path: Path) -> Path:
+def color_model(color_classifier: Ensemble, tmp_path: Path) -> Path:
     path = tmp_path / "color.safetensors"
     save(color_classifier, path)
     return path

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 import torch
 
-from fashion.classifier.classifier import Classifier, energy_score
+from fashion.classifier.classifier import energy_score
+from fashion.classifier.ensemble import Ensemble
 from fashion.errors import InputError
 from fashion.inference.export import export_onnx
 from fashion.inference.predict import predict
@@ -28,21 +29,21 @@ def run_onnx(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_an_exported_model_computes_the_probabilities_and_energy_scores_of_the_model(
-    exported: Path, classifier: Classifier, images: np.ndarray
+    exported: Path, classifier: Ensemble, images: np.ndarray
 ) -> None:
     probabilities, scores = run_onnx(exported, images[:, None])
     np.testing.assert_allclose(probabilities, predict(images, classifier).probabilities, atol=1e-4)
-    logits = classifier.logits(classifier.frame.centred(images[:, None]), torch.device("cpu"))
+    logits = classifier.members[0].logits(classifier.frame.centred(images[:, None]), torch.device("cpu"))
     np.testing.assert_allclose(scores, energy_score(logits).numpy(), atol=1e-3)
 
 
 def test_an_exported_model_of_colour_images_pads_them_with_their_background(
-    exported_color: Path, color_classifier: Classifier, color_images: np.ndarray
+    exported_color: Path, color_classifier: Ensemble, color_images: np.ndarray
 ) -> None:
     probabilities, scores = run_onnx(exported_color, color_images)
     framed = color_classifier.frame.centred(color_images)
-    logits = color_classifier.logits(framed, torch.device("cpu"))
-    expected = color_classifier.calibrated_log_probabilities(logits).exp().numpy()
+    logits = color_classifier.members[0].logits(framed, torch.device("cpu"))
+    expected = color_classifier.members[0].log_probabilities(logits).exp().numpy()
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
     np.testing.assert_allclose(scores, energy_score(logits).numpy(), atol=1e-3)
 
@@ -67,13 +68,13 @@ def test_every_family_can_be_exported_also_where_it_resizes_images(
     system = make_system(family=family, arguments=arguments, input={"size": size, "scaling": "standard"})
     train, validation = (LabelledImages(color_images[part::2], labels[part::2]) for part in (0, 1))
     classifier, _ = train_classifier(system, make_settings(max_epochs=1), TrainingData(train, validation, CLASSES))
-    assert export_onnx(classifier, tmp_path / "model.onnx") < 1e-4
-    expected = classifier.log_probabilities(color_images, torch.device("cpu")).exp().numpy()
+    assert export_onnx(Ensemble([classifier]), tmp_path / "model.onnx") < 1e-4
+    expected = classifier.predict(color_images, torch.device("cpu")).log_probabilities.exp().numpy()
     np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", color_images)[0], expected, atol=1e-4)
 
 
 def test_an_exported_model_has_what_its_user_needs_as_metadata(
-    exported_color: Path, color_classifier: Classifier
+    exported_color: Path, color_classifier: Ensemble
 ) -> None:
     metadata = {prop.key: json.loads(prop.value) for prop in onnx.load(exported_color).metadata_props}
     assert metadata == {
@@ -94,7 +95,7 @@ def test_an_exported_model_is_of_the_version_that_onnx_runtime_1_15_reads(export
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
 def test_an_export_without_its_packages_is_refused_with_the_command_that_installs_them(
-    package: str, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, classifier: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf"ONNX needs more packages \(.*{package}.*\); run pip install"):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from clone import ROOT
-from fashion.classifier.classifier import Classifier
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import save
 
 GUIDE = (ROOT / "docs/using.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.fixture
-def folder(classifier: Classifier, images: np.ndarray, tmp_path: Path) -> Path:
+def folder(classifier: Ensemble, images: np.ndarray, tmp_path: Path) -> Path:
     """A model and images, named as in the guide."""
     save(classifier, tmp_path / "final.safetensors")
     (tmp_path / "photos").mkdir()

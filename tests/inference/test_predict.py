@@ -19,7 +19,8 @@ from PIL import Image
 
 from clone import DATA, ROOT
 from fashion.classifier import device
-from fashion.classifier.classifier import Classifier, energy_score
+from fashion.classifier.classifier import energy_score
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import save
 from fashion.cli import csv_rows
 from fashion.errors import InputError
@@ -28,15 +29,20 @@ from fashion.sources.idx import read_idx
 
 
 @pytest.fixture
-def expected(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+def expected(classifier: Ensemble, images: np.ndarray) -> np.ndarray:
     framed = classifier.frame.centred(images[:6, None])
-    return classifier.log_probabilities(framed, torch.device("cpu")).exp().numpy()
+    return classifier.predict(framed, torch.device("cpu")).log_probabilities.exp().numpy()
 
 
 @pytest.fixture
-def expected_color(color_classifier: Classifier, color_images: np.ndarray) -> np.ndarray:
+def expected_color(color_classifier: Ensemble, color_images: np.ndarray) -> np.ndarray:
     framed = color_classifier.frame.centred(color_images[:6])
-    return color_classifier.log_probabilities(framed, torch.device("cpu")).exp().numpy()
+    return color_classifier.predict(framed, torch.device("cpu")).log_probabilities.exp().numpy()
+
+
+def with_changes(ensemble: Ensemble, **changes: object) -> Ensemble:
+    """Give the same ensemble, with changes to its single member."""
+    return Ensemble([dataclasses.replace(ensemble.members[0], **changes)])
 
 
 def save_images(folder: Path, images: np.ndarray) -> Path:
@@ -159,7 +165,7 @@ def test_more_images_than_are_read_at_a_time_are_labelled(
     assert_probabilities(predict(np.resize(images[:6], (2400, 28, 28)), model), np.resize(expected, (2400, 10)))
 
 
-def test_an_image_of_another_size_is_resized(classifier: Classifier, images: np.ndarray) -> None:
+def test_an_image_of_another_size_is_resized(classifier: Ensemble, images: np.ndarray) -> None:
     framed = np.pad(images[:50], ((0, 0), (2, 2), (2, 2)), constant_values=9)  # not black, so part of the image
     large = np.kron(images[:50], np.ones((3, 3), np.uint8))
     plain = predict(images[:50], classifier)
@@ -172,7 +178,7 @@ def test_images_with_the_margin_of_the_training_images_are_not_resized(
     model: Path,
     images: np.ndarray,
     expected: np.ndarray,
-    color_classifier: Classifier,
+    color_classifier: Ensemble,
     color_images: np.ndarray,
     expected_color: np.ndarray,
 ) -> None:
@@ -182,7 +188,7 @@ def test_images_with_the_margin_of_the_training_images_are_not_resized(
 
 
 def test_whether_an_array_has_the_margin_is_decided_for_all_of_its_images(
-    classifier: Classifier, images: np.ndarray
+    classifier: Ensemble, images: np.ndarray
 ) -> None:
     mixed = np.concatenate([np.pad(images[:3], ((0, 0), (2, 2), (2, 2))), resize(images[3:6], 32, 32)])
     assert mixed[3:, :2].any(), "these fill the array"
@@ -197,23 +203,23 @@ def test_classes_and_confidence_are_those_of_the_largest_probability(model: Path
 
 
 def test_a_model_trained_in_bf16_predicts_in_bf16_and_in_fp32_if_asked(
-    classifier: Classifier, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    classifier: Ensemble, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "has_bf16", lambda _: True)
     fp32 = predict(images[:20], classifier).probabilities  # trained in fp32
-    trained_in_bf16 = dataclasses.replace(classifier, environment={**classifier.environment, "precision": "bf16"})
+    trained_in_bf16 = with_changes(classifier, environment={**classifier.environment, "precision": "bf16"})
     assert_probabilities(predict(images[:20], trained_in_bf16, precision="fp32"), fp32)
     assert 1e-4 < abs(predict(images[:20], trained_in_bf16).probabilities - fp32).max() < 0.2
 
 
 def test_an_image_is_out_of_distribution_if_its_energy_score_is_below_the_threshold(
-    classifier: Classifier, images: np.ndarray
+    classifier: Ensemble, images: np.ndarray
 ) -> None:
-    scores = energy_score(classifier.logits(classifier.frame.centred(images[:, None]), torch.device("cpu"))).numpy()
+    (member,) = classifier.members
+    scores = energy_score(member.logits(classifier.frame.centred(images[:, None]), torch.device("cpu"))).numpy()
     for threshold in (classifier.threshold, float(np.median(scores))):
-        changed = dataclasses.replace(classifier, threshold=threshold)
+        changed = with_changes(classifier, threshold=threshold)
         np.testing.assert_array_equal(predict(images, changed).out_of_distribution, scores < threshold)
-    assert not predict(images, dataclasses.replace(classifier, threshold=None)).out_of_distribution.any()
 
 
 @pytest.mark.parametrize(
@@ -348,9 +354,9 @@ def test_a_folder_as_output_is_refused(model: Path, images: np.ndarray, tmp_path
 
 
 def test_predict_warns_of_images_that_are_out_of_distribution(
-    classifier: Classifier, images: np.ndarray, tmp_path: Path
+    classifier: Ensemble, images: np.ndarray, tmp_path: Path
 ) -> None:
-    save(dataclasses.replace(classifier, threshold=1e6), tmp_path / "high_threshold.safetensors")
+    save(with_changes(classifier, threshold=1e6), tmp_path / "high_threshold.safetensors")
     np.save(tmp_path / "images.npy", images[:3])
     result = fashion(tmp_path, "predict", "images.npy", "--model", "high_threshold.safetensors")
     assert result.stderr == (
@@ -435,25 +441,25 @@ def test_predict_refuses_names_that_are_formulas_and_pipes_in_one_line(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_model_whose_weights_are_nan_is_refused(classifier: Classifier, images: np.ndarray) -> None:
-    broken = dataclasses.replace(classifier, model=copy.deepcopy(classifier.model))
-    next(broken.model.parameters()).data.fill_(float("nan"))
+def test_a_model_whose_weights_are_nan_is_refused(classifier: Ensemble, images: np.ndarray) -> None:
+    broken = with_changes(classifier, model=copy.deepcopy(classifier.members[0].model))
+    next(broken.members[0].model.parameters()).data.fill_(float("nan"))
     with pytest.raises(InputError, match="its probabilities are not finite"):
         predict(images[:1], broken)
 
 
 def test_images_that_are_not_square_are_enlarged_if_the_training_images_were(
-    classifier: Classifier, images: np.ndarray
+    classifier: Ensemble, images: np.ndarray
 ) -> None:
     wide = images[:3, :7, :14].copy()
-    enlarging = dataclasses.replace(classifier, frame=classifier.frame.model_copy(update={"enlarge": True}))
+    enlarging = with_changes(classifier, frame=classifier.frame.model_copy(update={"enlarge": True}))
     padded = np.pad(resize(wide, 28, 14), ((0, 0), (7, 7), (0, 0)))
     assert_probabilities(predict(wide, enlarging), predict(padded, classifier).probabilities)
 
 
-def test_a_class_name_with_a_comma_is_one_cell(classifier: Classifier, images: np.ndarray) -> None:
+def test_a_class_name_with_a_comma_is_one_cell(classifier: Ensemble, images: np.ndarray) -> None:
     names = ["shoe, left", *classifier.classes[1:]]
-    predictions = predict(images[:40], dataclasses.replace(classifier, classes=names))
+    predictions = predict(images[:40], with_changes(classifier, classes=names))
     text = io.StringIO()
     csv.writer(text).writerows(csv_rows(predictions, probabilities=True))
     rows = list(csv.DictReader(io.StringIO(text.getvalue())))

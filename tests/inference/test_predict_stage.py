@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fashion.classifier.classifier import Classifier
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import save
 from fashion.cli import csv_rows
 from fashion.files import write_array, write_json
@@ -19,7 +19,7 @@ PARAMS = SimpleNamespace(finetune=SimpleNamespace(threads=1))
 
 
 @pytest.fixture(autouse=True)
-def project(classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def project(classifier: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Go to a folder with a model."""
     monkeypatch.chdir(tmp_path)
     save(classifier, paths.model("final"))
@@ -38,7 +38,7 @@ def read_results() -> list[list[str]]:
 
 @pytest.mark.parametrize("named_in_params", [True, False])
 def test_results_have_the_columns_of_fashion_predict(
-    classifier: Classifier, images: np.ndarray, named_in_params: bool
+    classifier: Ensemble, images: np.ndarray, named_in_params: bool
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (10, 28, 28), dtype=np.uint8)
     framed = classifier.frame.centred(np.concatenate([images[:30], noise])[:, None])
@@ -57,7 +57,7 @@ def test_results_have_the_columns_of_fashion_predict(
 
 
 def test_without_images_to_label_there_is_a_header_and_a_sentence(
-    classifier: Classifier, capsys: pytest.CaptureFixture
+    classifier: Ensemble, capsys: pytest.CaptureFixture
 ) -> None:
     write_unlabelled(classifier.frame.empty(0), [], classifier.classes, named_in_params=True)
     main(PARAMS)

@@ -71,8 +71,8 @@ def test_confidence_stays_below_one_where_a_few_images_are_all_correct() -> None
 
 def test_one_of_twenty_validation_images_is_out_of_distribution(data: TrainingData) -> None:
     classifier, _ = train_classifier(make_system(), make_settings(), data)
-    logits = classifier.logits(data.validation.images, CPU)
-    assert classifier.out_of_distribution(logits).float().mean().item() == pytest.approx(0.05, abs=0.011)
+    out_of_distribution = classifier.predict(data.validation.images, CPU).out_of_distribution
+    assert out_of_distribution.mean() == pytest.approx(0.05, abs=0.011)
 
 
 def test_the_temperature_is_applied_to_probabilities(data: TrainingData) -> None:
@@ -81,6 +81,6 @@ def test_the_temperature_is_applied_to_probabilities(data: TrainingData) -> None
     logits = classifier.logits(data.validation.images, device)
     labels = torch.tensor(data.validation.labels, dtype=torch.int64)
     assert classifier.temperature == choose_temperature(logits.double(), labels)
-    log_probabilities = classifier.log_probabilities(data.validation.images, device).numpy()
+    log_probabilities = classifier.predict(data.validation.images, device).log_probabilities.numpy()
     expected = (logits / classifier.temperature).log_softmax(1).numpy()
     np.testing.assert_allclose(log_probabilities, expected, atol=1e-6)

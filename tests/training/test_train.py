@@ -1,18 +1,12 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from fashion.errors import InputError
-from fashion.files import write_array, write_json
-from fashion.images.copies import augment
 from fashion.networks.building.factory import InitFromData, build_network
 from fashion.training.train import LabelledImages, TrainingData, train_classifier, whole_frame
 from small import colour_tiles, fit, make_settings, make_system
-from stages import paths
-from stages.models import train as train_stage
 
 AUTO = {"size": "auto", "scaling": "standard"}
 
@@ -43,7 +37,7 @@ def test_the_model_has_the_weights_of_its_best_epoch(data: TrainingData) -> None
     unsteady = make_system(phases={"sgd": {"optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "max_epochs": 8}})
     classifier, history = train_classifier(unsteady, make_settings(), data)
     best = max(row["val_accuracy"] for row in history)
-    predicted = classifier.log_probabilities(data.validation.images, torch.device("cpu")).argmax(1).numpy()
+    predicted = classifier.predict(data.validation.images, torch.device("cpu")).log_probabilities.argmax(1).numpy()
     assert np.mean(predicted == data.validation.labels) == pytest.approx(best)
 
 
@@ -188,33 +182,6 @@ def test_confidence_is_calibrated_on_the_calibration_images_if_there_are_some(da
         calibrations.append((classifier.temperature, classifier.threshold))
     assert calibrations[0] == calibrations[1]
     assert calibrations[0] != calibrations[2]
-
-
-def test_a_variant_on_augmented_images_is_calibrated_on_plain_ones(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    frame = whole_frame(data.train.images)
-    write_json(paths.ABOUT, {"classes": data.classes, "frame": frame.model_dump(mode="json")})
-    for part, labelled in (("train", data.train), ("validation", data.validation)):
-        copies = augment(labelled.images, crop=2, background=frame.background)
-        write_array(paths.images(paths.AUGMENTED, part), copies)
-        write_array(paths.labels(paths.AUGMENTED, part), labelled.labels.repeat(4))
-    given: list[TrainingData] = []
-
-    def remember(_: object, __: object, data: TrainingData, **___: object) -> None:
-        given.append(data)
-        raise ValueError("enough")
-
-    monkeypatch.setattr(train_stage, "train_classifier", remember)
-    system = make_system(image_folder="augmented")
-    with pytest.raises(InputError, match=r"params.yaml: variants.small: enough"):
-        train_stage.train("small", system, make_settings(), "none", "variants.small")
-    assert len(given[0].validation.images) == 4 * len(data.validation.images)
-    assert given[0].calibration is not None
-    np.testing.assert_array_equal(given[0].calibration.images, data.validation.images)
-    np.testing.assert_array_equal(given[0].calibration.labels, data.validation.labels)
-    assert given[0].frame == frame
 
 
 def test_one_training_image_is_refused(data: TrainingData) -> None:

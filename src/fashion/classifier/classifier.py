@@ -16,6 +16,29 @@ from fashion.settings.frame import Frame
 
 
 @dataclass
+class Prediction:
+    """What is predicted for N images, on the CPU.
+
+    log_probabilities: of the classes, float32 of N x classes. Probabilities near 0 and 1 would be rounded to these, and
+    very confident predictions could not be compared. margins: float32 of N; an image with a negative one is out of
+    distribution, unlike the training images.
+    """
+
+    log_probabilities: Tensor
+    margins: Tensor
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most likely classes, N integers."""
+        return self.log_probabilities.argmax(1).numpy()
+
+    @property
+    def out_of_distribution(self) -> np.ndarray:
+        """Whether each image is unlike the training images, N booleans."""
+        return (self.margins < 0).numpy()
+
+
+@dataclass
 class Classifier:
     """A trained network with everything needed to use it.
 
@@ -24,8 +47,6 @@ class Classifier:
     image over which the logits are averaged. temperature: divides the logits, to calibrate the confidence. threshold:
     images with a lower `energy_score` are out of distribution, unlike the training images.
 
-    >>> classifier = load(Path("models/final.safetensors"))
-    >>> labels = classifier.log_probabilities(classifier.frame.centred(images), select_device()).argmax(1)
     """
 
     model: nn.Module
@@ -37,27 +58,24 @@ class Classifier:
     environment: dict[str, str]
     test_time_augmentation: TestTimeAugmentation = "none"
     temperature: float = 1.0
-    threshold: float | None = None
+    threshold: float = 0.0
 
     def num_parameters(self) -> int:
         """Count the trainable parameters."""
         return sum(weights.numel() for weights in self.model.parameters() if weights.requires_grad)
 
-    def log_probabilities(self, images: np.ndarray, device: torch.device) -> Tensor:
-        """Compute log-probabilities of the classes, float32 of N x classes on the CPU, for uint8 N x C x H x W images.
+    def predict(self, images: np.ndarray, device: torch.device, precision: Precision = "auto") -> Prediction:
+        """Predict uint8 images of N x C x H x W; see `logits`."""
+        logits = self.logits(images, device, precision)
+        return Prediction(self.log_probabilities(logits), self.margins(logits))
 
-        Probabilities near 0 and 1 would be rounded to these, and very confident predictions could not be compared.
-        """
-        return self.calibrated_log_probabilities(self.logits(images, device))
-
-    def calibrated_log_probabilities(self, logits: Tensor) -> Tensor:
-        """Compute log-probabilities of the classes from logits, both N x classes."""
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Compute calibrated log-probabilities of the classes from logits, both N x classes."""
         return (logits / self.temperature).log_softmax(1)
 
-    def out_of_distribution(self, logits: Tensor) -> Tensor:
-        """Tell for each image, by its logits, N x classes, whether it is unlike the training images: N booleans."""
-        scores = energy_score(logits)
-        return scores < (-torch.inf if self.threshold is None else self.threshold)
+    def margins(self, logits: Tensor) -> Tensor:
+        """Compute by how much the energy scores of images are above the threshold: N, from logits of N x classes."""
+        return energy_score(logits) - self.threshold
 
     def logits(self, images: np.ndarray, device: torch.device, precision: Precision = "auto") -> Tensor:
         """Compute logits, float32 of N x classes on the CPU, for uint8 images of N x C x H x W.

@@ -1,22 +1,21 @@
-"""Split the labelled images into training, validation and test images."""
+"""Split the labelled images into training, validation and test images, once or in folds."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from fashion.errors import InputError
+from fashion.images.parts import Part
 from fashion.settings.split import SplitSettings
 
+PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
 
-@dataclass
-class SplitIndices:
-    """Indices of training, validation and test images; test is None if the official test set is kept."""
-
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray | None
+# With fewer groups for each image, groups are drawn, not images: else a few copies follow the first of their group.
+GROUPED = 0.9
 
 
 def split(
@@ -25,72 +24,99 @@ def split(
     *,
     classes: list[str],
     has_test: bool,
-    parts: Sequence[str] | None = None,
-) -> SplitIndices:
-    """Draw images of every class for each part; InputError if there are too few, in total or of a class.
+    given: Sequence[str] | None = None,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Give each labelled image its part, a value of `Part`, for each member: uint8 of members x N.
 
-    labels: of N. classes: names, by label. has_test: whether there is an official test set. parts: of N; images that
-    have the part `validation` are the validation images, and none are drawn; None if no image has it. An official test
-    set is kept if the scheme is `official`, or if a table gives the parts.
+    Without folds there is one member. With K folds there are K: member k is tested on fold k, validated on half of the
+    next fold, and trained on all others. If an official test set is kept, nothing is drawn for the test, and member k
+    is validated on fold k.
+
+    labels: of N. classes: names, by label. has_test: whether there is an official test set; it is kept if the scheme is
+    `official`, or if a table gives the parts. given: of N; images that have the part `validation` are the validation
+    images, and none are drawn; None if no image has it. groups: of N; images of the same number stay together.
+    InputError if there are too few images, in total or of a class.
     """
     official = settings.scheme == "official" or (settings.file is not None and has_test)
-    given = np.array([part == "validation" for part in parts or ()], bool)
     if official and not has_test:
         raise InputError(
             "params.yaml: split.scheme: official, but there are no test images; put them into data/raw/test (or "
             "test.csv), or set it to fractions"
         )
-    if given.any():
-        return split_with_given_validation(labels, given, settings, classes, official=official)
-    counts = np.bincount(labels, minlength=len(classes))
-    if official:
-        return split_with_official_test(labels, counts, settings, classes)
+    is_given = np.array([part == "validation" for part in given or ()], bool)
+    groups = np.arange(len(labels)) if groups is None else groups
+    if is_given.any():
+        if settings.folds:
+            raise InputError(
+                "params.yaml: split.folds: the validation images are given (data/raw/val, or split.file); set it to 0, "
+                "or let the folds draw them"
+            )
+        parts = split_with_given_validation(labels, is_given, settings, classes, official=official)[None]
+    elif settings.folds:
+        parts = split_in_folds(labels, groups, settings, classes, official=official)
+    elif len(np.unique(groups)) < GROUPED * len(labels):
+        parts = split_groups(labels, groups, settings, official=official)[None]
+    elif official:
+        parts = split_with_official_test(labels, settings, classes)[None]
+    else:
+        parts = split_in_fractions(labels, settings, classes)[None]
+    if not settings.folds:
+        parts = np.stack([keep_together(row, groups) for row in parts])
+    check_training_classes(parts, labels, classes)
+    return np.stack([keep_at_most(row, labels, settings.at_most) for row in parts])
+
+
+def split_in_fractions(labels: np.ndarray, settings: SplitSettings, classes: list[str]) -> np.ndarray:
+    """Draw test and validation images of each class; give the part of each image."""
     if settings.validation_fraction >= 1 - settings.test_fraction:
         raise InputError(
             "params.yaml: split.validation_fraction: with split.test_fraction it leaves nothing to train on"
         )
+    counts = np.bincount(labels, minlength=len(classes))
     check_class_counts(counts, classes, minimum=3, purpose="one each for training, validation and test")
     rng = np.random.default_rng(settings.random_state)
-    train, validation, test = [], [], []
+    parts = np.full(len(labels), Part.TRAIN, np.uint8)
     for label, count in enumerate(counts):
         indices = rng.permutation(np.flatnonzero(labels == label))
         num_test = max(1, min(round(settings.test_fraction * count), count - 2))
         num_validation = max(1, min(round(settings.validation_fraction * count), count - num_test - 1))
-        test.append(indices[:num_test])
-        validation.append(indices[num_test : num_test + num_validation])
-        train.append(indices[num_test + num_validation :])
-    return SplitIndices(*(rng.permutation(np.concatenate(part)) for part in (train, validation, test)))
+        parts[indices[:num_test]] = Part.TEST
+        parts[indices[num_test : num_test + num_validation]] = Part.VALIDATION
+    return parts
 
 
 def split_with_given_validation(
     labels: np.ndarray, given: np.ndarray, settings: SplitSettings, classes: list[str], *, official: bool
-) -> SplitIndices:
-    """Keep the validation images that are given, and draw test images of each class.
+) -> np.ndarray:
+    """Keep the validation images that are given, and draw test images of each class; give the part of each image.
 
     given: whether each image is one for validation, N booleans. official: keep the official test set, and draw none.
     """
-    train, validation = np.flatnonzero(~given), np.flatnonzero(given)
-    counts = np.bincount(labels[train], minlength=len(classes))
-    if official:
-        check_class_counts(counts, classes, minimum=1, purpose="for training")
-        return SplitIndices(train, validation, None)
-    check_class_counts(counts, classes, minimum=2, purpose="one each for training and test")
-    rng = np.random.default_rng(settings.random_state)
-    by_class = [rng.permutation(train[labels[train] == label]) for label in range(len(classes))]
-    sizes = [max(1, min(round(settings.test_fraction * count), count - 1)) for count in counts]
-    test = np.concatenate([indices[:size] for indices, size in zip(by_class, sizes, strict=True)])
-    return SplitIndices(np.setdiff1d(train, test), validation, np.sort(test))
+    parts = np.where(given, Part.VALIDATION, Part.TRAIN).astype(np.uint8)
+    counts = np.bincount(labels[~given], minlength=len(classes))
+    check_class_counts(
+        counts,
+        classes,
+        minimum=1 if official else 2,
+        purpose="for training" if official else "one each for training and test",
+    )
+    if not official:
+        rng = np.random.default_rng(settings.random_state)
+        for label, count in enumerate(counts):
+            indices = rng.permutation(np.flatnonzero(~given & (labels == label)))
+            parts[indices[: max(1, min(round(settings.test_fraction * count), count - 1))]] = Part.TEST
+    return parts
 
 
-def split_with_official_test(
-    labels: np.ndarray, counts: np.ndarray, settings: SplitSettings, classes: list[str]
-) -> SplitIndices:
-    """Draw stratified validation images; the official test set is kept. counts: number of images of each class."""
+def split_with_official_test(labels: np.ndarray, settings: SplitSettings, classes: list[str]) -> np.ndarray:
+    """Draw stratified validation images, and no test images; give the part of each image."""
     if settings.validation >= len(labels):
         raise InputError(
             f"params.yaml: split.validation: {settings.validation} of {len(labels)} labelled images "
             "leave none to train on; set fewer, or a fraction such as 0.2"
         )
+    counts = np.bincount(labels, minlength=len(classes))
     present = np.flatnonzero(counts)
     check_class_counts(
         counts[present],
@@ -99,12 +125,118 @@ def split_with_official_test(
         purpose="one each for training and validation",
     )
     try:
-        train, validation = train_test_split(
+        _, validation = train_test_split(
             np.arange(len(labels)), test_size=settings.validation, stratify=labels, random_state=settings.random_state
         )
     except ValueError as error:
         raise InputError(f"params.yaml: split.validation: cannot stratify: {error}") from None
-    return SplitIndices(train, validation, None)
+    parts = np.full(len(labels), Part.TRAIN, np.uint8)
+    parts[validation] = Part.VALIDATION
+    return parts
+
+
+def split_groups(labels: np.ndarray, groups: np.ndarray, settings: SplitSettings, *, official: bool) -> np.ndarray:
+    """Draw whole groups for validation and, unless the official test set is kept, for the test."""
+    validation = settings.validation / len(labels) if settings.validation >= 1 else settings.validation
+    parts = np.full(len(labels), Part.TRAIN, np.uint8)
+    if not official:
+        parts[draw_groups(labels, groups, settings.test_fraction, settings.random_state)] = Part.TEST
+        validation = settings.validation_fraction / (1 - settings.test_fraction)
+    left = np.flatnonzero(parts == Part.TRAIN)
+    chosen = draw_groups(labels[left], groups[left], validation, settings.random_state)
+    parts[left[chosen]] = Part.VALIDATION
+    return parts
+
+
+def draw_groups(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Give the indices of about a fraction of the images, in whole groups, with the proportions of the classes."""
+    return np.flatnonzero(fold_numbers(labels, groups, max(2, round(1 / fraction)), seed) == 0)
+
+
+def split_in_folds(
+    labels: np.ndarray, groups: np.ndarray, settings: SplitSettings, classes: list[str], *, official: bool
+) -> np.ndarray:
+    """Divide the images into folds of whole groups; give the parts for each member, K x N."""
+    check_class_counts(
+        np.bincount(labels, minlength=len(classes)),
+        classes,
+        minimum=2 if official else 3,
+        purpose="one each for training and validation" + ("" if official else ", and one for the test"),
+    )
+    count = settings.folds
+    if len(np.unique(groups)) < 2 * count:
+        raise InputError(
+            f"params.yaml: split.folds: {count} folds need {2 * count} groups of images, and there are "
+            f"{len(np.unique(groups))}; set it to 0, or to fewer"
+        )
+    largest = np.bincount(labels).max()
+    if largest < 2 * count:
+        raise InputError(
+            f"params.yaml: split.folds: no class has {2 * count} images, and the largest has {largest}; set it to 0, "
+            f"or to at most {largest // 2}"
+        )
+    halves = fold_numbers(labels, groups, 2 * count, settings.random_state)  # fold k: halves 2k and 2k + 1
+    parts = np.full((count, len(labels)), Part.TRAIN, np.uint8)
+    for member in range(count):
+        parts[member, halves // 2 == member] = Part.VALIDATION if official else Part.TEST
+        if not official:
+            parts[member, halves == 2 * ((member + 1) % count)] = Part.VALIDATION
+    return parts
+
+
+def fold_numbers(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Divide images into folds of about the same size and proportions of the classes; give the fold of each image."""
+    folds = np.empty(len(labels), int)
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings(action="ignore"):  # of classes with fewer images than there are folds
+        for number, (_, chosen) in enumerate(splitter.split(labels, labels, groups)):
+            folds[chosen] = number
+    return folds
+
+
+def keep_together(parts: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Give all images of a group the part of its first."""
+    _, first, group_numbers = np.unique(groups, return_index=True, return_inverse=True)
+    return parts[first][group_numbers]
+
+
+def join_groups(*groupings: np.ndarray) -> np.ndarray:
+    """Number the groups that remain if images stay together that any of the groupings, numbers of N, has together.
+
+    >>> join_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+    [0, 0, 0, 1]
+    """
+    count = len(groupings[0])
+    first, second = [], []
+    for groups in groupings:
+        _, starts, numbers = np.unique(groups, return_index=True, return_inverse=True)
+        first.append(np.arange(count))
+        second.append(starts[numbers])
+    edges = coo_array(
+        (np.ones(count * len(groupings), bool), (np.concatenate(first), np.concatenate(second))), (count, count)
+    )
+    return connected_components(edges, directed=False)[1]
+
+
+def check_training_classes(parts: np.ndarray, labels: np.ndarray, classes: list[str]) -> None:
+    """Raise InputError if a member would have no training image of a class."""
+    for row in parts:
+        counts = np.bincount(labels[row == Part.TRAIN], minlength=len(classes))
+        missing = [name for label, name in enumerate(classes) if not counts[label] and np.any(labels == label)]
+        if missing:
+            raise InputError(
+                f"class {missing[0]!r}: its images are copies or of so few groups that none are left to train on; add "
+                "images of other groups, or remove the class"
+            )
+
+
+def keep_at_most(parts: np.ndarray, labels: np.ndarray, at_most: int | None) -> np.ndarray:
+    """Keep at most about `at_most` images of each part; the others become unused."""
+    kept = np.full_like(parts, Part.UNUSED)
+    for part in PARTS:
+        indices = np.flatnonzero(parts == part)
+        kept[indices[stratified_subset(labels[indices], at_most)]] = part
+    return kept
 
 
 def stratified_subset(labels: np.ndarray, at_most: int | None) -> np.ndarray | slice:

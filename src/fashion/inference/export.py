@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashion.classifier.classifier import Classifier, energy_score
+from fashion.classifier.classifier import Classifier, Prediction
+from fashion.classifier.ensemble import Ensemble, mean_prediction
 from fashion.classifier.prediction import mean_logits
 from fashion.errors import InputError
 from fashion.files import atomic_write
@@ -21,19 +22,17 @@ TOLERANCE = 1e-4  # largest difference of a probability from that of PyTorch
 
 
 class ExportedClassifier(nn.Module):
-    """A classifier as one module, from images of the frame's content, uint8, to probabilities and energy scores."""
+    """A classifier as a module, from images of its frame, levels of N x C x H x W, to log-probabilities and margins."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier, self.model = classifier, classifier.model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        classifier, frame = self.classifier, self.classifier.frame
-        above, below, left, right = frame.margins()
-        padded = pad_background(images, (left, right, above, below), frame.background)
-        augmentation = classifier.test_time_augmentation
-        logits = mean_logits(self.model, self.prepare, padded, augmentation, frame.background)
-        return classifier.calibrated_log_probabilities(logits).exp(), energy_score(logits)
+        classifier = self.classifier
+        augmentation, background = classifier.test_time_augmentation, classifier.frame.background
+        logits = mean_logits(self.model, self.prepare, images, augmentation, background)
+        return classifier.log_probabilities(logits), classifier.margins(logits)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Prepare images as `Preparation` does, but all channels at once.
@@ -45,8 +44,23 @@ class ExportedClassifier(nn.Module):
         return (preparation.resized(images) - mean) / std
 
 
-def export_onnx(classifier: Classifier, path: Path) -> float:
-    """Write a classifier to an ONNX file, run by ONNX Runtime once; give its largest difference from PyTorch.
+class ExportedEnsemble(nn.Module):
+    """The classifiers that predict, from images of the frame's content, uint8, to probabilities and energy scores."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        super().__init__()
+        self.frame, self.threshold = ensemble.frame, ensemble.threshold
+        self.classifiers = nn.ModuleList(ExportedClassifier(classifier) for classifier in ensemble.used)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        above, below, left, right = self.frame.margins()
+        padded = pad_background(images, (left, right, above, below), self.frame.background)
+        prediction = mean_prediction([Prediction(*classifier(padded)) for classifier in self.classifiers])
+        return prediction.log_probabilities.exp(), prediction.margins + self.threshold
+
+
+def export_onnx(ensemble: Ensemble, path: Path) -> float:
+    """Write an ensemble to an ONNX file, run by ONNX Runtime once; give its largest difference from PyTorch.
 
     Input `images`: uint8 of N x channels x content_height x content_width, see `Frame`. Outputs: `probabilities`,
     float32 of N x classes, and `energy_score`, float32 of N. Metadata, as JSON: `classes`, `threshold`, and from the
@@ -62,8 +76,8 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
         import onnxscript  # noqa: F401 (torch.onnx needs it)
     except ImportError as error:
         raise InputError(f"ONNX needs more packages ({error}); run pip install '.[onnx]'") from None
-    exported = ExportedClassifier(classifier).eval().cpu()
-    frame = classifier.frame
+    exported = ExportedEnsemble(ensemble).eval().cpu()
+    frame = ensemble.frame
     shape = (4, frame.channels, frame.content_height, frame.content_width)
     sample = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is missing, which is not needed
@@ -81,9 +95,12 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
     assert program is not None
     model = program.model_proto
     model.ir_version = IR_VERSION
-    metadata = {"classes": classifier.classes, "background": frame.background, "levels": frame.levels}
-    if classifier.threshold is not None:
-        metadata["threshold"] = classifier.threshold
+    metadata = {
+        "classes": ensemble.classes,
+        "background": frame.background,
+        "levels": frame.levels,
+        "threshold": ensemble.threshold,
+    }
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in metadata.items()})
     onnx.checker.check_model(model)
     with atomic_write(path) as temporary:

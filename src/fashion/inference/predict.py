@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fashion.classifier.classifier import Classifier
 from fashion.classifier.device import Precision, select_device
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load
 from fashion.errors import InputError
 from fashion.inference.read_images import ImageSource, find_images, read_batches
@@ -43,7 +43,7 @@ class Predictions:
 
 
 def predict(
-    images: ImageSource | Sequence[ImageSource], model: str | Path | Classifier, *, precision: Precision = "auto"
+    images: ImageSource | Sequence[ImageSource], model: str | Path | Ensemble, *, precision: Precision = "auto"
 ) -> Predictions:
     """Label image files, folders, CSV, IDX and .npy files, or arrays of levels; InputError if some cannot be used.
 
@@ -55,24 +55,23 @@ def predict(
     >>> predictions = predict(["shoe.png", "photos/"], model="models/final.safetensors")
     >>> predictions.classes, predictions.confidence
     """
-    classifier, device = model if isinstance(model, Classifier) else load(Path(model)), select_device()
-    image_lists = find_images([images] if isinstance(images, (str, Path, np.ndarray)) else images, classifier.frame)
+    ensemble, device = model if isinstance(model, Ensemble) else load(Path(model)), select_device()
+    image_lists = find_images([images] if isinstance(images, (str, Path, np.ndarray)) else images, ensemble.frame)
     names = [name for image_list in image_lists for name in image_list.names]
-    batch_logits = []
+    batches = []
     with tqdm(total=len(names), desc="predict", unit=" images", delay=2, disable=None, leave=False) as bar:
-        for batch in read_batches(image_lists, classifier.frame):
-            batch_logits.append(classifier.logits(batch, device, precision))
+        for batch in read_batches(image_lists, ensemble.frame):
+            batches.append(ensemble.predict(batch, device, precision))
             bar.update(len(batch))
-    logits = torch.cat(batch_logits)
-    log_probabilities = classifier.calibrated_log_probabilities(logits)
+    log_probabilities = torch.cat([batch.log_probabilities for batch in batches])
     if not log_probabilities.isfinite().all():
-        model_name = "the model" if isinstance(model, Classifier) else model
+        model_name = "the model" if isinstance(model, Ensemble) else model
         raise InputError(f"{model_name}: its probabilities are not finite; train it again with a lower learning rate")
     return Predictions(
         images=names,
-        class_names=classifier.classes,
+        class_names=ensemble.classes,
         labels=log_probabilities.argmax(1).numpy(),
         probabilities=log_probabilities.exp().numpy(),
-        out_of_distribution=classifier.out_of_distribution(logits).numpy(),
+        out_of_distribution=np.concatenate([batch.out_of_distribution for batch in batches]),
         skipped=[name for image_list in image_lists for name in image_list.skipped],
     )

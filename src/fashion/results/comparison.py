@@ -10,7 +10,7 @@ from fashion.results.significance import accuracy_interval, correct_for_number, 
 
 CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
 TRAINING_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
-METRIC_KEYS = ("macro_f1", "roc_auc", "expected_calibration_error")
+METRIC_KEYS = ("macro_f1", "balanced_accuracy", "roc_auc", "expected_calibration_error")
 
 
 def variants_table(

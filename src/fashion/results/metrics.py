@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
+from fashion.results.significance import wilson_interval
+
 CALIBRATION_BINS = 15  # bins of confidence, of equal width, as in Guo et al., arXiv 1706.04599
 MAX_CONFUSIONS = 10  # pairs of classes reported, most frequent first
 
@@ -18,7 +20,7 @@ def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str])
     labels: N class indices. classes: names, by index.
     A class without examples has no ROC AUC (None), and is left out of the macro means. `largest_class_share` is the
     accuracy of always predicting the most frequent class; `balanced_accuracy` is the accuracy if all classes were
-    equally frequent, the macro mean of the recalls.
+    equally frequent, the macro mean of the recalls. Each recall of a class has its 95% interval.
     """
     predicted = log_probabilities.argmax(1)
     counts = confusion_matrix(labels, predicted, len(classes))
@@ -44,12 +46,20 @@ def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str])
             name: {
                 **{key: float(values[index]) for key, values in by_class.items()},
                 "support": int(support[index]),
+                "recall_interval": wilson_interval(int(true_positives[index]), int(support[index])),
                 "roc_auc": areas[index],
             }
             for index, name in enumerate(classes)
         },
         "confusions": confusions(counts, classes),
     }
+
+
+def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> float:
+    """Compute the mean of the recalls of the classes that have examples. labels, predicted: N class indices."""
+    counts = confusion_matrix(labels, predicted, num_classes)
+    support = counts.sum(1)
+    return float(np.mean(counts.diagonal()[support > 0] / support[support > 0]))
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
@@ -117,14 +127,13 @@ def apply_temperature(log_probabilities: np.ndarray, temperature: float) -> np.n
     return log_softmax(log_probabilities.astype(np.float64) / temperature, axis=1)
 
 
-def calibration(labels: np.ndarray, log_probabilities: np.ndarray, temperature: float) -> dict[str, Any]:
+def calibration(labels: np.ndarray, before: np.ndarray, after: np.ndarray, temperature: float) -> dict[str, Any]:
     """Compute calibration error and log loss of predictions before and after temperature scaling.
 
-    log_probabilities: after the scaling. temperature: the temperature that they were scaled with.
+    before, after: log-probabilities, N x classes. temperature: of the scaling.
     """
     metrics: dict[str, Any] = {"temperature": temperature}
-    unscaled = apply_temperature(log_probabilities, 1 / temperature)
-    for when, scores in (("before", unscaled), ("after", log_probabilities)):
+    for when, scores in (("before", before), ("after", after)):
         metrics[when] = {
             "expected_calibration_error": calibration_error(labels, scores),
             "negative_log_likelihood": negative_log_likelihood(labels, scores),

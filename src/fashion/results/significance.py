@@ -15,7 +15,14 @@ def accuracy_interval(correct: np.ndarray) -> list[float]:
 
     correct: N booleans, whether each image is predicted correctly.
     """
-    interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(CONFIDENCE, method="wilson")
+    return wilson_interval(int(correct.sum()), len(correct))
+
+
+def wilson_interval(successes: int, count: int) -> list[float]:
+    """Compute Wilson's 95% confidence interval of a share; 0 to 1 for a count of 0."""
+    if not count:
+        return [0.0, 1.0]
+    interval = binomtest(successes, count).proportion_ci(CONFIDENCE, method="wilson")
     return [float(interval.low), float(interval.high)]
 
 

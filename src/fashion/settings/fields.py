@@ -4,9 +4,10 @@ The signature of a family's `build` is the schema of its arguments, and its anno
 """
 
 import re
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
 FINAL = "final"
 """The final model's name in tables, plots and file names, beside those of the variants."""
@@ -81,6 +82,18 @@ def check_unique(names: list[str]) -> list[str]:
 
 Classes = Annotated[list[Name], Field(min_length=2, max_length=MAX_CLASSES), AfterValidator(check_unique)]
 """Names of classes, by label from 0."""
+
+
+def expect(description: str) -> WrapValidator:
+    """Describe all choices of a setting of several types in one message, in place of one for each type."""
+
+    def check(value: Any, validate: Callable[[Any], Any]) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            raise ValueError(f"expected {description}") from None
+
+    return WrapValidator(check)
 
 
 class Strict(BaseModel):

@@ -1,27 +1,12 @@
 """Section `ingest`: raw files, and the size, colour and background of the images made from them."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, WrapValidator
+from pydantic import Field
 
-from fashion.settings.fields import Side, Strict
+from fashion.settings.fields import Side, Strict, expect
 
 Level = Annotated[int, Field(ge=0, le=255)]
-
-
-def expect(description: str) -> WrapValidator:
-    """Describe all choices of a setting of several types in one message, in place of one for each type."""
-
-    def check(value: Any, validate: Callable[[Any], Any]) -> Any:
-        try:
-            return validate(value)
-        except ValidationError:
-            raise ValueError(f"expected {description}") from None
-
-    return WrapValidator(check)
-
-
 FrameSide = Annotated[Side, Field(ge=4)]
 FrameSize = Annotated[
     Literal["auto"] | FrameSide | Annotated[list[FrameSide], Field(min_length=2, max_length=2)],

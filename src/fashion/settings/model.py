@@ -15,6 +15,7 @@ from fashion.settings.fields import (
     Side,
     Strict,
     TestTimeAugmentation,
+    expect,
 )
 from fashion.settings.frame import MIN_SIDE, enlarged_side
 
@@ -141,17 +142,30 @@ class System(Strict):
     phases: Annotated[dict[str, Phase], Field(min_length=1)]
 
 
+ClassWeights = Annotated[
+    Literal["none", "balanced"] | dict[str, PositiveFloat],
+    expect("none, balanced, or a factor for each of some classes"),
+]
+ChooseBy = Literal["accuracy", "balanced_accuracy", "loss"]
+
+
 class TrainSettings(Strict):
     """Settings shared by all trainings of a section.
 
     max_epochs: number of epochs of each phase, in place of the phase's own; null keeps that.
     threads: CPU threads. They are part of the result, since 1 and 2 threads round differently.
+    class_weights: factor of the loss by class: `none`; `balanced`, inverse to the number of training images of the
+    class; or a mapping from names of classes, 1 for those that it leaves out. The mean factor of the images is 1.
+    choose_by: how epochs are compared on validation images: `accuracy`, `balanced_accuracy`, the mean of the recalls of
+    the classes, or `loss`, weighted as in training.
     """
 
     max_epochs: Count | None
     threads: Annotated[Count, Field(le=1024)]
     precision: Literal["auto", "bf16", "fp32"]
     seed: NonNegativeInt
+    class_weights: ClassWeights = "none"
+    choose_by: ChooseBy = "accuracy"
 
 
 class ComparisonColumns(Strict):
@@ -186,6 +200,8 @@ class FinalModel(System, ComparisonColumns):
     dropout: peak dropout rate, passed to the family beside its arguments. size: which of `sizes` to train.
     mirror: whether an image mirrored left to right has the same class, as with clothes, but not with letters. Replaces
     `flip` in the augmentation of all phases.
+    refit: whether to train once more at the end, on training and validation images together, or with folds on all
+    labelled images, for as many epochs as were best before; that model predicts new images.
     corruption: see `Corruption`; replaces that of all phases; null keeps theirs.
     test_time_augmentation: the views of each image over which a prediction is averaged: `none`, the image; `shift`,
     also the image shifted by a pixel, in two directions; `shift_and_flip`, also the mirror images of these three, if
@@ -196,6 +212,7 @@ class FinalModel(System, ComparisonColumns):
     size: str
     sizes: dict[str, Size]
     mirror: bool = False
+    refit: bool = False
     corruption: Corruption | None = None
     test_time_augmentation: TestTimeAugmentation = "none"
 

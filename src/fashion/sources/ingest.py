@@ -11,9 +11,20 @@ from fashion.settings.ingest import IngestSettings
 from fashion.sources.folder import find_in_folders
 from fashion.sources.idx_files import find_in_idx
 from fashion.sources.notes import describe, summarize_data
-from fashion.sources.raw_data import VALIDATION, Images, RawData, Sample, check_same_shape, find_validation, make_rows
+from fashion.sources.raw_data import (
+    VALIDATION,
+    Images,
+    RawData,
+    Sample,
+    check_same_shape,
+    find_validation,
+    make_rows,
+    read_groups,
+)
 from fashion.sources.survey import decide_frame
 from fashion.sources.table import read_labelled, read_unlabelled
+
+GROUPS = "groups.csv"  # images of a group, as of one patient, are never in two parts
 
 
 @dataclass
@@ -47,17 +58,22 @@ def ingest(folder: Path, settings: IngestSettings, classes: list[str] | None, sp
     raw = find_raw_data(folder, settings, classes, split_file)
     survey = raw.survey()
     frame = decide_frame(survey, len(raw.labelled.samples), settings)
+    files = [sample.file for sample in raw.samples()]
+    groups = read_groups(folder / GROUPS, files) if (folder / GROUPS).exists() else [""] * len(files)
+    first_copies: dict[bytes, str] = {}
     samples = [
         {
             "id": sample.id,
             "file": sample.file,
             "class": "" if sample.label is None else raw.classes[sample.label],
             "part": sample.part,
+            "group": group,
+            "first_copy": first_copies.setdefault(facts.digest, sample.file),
             "width": facts.width,
             "height": facts.height,
             "mode": facts.mode,
         }
-        for sample, facts in zip(raw.samples(), survey.facts, strict=True)
+        for sample, group, facts in zip(raw.samples(), groups, survey.facts, strict=True)
     ]
     return Dataset(
         raw.labelled.read(frame),

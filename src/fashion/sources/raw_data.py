@@ -132,16 +132,7 @@ class RawData:
 
 def read_parts(path: Path) -> dict[str, str]:
     """Read a table with the columns `id` and `part`; InputError names the line."""
-    try:
-        require_file(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; put the table of split.file there, or set it to null") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV table in UTF-8 ({error})") from None
-    if not rows or not {"id", "part"} <= set(rows[0]):
-        raise InputError(f"{path}: expected the columns id and part, separated by a comma, and a row for each image")
+    rows = read_table(path, ("id", "part"))
     for line, row in enumerate(rows, 2):
         if row["part"] not in PARTS:
             raise InputError(f"{path}: line {line}: unknown part {row['part']!r}; choose from train, validation, test")
@@ -149,6 +140,42 @@ def read_parts(path: Path) -> dict[str, str]:
     if count > 1:
         raise InputError(f"{path}: {count} rows have the id {name!r}; an image has one part")
     return {row["id"]: PARTS[row["part"]] for row in rows}
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read the rows of a CSV table that has some columns."""
+    try:
+        require_file(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; put the table there, or set split.file to null") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV table in UTF-8 ({error})") from None
+    if not rows or not set(columns) <= set(rows[0]):
+        raise InputError(
+            f"{path}: expected the columns {' and '.join(columns)}, separated by a comma, and a row for each image"
+        )
+    return rows
+
+
+def read_groups(path: Path, files: Sequence[str]) -> list[str]:
+    """Read a table with the columns `file` and `group`; give the group of each of some files, "" if it has no row.
+
+    files: below data/raw, as in data/ingested/samples.csv. InputError names the line.
+    """
+    rows = read_table(path, ("file", "group"))
+    known = set(files)
+    groups: dict[str, str] = {}
+    for line, row in enumerate(rows, 2):
+        name, group = row["file"], row["group"]
+        if name not in known:
+            raise InputError(
+                f"{path}: line {line}: {name!r} is no image; expected a path below {path.parent}, such as {files[0]!r}"
+            )
+        if groups.setdefault(name, group) != group:
+            raise InputError(f"{path}: line {line}: {name!r} has two groups; an image has one")
+    return [groups.get(name, "") for name in files]
 
 
 def make_rows(name: str, images: np.ndarray, labels: np.ndarray, part: str, *, first: int = 2) -> Images:

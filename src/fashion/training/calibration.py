@@ -14,9 +14,9 @@ IN_DISTRIBUTION = 0.95  # fraction of the validation images above the threshold
 FOLDS = 5  # of the validation images: a temperature that is fitted on four of them is tried on the fifth
 
 
-def calibrate(classifier: Classifier, images: np.ndarray, labels: np.ndarray, device: torch.device) -> None:
-    """Set temperature and threshold from validation images, uint8 of N x C x H x W, and their labels."""
-    logits = classifier.logits(images, device).double()
+def calibrate(classifier: Classifier, logits: Tensor, labels: np.ndarray) -> None:
+    """Set temperature and threshold by images that the classifier has not seen, from their logits, N x classes."""
+    logits = logits.double()
     classifier.temperature = choose_temperature(logits, torch.tensor(labels, dtype=torch.int64))
     classifier.threshold = float(energy_score(logits).quantile(1 - IN_DISTRIBUTION))
 

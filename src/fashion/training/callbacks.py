@@ -19,3 +19,6 @@ class Callback:
 
     def on_epoch(self, state: dict[str, Any]) -> None:
         """Called after each epoch, with the state to resume from. Its tensors change in the next epoch."""
+
+    def on_end(self, state: dict[str, Any]) -> None:
+        """Called at the end of the training, with its state."""

@@ -42,7 +42,8 @@ CODE_FOLDERS = ("classifier", "images", "networks", "settings", "training")  # o
 class Checkpoint(Callback):
     """The checkpoint file of one training, kept until the training has ended.
 
-    log: called with a line about what happens to the file. resumable: whether the file belongs to the current training.
+    log: called with a line about what happens to the file. keep_end: whether to write the state at the end of the
+    training, too, since others follow that may be killed. resumable: whether the file belongs to the current training.
 
     >>> checkpoint = Checkpoint(Path("checkpoints/base.safetensors"), log=print)
     >>> state = checkpoint.resume(fingerprint)  # None if there is nothing to resume
@@ -50,6 +51,7 @@ class Checkpoint(Callback):
 
     path: Path
     log: Callable[[str], None]
+    keep_end: bool = False
     resumable: bool = False
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     next_save: float = field(default_factory=lambda: time.monotonic() + MIN_INTERVAL)
@@ -90,6 +92,12 @@ class Checkpoint(Callback):
         ended = time.monotonic()
         self.next_save = ended + max(MIN_INTERVAL, (ended - started) / MAX_SHARE)
 
+    def on_end(self, state: dict[str, Any]) -> None:
+        """Write the state at the end, if others follow."""
+        if self.keep_end:
+            self.next_save = min(self.next_save, time.monotonic())
+            self.on_epoch(state)
+
     def remove(self) -> None:
         """Delete the file, and temporary files of writes that were killed."""
         for path in (self.path, *self.path.parent.glob(f".{self.path.name}.*.part")):
@@ -98,7 +106,7 @@ class Checkpoint(Callback):
 
 
 def compute_fingerprint(
-    system: System, settings: TrainSettings, classifier: Classifier, train: Examples, validation: Examples
+    system: System, settings: TrainSettings, classifier: Classifier, train: Examples, validation: Examples | None
 ) -> dict[str, str]:
     """Describe everything that decides the bits of a training: settings, code, environment and examples.
 
@@ -114,6 +122,7 @@ def compute_fingerprint(
     tensors = {
         f"{name}.{key}": value
         for name, part in (("train", train), ("validation", validation))
+        if part is not None
         for key, value in vars(part).items()
     }
     return {

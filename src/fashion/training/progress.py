@@ -17,6 +17,7 @@ class TrainingProgress(Callback):
     """Print the progress of the training of `name` to a stream, stderr by default.
 
     epochs: the number of epochs of each phase, at most; for a phase without one, the time left is that of its epoch.
+    trainings_left: number of trainings like this one that follow it; the time left is that of all.
     The time left is computed from the mean speed of this run so far, validations included; it is less if a phase ends
     early.
 
@@ -24,10 +25,16 @@ class TrainingProgress(Callback):
     """
 
     def __init__(
-        self, name: str, stream: TextIO | None = None, *, epochs: Mapping[str, int] = MappingProxyType({})
+        self,
+        name: str,
+        stream: TextIO | None = None,
+        *,
+        epochs: Mapping[str, int] = MappingProxyType({}),
+        trainings_left: int = 0,
     ) -> None:
         self.name, self.epochs, self.stream = name, epochs, stream or sys.stderr
-        self.started = self.last_output = self.row_started = time.monotonic()
+        self.trainings_left = trainings_left
+        self.last_output = self.row_started = time.monotonic()
         self.measured_since: float | None = None  # the end of the first batch, which takes longer than the others
         self.measured_images = 0
         self.position, self.done, self.left = ("", 0), 0, 0
@@ -62,7 +69,8 @@ class TrainingProgress(Callback):
             return num_images
         phases = list(self.epochs)
         later_phases = phases[phases.index(phase) + 1 :]
-        return num_images * (self.epochs[phase] - epoch + sum(self.epochs[name] for name in later_phases))
+        later_epochs = sum(self.epochs[name] for name in later_phases) + self.trainings_left * sum(self.epochs.values())
+        return num_images * (self.epochs[phase] - epoch + later_epochs)
 
     def time_left(self) -> str:
         """Say after a comma how long the rest takes; nothing before the second batch of this run, or at its end."""
@@ -82,11 +90,6 @@ class TrainingProgress(Callback):
             f"{now - self.row_started:.1f} s{self.time_left()}"
         )
         self.row_started = now
-
-    def finish(self, best_accuracy: float) -> None:
-        """Print the best validation accuracy and the time of this run; an interrupted run before it is not counted."""
-        seconds = time.monotonic() - self.started
-        self.log(f"best validation accuracy {best_accuracy:.4f}, {seconds:.0f} s in this run")
 
     def log(self, message: str) -> None:
         """Print a line about the training."""

@@ -14,7 +14,8 @@ from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
 from fashion.settings.fields import TestTimeAugmentation
 from fashion.settings.frame import Frame
-from fashion.settings.model import System, TrainSettings
+from fashion.settings.model import ClassWeights, System, TrainSettings
+from fashion.settings.parsing import suggest
 from fashion.training.calibration import calibrate
 from fashion.training.callbacks import Callback
 from fashion.training.checkpoint import Checkpoint, compute_fingerprint
@@ -35,12 +36,13 @@ class LabelledImages:
 class TrainingData:
     """What a classifier is trained on.
 
+    validation: None to choose nothing: then training ends with the last weights, and no confidence is calibrated.
     classes: names, by label. frame: what the images were fitted to; None if they fill their arrays and have a black
     background. calibration: images to calibrate the confidence on; None takes the validation images.
     """
 
     train: LabelledImages
-    validation: LabelledImages
+    validation: LabelledImages | None
     classes: list[str]
     frame: Frame | None = None
     calibration: LabelledImages | None = None
@@ -52,12 +54,14 @@ def train_classifier(
     data: TrainingData,
     *,
     test_time_augmentation: TestTimeAugmentation = "none",
+    member: int = 0,
     callbacks: Sequence[Callback] = (),
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Classifier, list[dict[str, Any]]]:
     """Train `system`; give the classifier, and the history with a row for each validation.
 
-    test_time_augmentation: see `FinalModel`. checkpoint: resumes from its state, if there is one, and saves new ones.
+    test_time_augmentation: see `FinalModel`. member: number of the classifier in an ensemble; each draws from seeds of
+    its own. checkpoint: resumes from its state, if there is one, and saves new ones.
     Raises ValueError if the family's layers do not fit the images, or the loss is not finite.
 
     >>> data = TrainingData(LabelledImages(images, labels), LabelledImages(val_images, val_labels), classes)
@@ -71,8 +75,11 @@ def train_classifier(
     configure_torch(settings.threads)
     device = select_device()
     dtype = select_dtype(settings.precision, device)
+    spawn_key = (member,) if member else ()
     # Three independent seeds: for the weights, for dropout (torch's own generator), and for the order.
-    weights_seed, dropout_seed, order_seed = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
+    weights_seed, dropout_seed, order_seed = (
+        np.random.SeedSequence(settings.seed, spawn_key=spawn_key).generate_state(3).tolist()
+    )
     torch.manual_seed(weights_seed)
     classifier = new_classifier(system, data, test_time_augmentation, environment(dtype, device), device)
     torch.manual_seed(dropout_seed)
@@ -80,11 +87,13 @@ def train_classifier(
         model=classifier.model,
         prepare=classifier.preparation,
         train=on_device(data.train, device),
-        validation=on_device(data.validation, device),
+        validation=on_device(data.validation, device) if data.validation else None,
         batch_size=system.batch_size,
         generator=torch.Generator().manual_seed(order_seed),
         dtype=dtype,
         background=classifier.frame.background,
+        class_weights=factors(settings.class_weights, data, device),
+        choose_by=settings.choose_by,
         callbacks=[*callbacks, *([checkpoint] if checkpoint else [])],
     )
     state = None
@@ -95,8 +104,28 @@ def train_classifier(
             checkpoint.log(f"going on after epoch {state['epochs_done']} of {epochs}")
     history = trainer.fit(system.phases, max_epochs=settings.max_epochs, state=state)
     calibration = data.calibration or data.validation
-    calibrate(classifier, calibration.images, calibration.labels, device)
+    if calibration:
+        calibrate(classifier, classifier.logits(calibration.images, device), calibration.labels)
     return classifier, history
+
+
+def factors(settings: ClassWeights, data: TrainingData, device: torch.device) -> torch.Tensor | None:
+    """Compute the factor of the loss for each class, float32, with a mean of 1 over the training images.
+
+    ValueError for a class that there is none of.
+    """
+    if settings == "none":
+        return None
+    counts = np.bincount(data.train.labels, minlength=len(data.classes))
+    if settings == "balanced":
+        weights = 1 / np.maximum(counts, 1)
+    else:
+        unknown = [name for name in settings if name not in data.classes]
+        if unknown:
+            raise ValueError(f"class_weights: there is no class {unknown[0]!r}{suggest(unknown[0], data.classes)}")
+        weights = np.array([settings.get(name, 1.0) for name in data.classes])
+    weights = weights * counts.sum() / (weights * counts).sum()
+    return torch.tensor(weights, dtype=torch.float32, device=device)
 
 
 def new_classifier(

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from fashion.classifier.device import mixed_precision
 from fashion.classifier.prediction import predict_logits
-from fashion.settings.model import Phase
+from fashion.settings.model import ChooseBy, Phase
 from fashion.training.callbacks import Callback
 from fashion.training.phase_state import PhaseState, batches
 
@@ -34,10 +34,17 @@ class Examples:
 
 @dataclass
 class Score:
-    """Mean loss and accuracy over a set of examples."""
+    """Mean loss and accuracy over a set of examples; and, of a validation, the mean of the recalls of the classes."""
 
     loss: float
     accuracy: float
+    balanced_accuracy: float | None = None
+
+
+def rank(row: Mapping[str, Any], choose_by: ChooseBy) -> list[float]:
+    """Give what the rows of a history are compared by: the higher is the better; of equals the one with less loss."""
+    main = -row["val_loss"] if choose_by == "loss" else row[f"val_{choose_by}"]
+    return [main, -row["val_loss"]]
 
 
 @dataclass
@@ -45,8 +52,10 @@ class Trainer:
     """Train a network phase by phase.
 
     prepare: turns uint8 images into the network's input.
+    validation: None if nothing is chosen; then a phase ends with its last weights, and its history has no such columns.
     generator: on the CPU, draws the order of the examples and all augmentations.
     background: of the images, a level for each channel.
+    class_weights: factors of the losses, float32 of the number of classes; None for 1.
     history, epochs_done, best_score, best_weights: the state of the training, changed by `fit`.
 
     >>> trainer = Trainer(model, preparation, train, validation, 64, torch.Generator(), torch.float32)
@@ -56,15 +65,17 @@ class Trainer:
     model: nn.Module
     prepare: Callable[[Tensor], Tensor]
     train: Examples
-    validation: Examples
+    validation: Examples | None
     batch_size: int
     generator: torch.Generator
     dtype: torch.dtype
     callbacks: Sequence[Callback] = ()
     background: Sequence[int] = (0,)
+    class_weights: Tensor | None = None
+    choose_by: ChooseBy = "accuracy"
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
     epochs_done: int = field(default=0, init=False)
-    best_score: list[float] = field(default_factory=lambda: [-1.0, 0.0], init=False)  # accuracy, and -loss
+    best_score: list[float] = field(default_factory=lambda: [-math.inf, 0.0], init=False)  # see `rank`
     best_weights: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def fit(
@@ -74,8 +85,8 @@ class Trainer:
 
         max_epochs: number of epochs of each phase, in place of its own. state: saved by a training with the same
         settings and images, to resume from.
-        Returns the history, a row for each validation. The best epoch has the highest validation accuracy, and of
-        equals the lowest loss.
+        Returns the history, a row for each validation; `best` tells if it is the best so far. The best has the highest
+        validation accuracy, or what `choose_by` names, and of equals the lowest loss.
         """
         for name, phase in phases.items():
             if state and name != state["phase"]:
@@ -86,6 +97,8 @@ class Trainer:
                 state = None
             self.fit_phase(name, phase, phase_state)
             self.model.load_state_dict(self.best_weights)
+        for callback in self.callbacks:
+            callback.on_end(self.state_dict(name, phase_state))
         return self.history
 
     def new_phase_state(self, phase: Phase, max_epochs: int) -> PhaseState:
@@ -104,12 +117,15 @@ class Trainer:
             train = self.train_epoch(name, phase_state)
             epochs = phase_state.epochs_done
             if epochs % phase.validate_every == 0 or epochs == phase_state.max_epochs:
-                validation = evaluate(self.model, self.prepare, self.validation, self.dtype)
+                validation = self.validate() if self.validation else train
                 if not math.isfinite(train.loss + validation.loss):
-                    if self.history:
+                    if self.best_weights:
                         break  # the best weights so far are still good
                     raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate")
-                self.record(name, train, validation, phase_state)
+                if self.validation:
+                    self.record(name, train, validation, phase_state)
+                else:
+                    self.best_weights = self.current_weights()
             if self.callbacks:
                 state = self.state_dict(name, phase_state)
                 for callback in self.callbacks:
@@ -141,9 +157,12 @@ class Trainer:
             with mixed_precision(self.dtype, device):
                 logits = self.model(self.prepare(images)).float()
             batch_weights = weights[batch]
-            if phase_state.pruner:
+            if phase_state.pruner or self.class_weights is not None:
                 losses = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing, reduction="none")
-                phase_state.pruner.record_losses(device_indices, losses)
+                if self.class_weights is not None:
+                    losses = losses * self.class_weights[labels]
+                if phase_state.pruner:
+                    phase_state.pruner.record_losses(device_indices, losses)
                 loss = (losses * batch_weights).mean()
             else:
                 loss = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing)
@@ -174,17 +193,27 @@ class Trainer:
             "train_accuracy": train.accuracy,
             "val_loss": validation.loss,
             "val_accuracy": validation.accuracy,
+            "val_balanced_accuracy": validation.balanced_accuracy,
         }
+        score = rank(row, self.choose_by)
+        row["best"] = score > self.best_score
         self.history.append(row)
         for callback in self.callbacks:
             callback.on_validation(row)
-        score = [validation.accuracy, -validation.loss]
-        if score > self.best_score:
+        if row["best"]:
             self.best_score = score
-            self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
+            self.best_weights = self.current_weights()
             phase_state.bad_validations = 0
         else:
             phase_state.bad_validations += 1
+
+    def current_weights(self) -> dict[str, Tensor]:
+        return {key: value.clone() for key, value in self.model.state_dict().items()}
+
+    def validate(self) -> Score:
+        """Score the model on the validation images."""
+        assert self.validation
+        return evaluate(self.model, self.prepare, self.validation, self.dtype, self.class_weights)
 
     def state_dict(self, phase: str, phase_state: PhaseState) -> dict[str, Any]:
         """Give all that decides how the training goes on, in nested dicts and lists."""
@@ -226,10 +255,18 @@ def set_random_state(states: Mapping[str, Tensor], generator: torch.Generator, d
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, prepare: Callable[[Tensor], Tensor], examples: Examples, dtype: torch.dtype = torch.float32
+    model: nn.Module,
+    prepare: Callable[[Tensor], Tensor],
+    examples: Examples,
+    dtype: torch.dtype = torch.float32,
+    class_weights: Tensor | None = None,
 ) -> Score:
-    """Score the model, with dropout off and BatchNorm's statistics fixed."""
+    """Score the model, with dropout off and BatchNorm's statistics fixed. class_weights: factors of the losses."""
     logits = predict_logits(model, prepare, examples.images, dtype)
-    loss = cross_entropy(logits, examples.labels)
-    accuracy = (logits.argmax(1) == examples.labels).float().mean()
-    return Score(loss.item(), accuracy.item())
+    losses = cross_entropy(logits, examples.labels, reduction="none")
+    if class_weights is not None:
+        losses = losses * class_weights[examples.labels]
+    correct = (logits.argmax(1) == examples.labels).float()
+    counts = examples.labels.bincount(minlength=logits.shape[1])
+    recalls = examples.labels.bincount(correct, minlength=logits.shape[1])[counts > 0] / counts[counts > 0]
+    return Score(losses.mean().item(), correct.mean().item(), recalls.mean().item())

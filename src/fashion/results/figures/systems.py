@@ -56,7 +56,7 @@ def draw_system(name: str, history: Sequence[Mapping[str, str]], layers: Sequenc
 def draw_curves(axes: Axes, history: Sequence[Mapping[str, str]], metric: str) -> None:
     """Draw a metric, `loss` or `accuracy`, on training and validation images; mark the best epoch and new phases."""
     epochs = [int(row["epoch"]) for row in history]
-    best = max(history, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))  # as in training
+    best = [row for row in history if row["best"] == "True"][-1]
     for part, colour, label in (("train", TRAIN_COLOUR, "training"), ("val", VAL_COLOUR, "validation")):
         values = [float(row[f"{part}_{metric}"]) for row in history]
         axes.plot(epochs, values, color=colour, marker="o" if len(epochs) < 40 else None, markersize=3, label=label)
