@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import vl_convert
 
 from benchmarks import engine, final_model, other_data, precision, scaling
 from fashion.files import with_section
 from fashion.results.report.costs import read_costs
-from fashion.results.significance import accuracy_interval
+from fashion.results.significance import wilson_interval
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "packages/abreast/benchmarks"))
@@ -230,7 +229,7 @@ def robustness(rows: list[dict[str, Any]], robust: dict[str, Any]) -> str:
 
 def interval(row: dict[str, Any]) -> list[float]:
     """Compute the 95% confidence interval of an accuracy on a number of images."""
-    return accuracy_interval(np.arange(row["images"]) < round(row["accuracy"] * row["images"]))
+    return wilson_interval(round(row["accuracy"] * row["images"]), row["images"])
 
 
 def out_of_distribution(rows: list[dict[str, Any]]) -> str:

@@ -8,10 +8,10 @@ import numpy as np
 from fashion.errors import InputError
 from fashion.files import read_json, write_array, write_array_in_parts
 from fashion.images.copies import augment
+from fashion.images.parts import read_images
 from fashion.params import Params
 from stages import paths
 from stages.entry import run_stage
-from stages.samples import read_images
 
 CHUNK = 1_024_000  # pixels at a time: reusing the same memory halves the time
 

@@ -16,12 +16,11 @@ import numpy as np
 
 from fashion.errors import InputError
 from fashion.files import read_json, write_array, write_rows
-from fashion.images.parts import Part, any_member
+from fashion.images.parts import Part, any_member, read_images, read_samples
 from fashion.images.split import join_groups, split, stratified_subset
 from fashion.params import Params
 from stages import paths
 from stages.entry import run_stage
-from stages.samples import read_images, read_samples
 
 
 def main(params: Params) -> None:

@@ -6,19 +6,21 @@ python -m stages.figures.show_data
 import numpy as np
 
 from fashion.files import read_array, read_json, write_json
-from fashion.images.parts import Part, indices_of
+from fashion.images.parts import Part, indices_of, read_images
 from fashion.params import Params
 from fashion.results.figures import data
 from fashion.results.figures.style import legible_classes, save
 from stages import paths
 from stages.entry import run_stage
-from stages.samples import read_images, read_parts
 
 
 def main(params: Params) -> None:
     folder, classes = paths.PLOTS / "data", read_json(paths.ABOUT)["classes"]
     names = legible_classes(classes)
-    (labelled_images, labelled_labels), parts = read_images(paths.SPLIT, "labelled"), read_parts()
+    (labelled_images, labelled_labels), parts = (
+        read_images(paths.SPLIT, "labelled"),
+        read_array(paths.PARTS),
+    )
     test_labels = read_images(paths.SPLIT, "test")[1]
     trained_on = indices_of(parts, Part.TRAIN)[0]
     images, labels = labelled_images[trained_on], labelled_labels[trained_on]

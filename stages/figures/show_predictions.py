@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fashion.files import read_array, read_json, write_json
+from fashion.images.parts import read_test_samples
 from fashion.params import Params
 from fashion.results.figures import predictions
 from fashion.results.figures.image_grid import shrink
@@ -17,13 +18,12 @@ from fashion.results.gallery import MAX_SIDE, build_gallery, sprite_sheet
 from fashion.settings.fields import FINAL
 from stages import paths
 from stages.entry import run_stage
-from stages.samples import read_test_samples
 
 
 def main(_: Params) -> None:
     folder, scores = paths.PLOTS / "final", read_json(paths.scores(FINAL))
     classes = list(scores["per_class"])
-    names, files = legible_classes(classes), [sample["file"] for sample in read_test_samples()]
+    names, files = legible_classes(classes), [sample["file"] for sample in read_test_samples(paths.SPLIT)]
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     images = read_array(paths.images(paths.SPLIT, "test"))
     log_probabilities = np.asarray(read_array(paths.log_probabilities(FINAL)))

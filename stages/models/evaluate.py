@@ -18,16 +18,15 @@ from fashion.classifier.classifier import Prediction
 from fashion.classifier.device import configure_torch, select_device
 from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load
-from fashion.files import write_array, write_json
+from fashion.files import read_array, write_array, write_json
 from fashion.images.out_of_distribution import ood_images
-from fashion.images.parts import Part, any_member, indices_of, members_with
+from fashion.images.parts import Part, any_member, indices_of, members_with, read_images
 from fashion.images.robustness import corrupted_images
 from fashion.params import Params
 from fashion.results.metrics import apply_temperature, balanced_accuracy, calibration, roc_auc, score
 from fashion.settings.fields import FINAL
 from stages import paths
 from stages.entry import run_stage
-from stages.samples import read_images, read_parts
 
 ROBUSTNESS_IMAGES = 2000  # test images that are corrupted; with all, the final model would take ten minutes
 TRAIN_IMAGES = 10_000  # training images that are scored; all 50,000 of Fashion-MNIST would take several minutes
@@ -124,14 +123,14 @@ def read_history(name: str) -> dict[str, Any]:
 
 def read_validation() -> HeldOut:
     """Read the validation images, each of which a member was validated on."""
-    (images, labels), parts = read_images(paths.SPLIT, "labelled"), read_parts()
+    (images, labels), parts = read_images(paths.SPLIT, "labelled"), read_array(paths.PARTS)
     chosen = any_member(parts, Part.VALIDATION)
     return HeldOut(images[chosen], labels[chosen], members_with(parts, Part.VALIDATION))
 
 
 def read_test() -> HeldOut:
     """Read the test images: with folds and no official test set, a member predicts each; else the system does."""
-    (images, labels), parts = read_images(paths.SPLIT, "test"), read_parts()
+    (images, labels), parts = read_images(paths.SPLIT, "test"), read_array(paths.PARTS)
     by_members = len(parts) > 1 and (parts == Part.TEST).any()
     return HeldOut(images, labels, members_with(parts, Part.TEST) if by_members else None)
 
@@ -173,7 +172,7 @@ def out_of_distribution(ensemble: Ensemble, device: torch.device, test: Predicti
 def write_train_predictions(ensemble: Ensemble, device: torch.device) -> None:
     """Write the labels and predictions of some training images of the first member: data/predicted/train.npy, 2 x N."""
     images, labels = read_images(paths.SPLIT, "labelled")
-    trained_on = indices_of(read_parts(), Part.TRAIN)[0]
+    trained_on = indices_of(read_array(paths.PARTS), Part.TRAIN)[0]
     chosen = trained_on[evenly_spaced(TRAIN_IMAGES, len(trained_on))]
     predicted = ensemble.members[0].predict(images[chosen], device).labels
     write_array(paths.TRAIN_PREDICTIONS, np.stack([labels[chosen], predicted]).astype(np.uint16))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from fashion.classifier.model_file import save
 from fashion.errors import InputError
-from fashion.files import read_json, write_rows
+from fashion.files import read_array, read_json, write_rows
+from fashion.images.parts import read_images
 from fashion.params import Params
 from fashion.settings.fields import FINAL, TestTimeAugmentation
 from fashion.settings.frame import Frame
@@ -24,7 +25,6 @@ from fashion.training.ensemble import LabelledParts, train_ensemble
 from fashion.training.progress import TrainingProgress
 from stages import paths
 from stages.entry import run_stage
-from stages.samples import read_images, read_parts
 
 
 @dataclass
@@ -68,7 +68,7 @@ def train(run: str, recipe: Recipe, frame: Frame) -> None:
     system = recipe.adapt(1)
     images, labels = read_images(paths.DATA / system.image_folder, "labelled")
     copies = paths.COPIES if system.image_folder == "augmented" else 1
-    data = LabelledParts(images, labels, read_parts(), read_json(paths.ABOUT)["classes"], frame, copies)
+    data = LabelledParts(images, labels, read_array(paths.PARTS), read_json(paths.ABOUT)["classes"], frame, copies)
     count = len(data.parts) + recipe.refit  # of trainings
     checkpoints: list[Checkpoint] = []
     started = time.monotonic()

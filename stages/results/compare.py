@@ -14,6 +14,7 @@ from fashion.results.comparison import (
     learning_curves,
     roc_curves,
     variants_table,
+    with_intervals,
 )
 from fashion.settings.fields import FINAL
 from fashion.settings.model import FinalModel, Variant
@@ -30,7 +31,8 @@ def main(params: Params) -> None:
     correct = {name: read_array(paths.log_probabilities(name)).argmax(1) == labels for name in systems}
     table = variants_table(scores, listed, correct, final=FINAL)
     write_json(paths.METRICS / "variants.json", table)
-    write_json(paths.METRICS / "final.json", scores[FINAL])
+    per_class = with_intervals(scores[FINAL]["per_class"])
+    write_json(paths.METRICS / "final.json", scores[FINAL] | {"per_class": per_class})
     write_table("learning_curves", learning_curves({name: pd.read_csv(paths.history(name)) for name in systems}))
     write_table("accuracies", accuracies_table(table))
 

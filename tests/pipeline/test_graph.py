@@ -139,8 +139,8 @@ def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(name: str) 
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_lists_at_most_ten_files_and_folders_of_code(name: str) -> None:
-    assert len(code_deps(name)) <= 10
+def test_a_stage_lists_at_most_eleven_files_and_folders_of_code(name: str) -> None:
+    assert len(code_deps(name)) <= 11
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if statements(module)])
@@ -174,7 +174,7 @@ def test_the_fingerprint_of_a_checkpoint_has_all_code_that_a_training_imports() 
 
 
 # Paths that only the stage of the final model has: it also predicts training images.
-ONLY_FINAL = {"data/split/train_images.npy", "data/split/train_labels.npy", "data/predicted/train.npy"}
+ONLY_FINAL = {"data/predicted/train.npy"}
 
 
 def test_the_final_model_is_evaluated_as_the_variants_are_and_on_training_images() -> None:

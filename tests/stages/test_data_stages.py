@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from clone import ROOT
+from fashion.errors import InputError
+from fashion.images.parts import Part, read_test_samples
 from fashion.params import Params, check
 from stages.data import ingest, split
 
@@ -45,13 +48,14 @@ def run(params: Params) -> None:
 
 def assert_rows_describe_arrays(images: np.ndarray) -> None:
     """Each row of data/split/samples.csv names the file that its image is from."""
-    rows = read_rows("data/split/samples.csv")
-    for part in ("train", "validation", "test"):
-        of_part = [row for row in rows if row["part"] == part]
-        numbers = [int(Path(row["file"]).stem) for row in of_part]
-        np.testing.assert_array_equal(np.load(f"data/split/{part}_images.npy"), images[numbers])
-        labels = np.load(f"data/split/{part}_labels.npy").tolist()
-        assert [row["class"] for row in of_part] == ["abc"[label] for label in labels]
+    rows, parts = read_rows("data/split/samples.csv"), np.load("data/split/parts.npy")
+    for name, described in (("labelled", rows[: parts.shape[1]]), ("test", read_test_samples(Path("data/split")))):
+        numbers = [int(Path(row["file"]).stem) for row in described]
+        np.testing.assert_array_equal(np.load(f"data/split/{name}_images.npy"), images[numbers])
+        labels = np.load(f"data/split/{name}_labels.npy").tolist()
+        assert [row["class"] for row in described] == ["abc"[label] for label in labels]
+    if len(parts) == 1:
+        assert [Part(part).name.lower() for part in parts[0]] == [row["part"] for row in rows[: parts.shape[1]]]
 
 
 @pytest.mark.usefixtures("project")
@@ -83,8 +87,69 @@ def test_a_table_gives_all_parts_under_any_scheme(project: Path, images: np.ndar
     (project / "data/raw/split.csv").write_text("\n".join(["id,part", *rows]))
     run(make_params(file="split.csv", scheme=scheme))
     assert_rows_describe_arrays(images)
-    assert len(np.load("data/split/train_images.npy")) == 16
+    assert np.bincount(np.load("data/split/parts.npy")[0]).tolist() == [0, 16, 16]
     assert len(np.load("data/split/test_images.npy")) == 16 + 9
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("scheme", ["official", "fractions"])
+def test_with_folds_every_image_has_the_fold_that_tests_it(images: np.ndarray, scheme: str) -> None:
+    run(make_params(scheme=scheme, folds=4))
+    assert_rows_describe_arrays(images)
+    rows, parts = read_rows("data/split/samples.csv"), np.load("data/split/parts.npy")
+    assert parts.shape == (4, 48)
+    held_out = parts == (Part.VALIDATION if scheme == "official" else Part.TEST)
+    assert [row["part"] for row in rows[:48]] == [f"fold {number + 1}" for number in held_out.argmax(0)]
+    assert len(np.load("data/split/test_images.npy")) == (9 if scheme == "official" else 48)
+
+
+def test_a_table_of_groups_or_a_pattern_keeps_images_together(project: Path, capsys: pytest.CaptureFixture) -> None:
+    files = sorted(path.relative_to(project / "data/raw").as_posix() for path in project.glob("data/raw/train/*/*.png"))
+    patients = {file: f"patient {int(Path(file).stem) // 6}" for file in files}
+    (project / "data/raw/groups.csv").write_text(
+        "\n".join(["file,group", *(f"{file},{patient}" for file, patient in list(patients.items())[1:])])
+    )
+    run(make_params(scheme="fractions"))
+    by_table = {row["file"]: row for row in read_rows("data/split/samples.csv")}
+    assert by_table[files[0]]["group"] == files[0], "without a row an image is a group of its own"
+    for patient in set(patients.values()):
+        assert len({by_table[file]["part"] for file in files[1:] if patients[file] == patient}) == 1
+    capsys.readouterr()
+    run(make_params(scheme="fractions", group_from=r"/(\d)\d\.png"))
+    groups = {row["file"]: row["group"] for row in read_rows("data/split/samples.csv")}
+    assert groups == {file: Path(file).stem[0] for file in files}
+
+
+def test_a_pattern_that_matches_no_file_is_refused(project: Path) -> None:
+    assert project.exists()
+    with pytest.raises(InputError, match=r"split.group_from: 'patient' matches no file, such as 'train/a/12.png'"):
+        run(make_params(scheme="fractions", group_from="patient"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("train/a/12.png,1\ntrain/a/12.png,2", "line 3: 'train/a/12.png' has two groups"),
+        ("a/12.png,1", "line 2: 'a/12.png' is no image; expected a path below .*, such as 'train/a/12.png'"),
+    ],
+)
+def test_a_faulty_row_of_a_group_is_refused(project: Path, rows: str, complaint: str) -> None:
+    (project / "data/raw/groups.csv").write_text(f"file,group\n{rows}\n")
+    with pytest.raises(InputError, match=complaint):
+        run(make_params(scheme="fractions"))
+
+
+def test_copies_of_an_image_are_never_in_two_parts(project: Path) -> None:
+    for number in range(12, 30):
+        source = next(project.glob(f"data/raw/train/*/{number}.png"))
+        for copy in range(3):
+            shutil.copy(source, source.with_name(f"{number}-{copy}.png"))
+    run(make_params(scheme="fractions"))
+    rows = read_rows("data/split/samples.csv")
+    for number in range(12, 30):
+        copies = [row for row in rows if Path(row["file"]).stem.startswith(str(number))]
+        assert len(copies) == 4
+        assert len({row["part"] for row in copies}) == len({row["first_copy"] for row in copies}) == 1
 
 
 def test_notes_are_kept_and_printed(project: Path, capsys: pytest.CaptureFixture) -> None:

@@ -15,15 +15,17 @@ import torch
 
 from clone import ENVIRONMENT, edit_params, make_clone, run
 from fashion.files import read_array, write_array, write_json
+from fashion.images.parts import Part
 from fashion.settings.model import Phase, System
 from fashion.training import checkpoint as checkpoint_module
+from fashion.training import ensemble as ensemble_module
 from fashion.training.calibration import calibrate
 from fashion.training.checkpoint import Checkpoint, read, write
 from fashion.training.optimizers import load_optimizer, make_optimizer
 from fashion.training.train import TrainingData, whole_frame
 from small import make_settings, make_system
 from stages import paths
-from stages.models.train import train
+from stages.models.train import Recipe, train
 
 SGD = {
     **{
@@ -64,17 +66,20 @@ class Project:
     """A folder with images, in which one system is trained; the current directory."""
 
     def __init__(self, data: TrainingData) -> None:
-        for part, labelled in (("train", data.train), ("validation", data.validation)):
-            write_array(paths.images(paths.SPLIT, part), labelled.images)
-            write_array(paths.labels(paths.SPLIT, part), labelled.labels)
-        frame = whole_frame(data.train.images)
-        write_json(paths.ABOUT, {"classes": data.classes, "frame": frame.model_dump(mode="json")})
+        assert data.validation
+        both = (data.train, data.validation)
+        write_array(paths.images(paths.SPLIT, "labelled"), np.concatenate([part.images for part in both]))
+        write_array(paths.labels(paths.SPLIT, "labelled"), np.concatenate([part.labels for part in both]))
+        counts = [len(part.labels) for part in both]
+        write_array(paths.PARTS, np.repeat(np.array([[Part.TRAIN, Part.VALIDATION]], np.uint8), counts, axis=1))
+        self.frame = whole_frame(data.train.images)
+        write_json(paths.ABOUT, {"classes": data.classes, "frame": self.frame.model_dump(mode="json")})
         self.model, self.history = paths.model("small"), paths.history("small")
         self.checkpoint = paths.checkpoint("small")
 
     def train(self, system: System = PLAIN, **settings: object) -> tuple[bytes, bytes]:
         """Train a system; give the bytes of its model and of its history."""
-        train("small", system, make_settings(**settings), "none", "variants.small")
+        train("small", Recipe(lambda _: system, make_settings(**settings), "variants.small"), self.frame)
         return self.model.read_bytes(), self.history.read_bytes()
 
 
@@ -242,14 +247,47 @@ def test_other_settings_start_anew(
     assert_starts_anew("is of other settings", project, capsys, after, **settings)
 
 
-@pytest.mark.parametrize("name", ["train_images", "train_labels", "validation_images", "validation_labels"])
-def test_other_images_or_labels_start_anew(
-    project: Project, kill: Kill, capsys: pytest.CaptureFixture, name: str
+def test_folds_that_have_ended_are_not_trained_again(
+    project: Project, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the third of three trainings: two folds and a refit."""
+    labels = read_array(paths.labels(paths.SPLIT, "labelled"))
+    parts = np.full((2, len(labels)), Part.TRAIN, np.uint8)
+    for member in range(2):
+        parts[member, member::4], parts[member, member + 2 :: 4] = Part.TEST, Part.VALIDATION
+    write_array(paths.PARTS, parts)
+    recipe = Recipe(lambda _: PLAIN, make_settings(), "variants.small", refit=True)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    refit_phases = ensemble_module.refit_phases
+    monkeypatch.setattr(ensemble_module, "refit_phases", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train("small", recipe, project.frame)
+    monkeypatch.setattr(ensemble_module, "refit_phases", refit_phases)
+    capsys.readouterr()
+    train("small", recipe, project.frame)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "going on" in line] == [
+        f"small fold {number}: going on after epoch 3 of 3" for number in (1, 2)
+    ]
+    assert not [line for line in lines if "fold" in line and "validation loss" in line]
+    resumed = project.model.read_bytes()
+    assert list(project.checkpoint.parent.iterdir()) == []
+    train("small", recipe, project.frame)
+    assert project.model.read_bytes() == resumed
+
+
+@pytest.mark.parametrize("name", ["labelled_images", "labelled_labels"])
+@pytest.mark.parametrize("position", [0, -1])
+def test_other_images_or_labels_for_training_or_validation_start_anew(
+    project: Project, kill: Kill, capsys: pytest.CaptureFixture, name: str, position: int
 ) -> None:
     kill(project)
     path = paths.SPLIT / f"{name}.npy"
     values = np.array(read_array(path))
-    values.flat[-1] ^= 1
+    values.flat[position] ^= 1
     write_array(path, values)
     assert_starts_anew("is of other images", project, capsys)
 

@@ -1,8 +1,13 @@
-"""What each labelled image is for, member by member: uint8 of members x N, as data/split/parts.npy has it."""
+"""What each labelled image is for, member by member: uint8 of members x N; and reading what `split` wrote."""
 
+import csv
 from enum import IntEnum
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from fashion.files import read_array
 
 
 class Part(IntEnum):
@@ -33,3 +38,21 @@ def members_with(parts: np.ndarray, part: Part) -> np.ndarray:
 def any_member(parts: np.ndarray, part: Part) -> np.ndarray:
     """Give the indices of the images that have a part for any member, in ascending order."""
     return np.flatnonzero((parts == part).any(0))
+
+
+def read_images(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read images and labels: `labelled` or `test` of data/split, `labelled` of data/augmented."""
+    return read_array(folder / f"{name}_images.npy"), np.asarray(read_array(folder / f"{name}_labels.npy"))
+
+
+def read_samples(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of samples.csv in a folder, in the order of the images."""
+    with (folder / "samples.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_test_samples(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of the test images in data/split."""
+    parts, samples = read_array(folder / "parts.npy"), read_samples(folder)
+    tested = any_member(parts, Part.TEST)
+    return [samples[index] for index in tested] if len(tested) else samples[parts.shape[1] :]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from fashion.results.significance import accuracy_interval, correct_for_number, mcnemar
+from fashion.results.significance import correct_for_number, mcnemar, wilson_interval
 
 CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
 TRAINING_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
@@ -26,7 +26,7 @@ def variants_table(
     table = {}
     for name, score in scores.items():
         table[name] = {key: score[key] for key in (*TRAINING_KEYS, *METRIC_KEYS)} | listed[name]
-        table[name]["test_interval"] = accuracy_interval(correct[name])
+        table[name]["test_interval"] = wilson_interval(int(correct[name].sum()), len(correct[name]))
         for key, other in (("against_baseline", listed[name]["baseline"]), ("against_final", final)):
             comparable = other is not None and other != name
             table[name][key] = mcnemar(correct[name], correct[other]) if comparable else None
@@ -34,6 +34,14 @@ def variants_table(
     for key in ("against_baseline", "against_final"):
         correct_for_number(row[key] for row in table.values())
     return table
+
+
+def with_intervals(per_class: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Add the 95% interval of each class's recall to the metrics of the classes."""
+    return {
+        name: {**row, "recall_interval": wilson_interval(round(row["recall"] * row["support"]), row["support"])}
+        for name, row in per_class.items()
+    }
 
 
 def escape_class_names(classes: list[str]) -> list[str]:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from fashion.results.significance import wilson_interval
-
 CALIBRATION_BINS = 15  # bins of confidence, of equal width, as in Guo et al., arXiv 1706.04599
 MAX_CONFUSIONS = 10  # pairs of classes reported, most frequent first
 
@@ -20,7 +18,7 @@ def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str])
     labels: N class indices. classes: names, by index.
     A class without examples has no ROC AUC (None), and is left out of the macro means. `largest_class_share` is the
     accuracy of always predicting the most frequent class; `balanced_accuracy` is the accuracy if all classes were
-    equally frequent, the macro mean of the recalls. Each recall of a class has its 95% interval.
+    equally frequent, the macro mean of the recalls.
     """
     predicted = log_probabilities.argmax(1)
     counts = confusion_matrix(labels, predicted, len(classes))
@@ -46,7 +44,6 @@ def score(labels: np.ndarray, log_probabilities: np.ndarray, classes: list[str])
             name: {
                 **{key: float(values[index]) for key, values in by_class.items()},
                 "support": int(support[index]),
-                "recall_interval": wilson_interval(int(true_positives[index]), int(support[index])),
                 "roc_auc": areas[index],
             }
             for index, name in enumerate(classes)

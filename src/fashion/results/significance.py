@@ -10,14 +10,6 @@ from scipy.stats import t as student_t
 CONFIDENCE = 0.95
 
 
-def accuracy_interval(correct: np.ndarray) -> list[float]:
-    """Compute Wilson's 95% confidence interval of an accuracy.
-
-    correct: N booleans, whether each image is predicted correctly.
-    """
-    return wilson_interval(int(correct.sum()), len(correct))
-
-
 def wilson_interval(successes: int, count: int) -> list[float]:
     """Compute Wilson's 95% confidence interval of a share; 0 to 1 for a count of 0."""
     if not count:
