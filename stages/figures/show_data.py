@@ -50,7 +50,9 @@ def main(params: Params) -> None:
             "test": len(test_labels),
             "unlabelled": unlabelled,
         },
+        "labelled": len(labelled_labels),
         "folds": len(parts) if len(parts) > 1 else 0,
+        "tested_in_folds": len(parts) > 1 and bool((parts == Part.TEST).any()),
         **dict(zip(("channels", "height", "width"), images.shape[1:], strict=True)),
         "notes": read_json(paths.NOTES),
     }

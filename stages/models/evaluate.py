@@ -23,7 +23,7 @@ from fashion.images.out_of_distribution import ood_images
 from fashion.images.parts import Part, any_member, indices_of, members_with, read_images
 from fashion.images.robustness import corrupted_images
 from fashion.params import Params
-from fashion.results.metrics import apply_temperature, balanced_accuracy, calibration, roc_auc, score
+from fashion.results.metrics import apply_temperature, balanced_accuracy, calibration, negative_log_likelihood, roc_auc, score
 from fashion.settings.fields import FINAL
 from stages import paths
 from stages.entry import run_stage
@@ -67,7 +67,8 @@ def main(params: Params, run: str) -> None:
 def evaluate(name: str, ensemble: Ensemble, device: torch.device) -> tuple[float, float]:
     """Write all scores and the test log-probabilities of a system; give its validation and test accuracy."""
     validation, test = read_validation(), read_test()
-    val_predicted = validation.predict(ensemble, device).labels
+    val_prediction = validation.predict(ensemble, device)
+    val_predicted = val_prediction.labels
     test_prediction = test.predict(ensemble, device)
     log_probabilities = test_prediction.log_probabilities.numpy()
     temperature = float(np.mean([classifier.temperature for classifier in ensemble.used]))
@@ -80,11 +81,11 @@ def evaluate(name: str, ensemble: Ensemble, device: torch.device) -> tuple[float
         **read_history(name),
         "val_accuracy": float(np.mean(val_predicted == validation.labels)),
         "val_balanced_accuracy": balanced_accuracy(validation.labels, val_predicted, len(ensemble.classes)),
+        "val_loss": negative_log_likelihood(validation.labels, val_prediction.log_probabilities.numpy()),
         **score(test.labels, log_probabilities, ensemble.classes),
         "calibration": calibration(test.labels, uncalibrated, log_probabilities, temperature),
     }
-    if len(ensemble.members) > 1:
-        scores["folds"] = len(ensemble.members)
+    scores |= {"folds": len(ensemble.members) if len(ensemble.members) > 1 else 0, "refit": ensemble.refit is not None}
     if name == FINAL:
         scores["robustness"] = robustness(ensemble, device, test.some(ROBUSTNESS_IMAGES))
         scores["out_of_distribution"] = out_of_distribution(ensemble, device, test_prediction)

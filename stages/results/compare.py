@@ -8,6 +8,7 @@ import pandas as pd
 
 from fashion.files import read_array, read_json, write_json, write_text
 from fashion.params import Params
+from fashion.results.choice import best_by_validation
 from fashion.results.comparison import (
     accuracies_table,
     escape_class_names,
@@ -41,7 +42,7 @@ def main(params: Params) -> None:
     actual, predicted = np.array(classes)[labels], np.array(classes)[log_probabilities.argmax(1)]
     write_table("confusion", pd.DataFrame({"actual": actual, "predicted": predicted}))
     write_table("roc", roc_curves(labels, np.asarray(log_probabilities), classes).round(5))
-    best = max(params.variants, key=lambda name: table[name]["val_accuracy"])
+    best = best_by_validation(table, params.variants, params.train.choose_by)
     for name in (best, FINAL):
         row = table[name]
         print(f"{name}: validation {row['val_accuracy']:.4f}, test {row['test_accuracy']:.4f}", flush=True)

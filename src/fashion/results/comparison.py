@@ -9,7 +9,10 @@ from sklearn.metrics import roc_curve
 from fashion.results.significance import correct_for_number, mcnemar, wilson_interval
 
 CURVE_COLUMNS = ["variant", "phase", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
-TRAINING_KEYS = ("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "test_accuracy")
+TRAINING_KEYS = (
+    *("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "val_balanced_accuracy", "val_loss"),
+    "test_accuracy",
+)
 METRIC_KEYS = ("macro_f1", "balanced_accuracy", "roc_auc", "expected_calibration_error")
 
 

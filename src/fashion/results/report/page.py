@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
+from fashion.results.choice import best_by_validation
 from fashion.results.palette import assign_colours
 from fashion.results.report import charts
 from fashion.results.report.costs import Cost
@@ -72,7 +73,7 @@ def render(results: Results) -> str:
     }
     colours = assign_colours(results.families.values())
     others = [name for name in results.table if name != results.final]
-    best = max(others, key=lambda name: results.table[name]["val_accuracy"])
+    best = best_by_validation(results.table, others, results.settings["train"].get("choose_by", "accuracy"))
     largest_share = results.scores["largest_class_share"]
     data = {
         "charts": chart_specs(results, colours, best),
