@@ -16,7 +16,7 @@ from fashion.sources.folder import IGNORED_FILES, is_input
 from fashion.sources.idx import is_idx, read_idx_images
 from fashion.sources.image_file import open_image, read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all, to_channels
-from fashion.sources.survey import summarize
+from fashion.sources.survey import summarize_faults
 from fashion.sources.table import read_pixels
 
 ImageSource = str | Path | np.ndarray
@@ -103,7 +103,7 @@ def find_images(sources: Sequence[ImageSource], frame: Frame | None = None) -> l
 
 def raise_faults(faults: list[str]) -> None:
     if faults:
-        raise InputError(summarize(faults))
+        raise InputError(summarize_faults(faults))
 
 
 def find_in_source(source: ImageSource, frame: Frame | None) -> ImageList:

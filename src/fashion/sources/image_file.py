@@ -11,15 +11,14 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from fashion.errors import InputError
 from fashion.files import require_file
-from fashion.settings.frame import MAX_SIDE as MAX_FRAME_SIDE
-from fashion.settings.frame import Frame
+from fashion.settings.frame import MAX_SIDE, Frame
 
 Image.init()
 FORMATS = tuple(  # AVIF and JPEG 2000 are not in every build of Pillow
     name for name in ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF") if name in Image.OPEN
 )
 MAX_PIXELS = 50_000_000  # of an image; more may be a decompression bomb
-MAX_SIDE = 65_535  # pixels, as in JPEG: Pillow needs 25 bytes for each row, besides the pixels
+MAX_IMAGE_SIDE = 65_535  # pixels, as in JPEG: Pillow needs 25 bytes for each row, besides the pixels
 MAX_LEVEL = 65_535  # of 16 bits
 ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 exchange height and width
 FLOAT_REMEDY = (
@@ -41,7 +40,7 @@ def read_image(path: Path, frame: Frame) -> np.ndarray:
     larger than the frame is decoded at a half, quarter or eighth of its size, which takes a fraction of the time.
     """
     with open_image(path) as image:
-        image.draft(None, (2 * max(frame.height, frame.width, MAX_FRAME_SIDE),) * 2)
+        image.draft(None, (2 * max(frame.height, frame.width, MAX_SIDE),) * 2)
         return on_background(decode(image), frame)
 
 
@@ -117,10 +116,10 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     try:
         require_file(path)
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_IMAGE_SIDE:
                 raise InputError(
                     f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,} in total "
-                    f"or {MAX_SIDE:,} on a side; save a smaller copy"
+                    f"or {MAX_IMAGE_SIDE:,} on a side; save a smaller copy"
                 )
             yield image
     except UnidentifiedImageError:

@@ -15,7 +15,7 @@ from fashion.settings.fields import CONTROL, MAX_CLASSES, check_name
 from fashion.settings.frame import Frame
 from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
-from fashion.sources.survey import Survey, for_each, summarize, survey_arrays, survey_files
+from fashion.sources.survey import Survey, for_each, summarize_faults, survey_arrays, survey_files
 
 VALIDATION = ("val", "validation")  # names of a folder or table with validation images that are given
 PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}  # by their names in a table
@@ -80,7 +80,7 @@ class Images:
             else:
                 images[index] = image
         if faults:
-            raise InputError(summarize(faults))
+            raise InputError(summarize_faults(faults))
         return images
 
 

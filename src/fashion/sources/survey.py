@@ -78,7 +78,7 @@ def survey_files(paths: Sequence[Path], num_training: int) -> Survey:
         if index < num_training and result[1] is not None:
             counts += result[1]
     if faults:
-        raise InputError(summarize(faults))
+        raise InputError(summarize_faults(faults))
     return Survey(facts, counts)
 
 
@@ -107,10 +107,10 @@ def for_each(function: Callable[[Path], T], paths: Sequence[Path], description: 
         )
 
 
-def summarize(faults: Sequence[str]) -> str:
+def summarize_faults(faults: Sequence[str]) -> str:
     """Put the messages of faulty files into one line.
 
-    >>> summarize(["a.png: empty", "b.png: empty"])
+    >>> summarize_faults(["a.png: empty", "b.png: empty"])
     '2 files cannot be used: a.png: empty | b.png: empty'
     """
     if len(faults) == 1:
