@@ -62,6 +62,18 @@ class Frame(Strict):
         result[:, :, top : top + height, left : left + width] = images
         return result
 
+    def input_part(self) -> tuple[int, int]:
+        """Give the height and width of the middle part that networks see: the content.
+
+        Of a long strip, also margin: its shorter side gets `MIN_SIDE` pixels where the longer side, enlarged in
+        proportion, would exceed `MAX_SIDE`.
+        """
+        height, width = self.content_height, self.content_width
+        factor = enlarged_side(min(height, width)) // min(height, width)
+        if factor == 1 or factor * max(height, width) <= MAX_SIDE:
+            return height, width
+        return min(max(height, MIN_SIDE), self.height), min(max(width, MIN_SIDE), self.width)
+
     def empty(self, count: int) -> np.ndarray:
         """Make images of nothing but background, uint8 of N x C x height x width."""
         result = np.empty((count, self.channels, self.height, self.width), np.uint8)
