@@ -106,14 +106,23 @@ class RawData:
         return survey_files([path for part in parts for path in part], len(parts[0]))
 
     def with_parts_of(self, path: Path) -> "RawData":
-        """Give each labelled image the part that a table with the columns `id` and `part` has for it."""
-        parts = read_parts(path)
-        given = [parts.pop(sample.id, None) or parts.pop(sample.file, None) for sample in self.labelled.samples]
-        missing = [sample.id for sample, part in zip(self.labelled.samples, given, strict=True) if part is None]
+        """Give each labelled image the part that a table with the columns `id` and `part` has for it.
+
+        An image is named by its ID or by its file; only by its file if its ID is that of other images, too.
+        """
+        parts, counts = read_parts(path), Counter(sample.id for sample in self.labelled.samples)
+        given: list[str | None] = []
+        missing: list[str] = []
+        for sample in self.labelled.samples:
+            unique = counts[sample.id] == 1
+            given.append((parts.pop(sample.id, None) if unique else None) or parts.pop(sample.file, None))
+            if given[-1] is None:
+                missing.append(sample.id if unique else sample.file)
         if missing:
+            column = "id, such as CLASS/FILE" if len(counts) == len(given) else "file, since IDs are there twice"
             raise InputError(
-                f"{path}: {len(missing):,} labelled images have no row, such as {', '.join(missing[:3])}; add them, "
-                "with the IDs of the column id of data/ingested/samples.csv, such as CLASS/FILE"
+                f"{path}: {len(missing):,} labelled images have no row, such as {', '.join(missing[:3])}; add them; "
+                f"the column id takes what data/ingested/samples.csv has in its column {column}"
             )
         if parts:
             unknown = list(parts)
