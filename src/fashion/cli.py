@@ -120,6 +120,7 @@ def predict(arguments: argparse.Namespace) -> None:
     from fashion.classifier.device import configure_torch
     from fashion.files import atomic_write
     from fashion.inference.predict import predict as predict_images
+    from fashion.sources.image_file import MAX_LEVEL
 
     configure_torch(torch.get_num_threads())
     with contextlib.ExitStack() as stack:
@@ -134,6 +135,13 @@ def predict(arguments: argparse.Namespace) -> None:
     if predictions.skipped:
         count, first = len(predictions.skipped), predictions.skipped[0]
         print(f"skipped files that are no images: {count}, the first {first}", file=sys.stderr)
+    if predictions.deep:
+        print(
+            f"warning: {len(predictions.deep)} of {len(predictions.images)} images have more than 8 bits, the first "
+            f"{predictions.deep[0]}; the model was trained on images of 8 bits, so levels 0 to {MAX_LEVEL:,} become "
+            "0 to 255, and labels may be wrong",
+            file=sys.stderr,
+        )
     named = zip(predictions.images, predictions.out_of_distribution, strict=True)
     outliers = [name for name, is_outlier in named if is_outlier]
     if outliers:
