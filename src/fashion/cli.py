@@ -79,8 +79,11 @@ def make_parser() -> argparse.ArgumentParser:
     description = "write params.yaml for your own images in data/raw; see docs/your_own_data.md"
     command = commands.add_parser("init", help=description, description=description)
     command.add_argument("--source", choices=SOURCES, help="format of the images; default: the one found in data/raw")
+    command.add_argument("--nested", action="store_true", help="classes are folders in folders, as animals/cat")
+    shape = "height, width and, in colour, 3: of images in a table that are not square"
+    command.add_argument("--shape", type=int, nargs="+", metavar="N", help=shape)
     command.add_argument("--force", action="store_true", help="overwrite params.yaml even with uncommitted changes")
-    command.set_defaults(run=lambda arguments: write_params(Path(), arguments.source, force=arguments.force))
+    command.set_defaults(run=init)
 
     description = "label images; writes CSV with the most likely class of each image"
     command = commands.add_parser("predict", help=description, description=description)
@@ -108,6 +111,11 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, metavar="FILE", help="default: MODEL with the suffix of the format")
     command.set_defaults(run=export)
     return parser
+
+
+def init(arguments: argparse.Namespace) -> None:
+    """Write params.yaml for your own images: `fashion init`."""
+    write_params(Path(), arguments.source, force=arguments.force, nested=arguments.nested, shape=arguments.shape)
 
 
 # Commands import what they need themselves: torch takes a second, and `fashion init` and `--help` do without it.
