@@ -22,8 +22,8 @@ JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),$(sh
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-init: $(DONE) ## Write params.yaml for your own images in data/raw
-	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
+init: $(DONE) ## Write params.yaml for your own images in data/raw (NESTED=1: folders in folders; SHAPE="28 56": of tables)
+	@python -m fashion init $(if $(SOURCE),--source $(SOURCE)) $(if $(NESTED),--nested) $(if $(SHAPE),--shape $(SHAPE))
 
 # With few cores, threads that spin while they wait slow down those that work.
 quick: export OMP_WAIT_POLICY ?= PASSIVE

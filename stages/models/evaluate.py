@@ -23,7 +23,14 @@ from fashion.images.out_of_distribution import ood_images
 from fashion.images.parts import Part, any_member, indices_of, members_with, read_images
 from fashion.images.robustness import corrupted_images
 from fashion.params import Params
-from fashion.results.metrics import apply_temperature, balanced_accuracy, calibration, negative_log_likelihood, roc_auc, score
+from fashion.results.metrics import (
+    apply_temperature,
+    balanced_accuracy,
+    calibration,
+    negative_log_likelihood,
+    roc_auc,
+    score,
+)
 from fashion.settings.fields import FINAL
 from stages import paths
 from stages.entry import run_stage

@@ -16,7 +16,7 @@ from fashion.files import read_array, read_json, write_rows
 from fashion.images.parts import read_images
 from fashion.params import Params
 from fashion.settings.fields import FINAL, TestTimeAugmentation
-from fashion.settings.frame import Frame
+from fashion.settings.frame import Frame, read_frame
 from fashion.settings.model import System, TrainSettings
 from fashion.settings.parsing import suggest
 from fashion.training.callbacks import Callback
@@ -40,8 +40,8 @@ class Recipe:
 
 def main(params: Params, run: str) -> None:
     name, seed = paths.split_run(run)
-    frame = Frame.model_validate(read_json(paths.ABOUT)["frame"])
-    recipe = final_recipe(params, frame) if name == FINAL else variant_recipe(params, name)
+    frame = read_frame(paths.ABOUT)
+    recipe = final_recipe(params, frame) if name == FINAL else variant_recipe(params, name, frame)
     if seed is not None:
         recipe.settings = recipe.settings.model_copy(update={"seed": seed})
     train(run, recipe, frame)
@@ -56,10 +56,10 @@ def final_recipe(params: Params, frame: Frame) -> Recipe:
     return Recipe(adapt, params.finetune, "model", model.allowed_augmentation(), model.refit)
 
 
-def variant_recipe(params: Params, name: str) -> Recipe:
+def variant_recipe(params: Params, name: str, frame: Frame) -> Recipe:
     if name not in params.variants:
         raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
-    variant = params.variants[name]
+    variant = params.variants[name].for_size(frame.content_height, frame.content_width)
     return Recipe(lambda _: variant, params.train, f"variants.{name}")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from fashion.classifier import classifier as classifier_module
 from fashion.errors import InputError
 from small import colour_tiles, make_classifier
 
@@ -60,3 +61,20 @@ def test_views_of_the_images_are_shifted_in_their_background() -> None:
     dark = replace(light, frame=classifier.frame)
     torch.testing.assert_close(light.logits(white, CPU), classifier.logits(white, CPU))
     assert not torch.allclose(dark.logits(white, CPU), classifier.logits(white, CPU))
+
+
+def test_images_are_copied_in_parts_and_get_the_logits_that_they_get_at_once(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, many, counts = make_classifier(images), np.resize(images, (2900, *images.shape[1:])), []
+    predict_logits = classifier_module.predict_logits
+
+    def count(model: object, prepare: object, images: torch.Tensor, *arguments: object) -> torch.Tensor:
+        counts.append(len(images))
+        return predict_logits(model, prepare, images, *arguments)
+
+    monkeypatch.setattr(classifier_module, "predict_logits", count)
+    at_once = classifier.logits(many, CPU)
+    monkeypatch.setattr(classifier_module, "BATCHES", 1)
+    assert torch.equal(classifier.logits(many, CPU), at_once)
+    assert counts == [2900, 1306, 1306, 288]

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from fashion.classifier.device import Precision, move_model, select_dtype
-from fashion.classifier.prediction import predict_logits
+from fashion.classifier.prediction import batch_size, predict_logits
 from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
 from fashion.settings.fields import TestTimeAugmentation
 from fashion.settings.frame import Frame
+
+BATCHES = 10  # that are copied at a time: all images may not fit into memory
 
 
 @dataclass
@@ -90,10 +92,15 @@ class Classifier:
             return torch.empty(0, len(self.classes))
         move_model(self.model, device)
         dtype = select_dtype("fp32" if self.environment["precision"] == "fp32" else precision, device)
-        on_device = torch.tensor(images, device=device)
-        return predict_logits(
-            self.model, self.preparation, on_device, dtype, self.test_time_augmentation, self.frame.background
-        ).cpu()
+        step = BATCHES * batch_size(images.shape)
+        parts = []
+        for start in range(0, len(images), step):
+            on_device = torch.tensor(images[start : start + step], device=device)
+            logits = predict_logits(
+                self.model, self.preparation, on_device, dtype, self.test_time_augmentation, self.frame.background
+            )
+            parts.append(logits.cpu())
+        return torch.cat(parts)
 
 
 def energy_score(logits: Tensor) -> Tensor:

@@ -27,10 +27,15 @@ def predict_logits(
     """
     model.eval()
     logits = []
-    for batch in images.split(max(BATCH_PIXELS // images[0, 0].numel(), 1) if len(images) else 1):
+    for batch in images.split(batch_size(images.shape)):
         with mixed_precision(dtype, images.device):
             logits.append(mean_logits(model, prepare, batch, augmentation, background))
     return torch.cat(logits)
+
+
+def batch_size(shape: Sequence[int]) -> int:
+    """Give the number of images in a batch, for images of N x C x H x W."""
+    return max(BATCH_PIXELS // (shape[2] * shape[3]), 1)
 
 
 def mean_logits(
