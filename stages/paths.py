@@ -9,6 +9,7 @@ RAW = DATA / "raw"
 INGESTED = DATA / "ingested"
 ABOUT = INGESTED / "about.json"  # class names, and the frame of the images
 NOTES = INGESTED / "notes.json"  # also on images to be labelled, which no training may depend on
+AUDIT = DATA / "audit"
 SPLIT = DATA / "split"
 PARTS = SPLIT / "parts.npy"  # of the labelled images, for each member
 AUGMENTED = DATA / "augmented"
@@ -22,6 +23,7 @@ MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended; no output of a stage
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+AUDIT_PLOTS = PLOTS / "audit"
 REPORT = Path("report.html")
 DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
 

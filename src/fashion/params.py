@@ -7,6 +7,7 @@ from pydantic import Field
 
 from fashion.errors import InputError
 from fashion.networks.building import factory
+from fashion.settings.audit import AuditSettings
 from fashion.settings.augment import AugmentSettings
 from fashion.settings.fields import FINAL, Classes, Strict
 from fashion.settings.ingest import IngestSettings
@@ -23,6 +24,7 @@ class Params(Strict):
     classes: Classes | None
     ingest: IngestSettings
     split: SplitSettings
+    audit: AuditSettings = AuditSettings()
     augment: AugmentSettings
     train: TrainSettings
     finetune: TrainSettings

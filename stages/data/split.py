@@ -16,8 +16,9 @@ import numpy as np
 
 from fashion.errors import InputError
 from fashion.files import read_json, write_array, write_rows
+from fashion.images.near_copies import near_copies
 from fashion.images.parts import Part, any_member, read_images, read_samples
-from fashion.images.split import join_groups, split, stratified_subset
+from fashion.images.split import NO_PAIRS, join_groups, split, stratified_subset
 from fashion.params import Params
 from stages import paths
 from stages.entry import run_stage
@@ -30,13 +31,17 @@ def main(params: Params) -> None:
     samples = read_samples(paths.INGESTED)
     labelled, official = samples[: len(images)], samples[len(images) : len(images) + len(test_images)]
     groups = group_names(labelled, settings.group_from)
+    pairs = NO_PAIRS
+    if settings.near_duplicates == "group":
+        pairs, _ = near_copies(images, least=params.audit.least_correlation)
+        print(f"split: {len(pairs)} pairs of near copies are kept together", flush=True)
     parts = split(
         labels,
         settings,
         classes=read_json(paths.ABOUT)["classes"],
         has_test=len(test_images) > 0,
         given=[sample["part"] for sample in labelled],
-        groups=join_groups(numbers(groups), numbers([sample["first_copy"] for sample in labelled])),
+        groups=join_groups(numbers(groups), numbers([sample["first_copy"] for sample in labelled]), pairs=pairs),
     )
     tested = any_member(parts, Part.TEST)
     if len(tested):

@@ -14,6 +14,8 @@ from fashion.settings.split import SplitSettings
 
 PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
 
+NO_PAIRS = np.empty((0, 2), int)
+
 # With fewer groups for each image, groups are drawn, not images: else a few copies follow the first of their group.
 GROUPED = 0.9
 
@@ -200,21 +202,22 @@ def keep_together(parts: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return parts[first][group_numbers]
 
 
-def join_groups(*groupings: np.ndarray) -> np.ndarray:
+def join_groups(*groupings: np.ndarray, pairs: np.ndarray = NO_PAIRS) -> np.ndarray:
     """Number the groups that remain if images stay together that any of the groupings, numbers of N, has together.
 
-    >>> join_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
-    [0, 0, 0, 1]
+    pairs: indices of M x 2, of images that stay together, too.
+
+    >>> join_groups(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]), pairs=np.array([[3, 4]])).tolist()
+    [0, 0, 0, 1, 1]
     """
     count = len(groupings[0])
-    first, second = [], []
+    first, second = [pairs[:, 0]], [pairs[:, 1]]
     for groups in groupings:
         _, starts, numbers = np.unique(groups, return_index=True, return_inverse=True)
         first.append(np.arange(count))
         second.append(starts[numbers])
-    edges = coo_array(
-        (np.ones(count * len(groupings), bool), (np.concatenate(first), np.concatenate(second))), (count, count)
-    )
+    ends = np.concatenate(first), np.concatenate(second)
+    edges = coo_array((np.ones(len(ends[0]), bool), ends), (count, count))
     return connected_components(edges, directed=False)[1]
 
 

@@ -42,6 +42,7 @@ class SplitSettings(Strict):
     folds, a system has as many models, its figures are over all labelled images, and the fractions are not used.
     group_from: a regular expression for the paths below data/raw; images with the same match, of its first group in
     parentheses if it has one, are never in two parts. data/raw/groups.csv (file, group) does the same.
+    near_duplicates: `show` lists near copies in the audit; `group` also keeps them in one part, as exact copies are.
     file: a table below data/raw with the columns `id` and `part`, which gives the part of each labelled image: train,
     validation or test, the official test set, which is then kept by both schemes; null draws the parts.
     random_state: the seed of the draws.
@@ -54,6 +55,7 @@ class SplitSettings(Strict):
     folds: Folds = 0
     file: TablePath | None = None
     group_from: Pattern | None = None
+    near_duplicates: Literal["show", "group"] = "show"
     random_state: NonNegativeInt
     validation: Count | Fraction
     test_fraction: Fraction

@@ -1,0 +1,50 @@
+"""Draw copies and faulty images, each with its file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fashion.results.figures.image_grid import image_figure
+from fashion.results.figures.style import legible_names, shorten
+
+COLUMNS = 8
+MAX_PAIRS = 24
+MAX_IMAGES = 32
+
+
+def draw_copies(images: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the first pairs of copies side by side: rows of data/audit/copies.csv, with the indices of both."""
+    shown = rows[:MAX_PAIRS]
+    chosen, classes, parts, files, remarks = [], [], [], [], []
+    for row in shown:
+        alike = "the same" if float(row["correlation"]) == 1 else f"correlation {row['correlation']}"
+        for prefix, remark in (("", row["problem"]), ("other_", alike)):
+            chosen.append(row[f"{prefix}index"])
+            classes.append(row[f"{prefix}class"])
+            parts.append(row[f"{prefix}part"])
+            files.append(row[f"{prefix}file"])
+            remarks.append(remark)
+    title = f"The first {len(shown)} of {len(rows):,} pairs of copies" if rows else "No copies were found"
+    return image_figure(images[chosen], captions(classes, parts, files, remarks), columns=COLUMNS, title=title)
+
+
+def draw_faults(images: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the first images that look faulty: rows of data/audit/images.csv, with their indices."""
+    shown = rows[:MAX_IMAGES]
+    columns = ([row[key] for row in shown] for key in ("class", "part", "file", "problem"))
+    title = f"The first {len(shown)} of {len(rows):,} images that look faulty" if rows else "No image looks faulty"
+    chosen = [row["index"] for row in shown]
+    return image_figure(images[chosen], captions(*columns), columns=COLUMNS, title=title)
+
+
+def captions(classes: Sequence[str], parts: Sequence[str], files: Sequence[str], remarks: Sequence[str]) -> list[str]:
+    """Make a caption of each image: its class, unless it is to be labelled, its part, its file and a remark."""
+    names = legible_names([shorten(name) for name in classes], "class")
+    short = legible_names([shorten(PurePosixPath(file).name, 15) for file in files], "image")
+    return [
+        "\n".join([*([name] if name else []), part, file, remark])
+        for name, part, file, remark in zip(names, parts, short, remarks, strict=True)
+    ]

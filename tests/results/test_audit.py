@@ -1,0 +1,42 @@
+import pytest
+
+from fashion.results.audit import copy_rows, exact_pairs, problem_of
+
+
+def sample(name: str = "", part: str = "train", file: str = "a.png", first_copy: str = "a.png") -> dict[str, str]:
+    return {"class": name, "part": part, "file": file, "first_copy": first_copy}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        (sample("cat"), sample("dog"), "contradiction"),
+        (sample("cat"), sample("dog", "test"), "contradiction"),
+        (sample("cat"), sample("cat", "test"), "leak"),
+        (sample("cat", "fold 1"), sample("cat", "fold 2"), "leak"),
+        (sample("cat"), sample("cat"), "repeated"),
+        (sample("cat"), sample(part="unlabelled"), "known"),
+        (sample(part="unlabelled"), sample("cat", "validation"), "known"),
+        (sample("cat", "test"), sample(part="unlabelled"), None),
+        (sample("cat", "unused"), sample("cat", "test"), None),
+        (sample(part="unlabelled"), sample(part="unlabelled"), None),
+    ],
+)
+def test_the_problem_of_two_copies_is_named(first: dict, second: dict, problem: str | None) -> None:
+    assert problem_of(first, second) == problem
+
+
+def test_each_copy_is_paired_with_the_first_labelled_one() -> None:
+    samples = [sample("cat"), sample("cat"), sample("cat", first_copy="b.png"), sample(), sample(first_copy="c.png")]
+    assert exact_pairs(samples) == [(0, 1), (0, 3)]
+
+
+def test_the_worst_problems_and_the_most_alike_of_each_come_first() -> None:
+    samples = [sample("cat"), sample("dog"), sample("cat", "test"), sample("cat")]
+    rows = copy_rows(samples, [(0, 3), (0, 2), (2, 3), (0, 1)], [1.0, 0.996, 0.998, 0.997])
+    assert [(row["problem"], row["index"], row["other_index"]) for row in rows] == [
+        ("contradiction", 0, 1),
+        ("leak", 2, 3),
+        ("leak", 0, 2),
+        ("repeated", 0, 3),
+    ]
