@@ -23,7 +23,6 @@ MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended; no output of a stage
 METRICS = Path("metrics")
 PLOTS = Path("plots")
-AUDIT_PLOTS = PLOTS / "audit"
 REPORT = Path("report.html")
 DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
 

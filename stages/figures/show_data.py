@@ -17,10 +17,8 @@ from stages.entry import run_stage
 def main(params: Params) -> None:
     folder, classes = paths.PLOTS / "data", read_json(paths.ABOUT)["classes"]
     names = legible_classes(classes)
-    (labelled_images, labelled_labels), parts = (
-        read_images(paths.SPLIT, "labelled"),
-        read_array(paths.PARTS),
-    )
+    labelled_images, labelled_labels = read_images(paths.SPLIT, "labelled")
+    parts = read_array(paths.PARTS)
     test_labels = read_images(paths.SPLIT, "test")[1]
     trained_on = indices_of(parts, Part.TRAIN)[0]
     images, labels = labelled_images[trained_on], labelled_labels[trained_on]

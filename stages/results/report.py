@@ -15,11 +15,16 @@ from fashion.settings.parsing import load_yaml
 from stages import paths
 from stages.entry import PARAMS, run_stage
 
-FIGURES = {  # of plots/data that the report shows, with their descriptions
-    "samples.png": "Training images drawn by chance, as the networks get them, each with the name of its class",
-    "classes.svg": "Images of each class in the training, validation and test parts, as a table and bars",
-    "pixels.svg": "Levels of the training pixels: a table, shares of dark and bright ones, a histogram of the others",
-    "augmentation.png": "The four copies of training images: original, flip, zoom, flipped zoom",
+FIGURES = {  # of plots/ that the report shows, with their descriptions
+    "data/samples.png": "Training images drawn by chance, as the networks get them, each with the name of its class",
+    "data/classes.svg": "Images of each class in the training, validation and test parts, as a table and bars",
+    "data/pixels.svg": "Levels of the training pixels: a table, shares of dark and bright ones, a histogram of the others",
+    "data/augmentation.png": "The four copies of training images: original, flip, zoom, flipped zoom",
+}
+
+AUDIT_FIGURES = {  # shown if there are any
+    "audit/copies.png": "Pairs of copies and near copies: class, part and file of each, and what is wrong with the pair",
+    "audit/images.png": "Images that look faulty: class, part and file of each, and why",
 }
 
 
@@ -34,6 +39,7 @@ def read_results(params: Params, root: Path) -> Results:
     with (root / paths.PLOTS / "learning_curves.csv").open(encoding="utf-8") as file:
         curves = list(csv.DictReader(file))
     costs, scores = read_costs(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
+    audit = read_json(root / paths.PLOTS / "audit/summary.json")
     stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
     return Results(
         final=FINAL,
@@ -46,9 +52,15 @@ def read_results(params: Params, root: Path) -> Results:
         costs={name: costs[stage] for name, stage in stages.items() if stage in costs},
         stage_costs=group_costs(costs),
         data=read_json(root / paths.PLOTS / "data/counts.json"),
+        audit=audit,
         answers=read_json(root / paths.PLOTS / "final/answers.json"),
         sheet=(root / paths.PLOTS / "final/answers.png").read_bytes(),
-        figures={text: (root / paths.PLOTS / "data" / name).read_bytes() for name, text in FIGURES.items()},
+        figures={text: (root / paths.PLOTS / name).read_bytes() for name, text in FIGURES.items()},
+        audit_figures={
+            text: (root / paths.PLOTS / name).read_bytes()
+            for name, text in AUDIT_FIGURES.items()
+            if any(audit[Path(name).stem].values())
+        },
         stages=load_yaml(root / "dvc.yaml")["stages"],
         settings=load_yaml(root / PARAMS),
     )

@@ -32,11 +32,11 @@ def test_each_copy_is_paired_with_the_first_labelled_one() -> None:
 
 
 def test_the_worst_problems_and_the_most_alike_of_each_come_first() -> None:
-    samples = [sample("cat"), sample("dog"), sample("cat", "test"), sample("cat")]
+    samples = [sample("cat", file="0"), sample("dog", file="1"), sample("cat", "test", "2"), sample("cat", file="3")]
     rows = copy_rows(samples, [(0, 3), (0, 2), (2, 3), (0, 1)], [1.0, 0.996, 0.998, 0.997])
-    assert [(row["problem"], row["index"], row["other_index"]) for row in rows] == [
-        ("contradiction", 0, 1),
-        ("leak", 2, 3),
-        ("leak", 0, 2),
-        ("repeated", 0, 3),
+    assert [(row["problem"], row["file"], row["other_file"]) for row in rows] == [
+        ("contradiction", "0", "1"),
+        ("leak", "2", "3"),
+        ("leak", "0", "2"),
+        ("repeated", "0", "3"),
     ]

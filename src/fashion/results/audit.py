@@ -56,8 +56,6 @@ def copy_rows(
                     "correlation": f"{correlation:.4f}",
                     **{key: one[key] for key in ("file", "class", "part")},
                     **{f"other_{key}": other[key] for key in ("file", "class", "part")},
-                    "index": int(first),
-                    "other_index": int(second),
                 }
             )
     return sorted(rows, key=lambda row: (PROBLEMS.index(row["problem"]), -float(row["correlation"])))

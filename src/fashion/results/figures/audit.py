@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,34 +10,41 @@ from matplotlib.figure import Figure
 from fashion.results.figures.image_grid import image_figure
 from fashion.results.figures.style import legible_names, shorten
 
+
+class Images(Protocol):
+    """Images, C x H x W, by their files."""
+
+    def __getitem__(self, file: str) -> np.ndarray: ...
+
+
 COLUMNS = 8
 MAX_PAIRS = 24
 MAX_IMAGES = 32
 
 
-def draw_copies(images: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw the first pairs of copies side by side: rows of data/audit/copies.csv, with the indices of both."""
+def draw_copies(images: Images, rows: Sequence[Mapping[str, str]]) -> Figure:
+    """Draw the first pairs of copies side by side: rows of data/audit/copies.csv."""
     shown = rows[:MAX_PAIRS]
-    chosen, classes, parts, files, remarks = [], [], [], [], []
+    drawn, classes, parts, files, remarks = [], [], [], [], []
     for row in shown:
         alike = "the same" if float(row["correlation"]) == 1 else f"correlation {row['correlation']}"
         for prefix, remark in (("", row["problem"]), ("other_", alike)):
-            chosen.append(row[f"{prefix}index"])
+            drawn.append(images[row[f"{prefix}file"]])
             classes.append(row[f"{prefix}class"])
             parts.append(row[f"{prefix}part"])
             files.append(row[f"{prefix}file"])
             remarks.append(remark)
     title = f"The first {len(shown)} of {len(rows):,} pairs of copies" if rows else "No copies were found"
-    return image_figure(images[chosen], captions(classes, parts, files, remarks), columns=COLUMNS, title=title)
+    return image_figure(np.array(drawn), captions(classes, parts, files, remarks), columns=COLUMNS, title=title)
 
 
-def draw_faults(images: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw the first images that look faulty: rows of data/audit/images.csv, with their indices."""
+def draw_faults(images: Images, rows: Sequence[Mapping[str, str]]) -> Figure:
+    """Draw the first images that look faulty: rows of data/audit/images.csv."""
     shown = rows[:MAX_IMAGES]
+    drawn = np.array([images[row["file"]] for row in shown])
     columns = ([row[key] for row in shown] for key in ("class", "part", "file", "problem"))
     title = f"The first {len(shown)} of {len(rows):,} images that look faulty" if rows else "No image looks faulty"
-    chosen = [row["index"] for row in shown]
-    return image_figure(images[chosen], captions(*columns), columns=COLUMNS, title=title)
+    return image_figure(drawn, captions(*columns), columns=COLUMNS, title=title)
 
 
 def captions(classes: Sequence[str], parts: Sequence[str], files: Sequence[str], remarks: Sequence[str]) -> list[str]:

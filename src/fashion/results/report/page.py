@@ -33,7 +33,7 @@ class Results:
     seeds: metrics/seeds.json, with the systems that were trained with several seeds.
     curves: rows of plots/learning_curves.csv.
     costs: cost of training, by system; systems may be missing. stage_costs: by stage of dvc.yaml.
-    data: plots/data/counts.json, with the notes on the data.
+    data: plots/data/counts.json, with the notes on the data. audit: plots/audit/summary.json.
     answers: plots/final/answers.json. sheet: bytes of plots/final/answers.png.
     figures: bytes of PNG and SVG files of the data, by their description.
     stages: of dvc.yaml. settings: of params.yaml.
@@ -52,6 +52,8 @@ class Results:
     answers: Mapping[str, Any]
     sheet: bytes
     figures: Mapping[str, bytes]
+    audit: Mapping[str, Any]
+    audit_figures: Mapping[str, bytes]
     stages: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
 
@@ -95,6 +97,7 @@ def render(results: Results) -> str:
         "matrix": confusion_rows(results),
         "graph": lay_out(results.stages, results.settings, len(results.table) - 1),
         "picked": initially_picked(results, best),
+        "audit_pictures": {text: data_uri(figure) for text, figure in results.audit_figures.items()},
         "pictures": {description: data_uri(figure) for description, figure in results.figures.items()},
         "environments": sorted({tuple(row["environment"].items()) for row in results.table.values()}),
         "total_seconds": sum(results.costs[name].seconds for name in results.table if name in results.costs),
