@@ -18,12 +18,12 @@ from stages.entry import PARAMS, run_stage
 FIGURES = {  # of plots/ that the report shows, with their descriptions
     "data/samples.png": "Training images drawn by chance, as the networks get them, each with the name of its class",
     "data/classes.svg": "Images of each class in the training, validation and test parts, as a table and bars",
-    "data/pixels.svg": "Levels of the training pixels: a table, shares of dark and bright ones, a histogram of the others",
+    "data/pixels.svg": "Levels of the training pixels: a table, shares of dark and bright ones, and of the others",
     "data/augmentation.png": "The four copies of training images: original, flip, zoom, flipped zoom",
 }
 
 AUDIT_FIGURES = {  # shown if there are any
-    "audit/copies.png": "Pairs of copies and near copies: class, part and file of each, and what is wrong with the pair",
+    "audit/copies.png": "Pairs of copies and near copies: class, part and file of each, and what is wrong",
     "audit/images.png": "Images that look faulty: class, part and file of each, and why",
 }
 

@@ -47,6 +47,23 @@ def draw_faults(images: Images, rows: Sequence[Mapping[str, str]]) -> Figure:
     return image_figure(drawn, captions(*columns), columns=COLUMNS, title=title)
 
 
+def draw_labels(images: np.ndarray, rows: Sequence[Mapping[str, str]]) -> Figure:
+    """Draw images whose labels are probably wrong: the first of the rows of data/audit/labels.csv."""
+    labels, likelier = ([row[key] for row in rows[: len(images)]] for key in ("label", "likelier_label"))
+    names = legible_names([shorten(name) for name in likelier], "class")
+    files = [row["file"] for row in rows]
+    title = (
+        f"The first {len(images)} of {len(rows):,} labels that are probably wrong" if rows else "No label is suspected"
+    )
+    texts = captions(
+        labels,
+        [f"rather {name}" for name in names],
+        files[: len(images)],
+        [row["score"] for row in rows[: len(images)]],
+    )
+    return image_figure(images, texts, columns=COLUMNS, title=title)
+
+
 def captions(classes: Sequence[str], parts: Sequence[str], files: Sequence[str], remarks: Sequence[str]) -> list[str]:
     """Make a caption of each image: its class, unless it is to be labelled, its part, its file and a remark."""
     names = legible_names([shorten(name) for name in classes], "class")
