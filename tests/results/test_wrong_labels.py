@@ -43,5 +43,5 @@ def test_a_class_without_images_is_no_error() -> None:
     labels = np.arange(60) % 3
     probabilities = np.full((60, 4), 0.02)
     probabilities[np.arange(60), labels] = 0.94
-    probabilities[5] = [0.9, 0.04, 0.04, 0.02]
+    probabilities[5] = [0.97, 0.01, 0.01, 0.01]
     assert [(index, likelier) for index, likelier, _ in find_wrong_labels(labels, probabilities)] == [(5, 0)]
