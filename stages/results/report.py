@@ -4,7 +4,9 @@ python -m stages.results.report
 """
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fashion.files import read_json, write_text
 from fashion.params import Params
@@ -25,6 +27,7 @@ FIGURES = {  # of plots/ that the report shows, with their descriptions
 AUDIT_FIGURES = {  # shown if there are any
     "audit/copies.png": "Pairs of copies and near copies: class, part and file of each, and what is wrong",
     "audit/images.png": "Images that look faulty: class, part and file of each, and why",
+    "audit/labels.png": "Labels that are probably wrong: label, likelier label, file and score of each",
 }
 
 
@@ -40,6 +43,7 @@ def read_results(params: Params, root: Path) -> Results:
         curves = list(csv.DictReader(file))
     costs, scores = read_costs(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
     audit = read_json(root / paths.PLOTS / "audit/summary.json")
+    audit["labels"] = read_json(root / paths.PLOTS / "audit/labels.json")
     stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
     return Results(
         final=FINAL,
@@ -59,11 +63,16 @@ def read_results(params: Params, root: Path) -> Results:
         audit_figures={
             text: (root / paths.PLOTS / name).read_bytes()
             for name, text in AUDIT_FIGURES.items()
-            if any(audit[Path(name).stem].values())
+            if has_any(audit[Path(name).stem])
         },
         stages=load_yaml(root / "dvc.yaml")["stages"],
         settings=load_yaml(root / PARAMS),
     )
+
+
+def has_any(counts: Mapping[str, Any]) -> bool:
+    """Tell whether there is anything to show: of the counts, or of the rows in `first`."""
+    return bool(counts["first"]) if "first" in counts else any(counts.values())
 
 
 if __name__ == "__main__":

@@ -22,13 +22,15 @@ NEW_VARIANT = (
     "{family: mlp, arguments: {hidden: [32]}, image_folder: split, input: {size: 28, scaling: unit}, batch_size: 50, "
     "phases: {adam: {optimizer: adam, lr: 0.01, max_epochs: 2}}}"
 )
-FINAL_STAGES = {"finetune", "evaluate_final", "compare", "predict", "show_predictions"}
+FINAL_STAGES = {
+    *("finetune", "evaluate_final", "compare", "predict", "show_predictions", "cross_fit", "audit_labels"),
+}
 SYSTEM_STAGES = {"compare", "describe", "show_systems", "show_groups", "report"}  # depend on every variant
 
 
 def test_a_clone_runs_every_stage_and_writes_all_results(reproduced: tuple[Path, str]) -> None:
     folder, output = reproduced
-    stages = {"ingest", "split", "augment", "show_data", *FINAL_STAGES, *SYSTEM_STAGES}
+    stages = {"ingest", "split", "audit", "augment", "show_audit", "show_data", *FINAL_STAGES, *SYSTEM_STAGES}
     stages |= {f"{stage}@{name}" for stage in ("train", "evaluate") for name in SYSTEMS if name != "final"}
     assert ran(output) == stages
     assert set(load_yaml(folder / "dvc.lock")["stages"]) == stages, "an entry is lost when eight stages run at a time"

@@ -226,18 +226,22 @@ def test_no_training_depends_on_test_images(name: str) -> None:
     assert not [dep for dep in STAGES[name]["deps"] if "test" in dep]
 
 
-SLOW_PACKAGES = {"torch", "pandas", "matplotlib", "sklearn"}  # take a second or more to import
+SLOW_PACKAGES = {"cleanlab", "torch", "pandas", "matplotlib", "sklearn"}  # take a second or more to import
 SLOW_IMPORTS = {
     "stages/data/ingest.py": set(),
     "stages/data/split.py": {"sklearn"},
+    "stages/data/audit.py": set(),
     "stages/data/augment.py": set(),
     "stages/models/train.py": {"torch"},
     "stages/models/evaluate.py": {"torch"},
     "stages/models/predict.py": {"torch", "pandas"},
+    "stages/models/cross_fit.py": {"torch"},
+    "stages/results/audit_labels.py": {"cleanlab", "matplotlib"},
     "stages/results/compare.py": {"pandas", "sklearn"},
     "stages/results/compare_seeds.py": set(),
     "stages/results/describe.py": {"torch"},
     "stages/results/report.py": set(),
+    "stages/figures/show_audit.py": {"matplotlib"},
     "stages/figures/show_data.py": {"matplotlib"},
     "stages/figures/show_systems.py": {"matplotlib"},
     "stages/figures/show_groups.py": {"matplotlib"},

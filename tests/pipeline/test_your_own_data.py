@@ -145,14 +145,14 @@ def test_wide_colour_images_with_their_own_test_set_are_trained_on_as_they_are(t
     assert split["part"].value_counts().to_dict().keys() == {"train", "validation", "test"}
     assert (split["part"] == "test").sum() == counts["test"]
     assert split.loc[split["part"] == "test", "file"].str.startswith("test/").all()
-    images = np.load(folder / "data/split/train_images.npy")
+    images = np.load(folder / "data/split/labelled_images.npy")
     assert images.shape[1:] == (3, frame["height"], frame["width"])
     scores = json.loads((folder / "metrics/variants.json").read_text())
     assert scores["cnn"]["test_accuracy"] > 0.7
     results = pd.read_csv(folder / "data/predicted/results.csv")
     assert len(results) == counts["evaluate"]
     assert set(results["class"]) <= {"flower", "temple"}
-    assert load(folder / "models/final.safetensors").preparation.size == [24, 36]
+    assert load(folder / "models/final.safetensors").members[0].preparation.size == [24, 36]
     output = run(folder, "python", "-m", "fashion", "predict", "data/raw/test/temple")
     assert output.count("temple") > output.count("flower")
     assert run(folder, "abreast", "repro") == "Everything is up to date.\n"

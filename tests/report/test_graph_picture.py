@@ -14,7 +14,7 @@ def test_stages_are_connected_by_their_files() -> None:
     graph = stage_graph(STAGES, SETTINGS)
     assert set(graph.predecessors("finetune")) == {"split"}
     assert set(graph.predecessors("train")) == {"augment"}, "links that follow from others are left out"
-    assert {"show_data", "show_predictions"} == set(graph.predecessors("report"))
+    assert {"show_audit", "audit_labels", "show_data", "show_predictions"} == set(graph.predecessors("report"))
 
 
 def test_each_stage_is_to_the_right_of_the_stages_that_it_needs() -> None:
