@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from clone import ROOT, SYSTEMS, edit_params, run
 from fashion.files import read_array
 from fashion.params import check

@@ -9,6 +9,7 @@ from PIL import Image
 from clone import ROOT
 from fashion.files import read_json, write_array, write_json, write_rows, write_text
 from fashion.images.copies import augment
+from fashion.images.parts import Part
 from fashion.params import Params, check
 from fashion.results.comparison import escape_class_names, roc_curves
 from fashion.results.metrics import calibration, score
@@ -34,13 +35,14 @@ def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images, labels = np.resize(images, (120, *images.shape[1:])), np.resize(labels, 120)
     rows = []
     for number, part in enumerate(("train", "validation", "test")):
-        chosen = slice(40 * number, 40 * number + 40)
-        write_array(paths.images(paths.SPLIT, part), images[chosen])
-        write_array(paths.labels(paths.SPLIT, part), labels[chosen])
-        for place, label in enumerate(labels[chosen]):
+        for place, label in enumerate(labels[40 * number : 40 * number + 40]):
             rows.append({"file": f"{part}/{CLASSES[label]}/{place}.png", "part": part})
     write_rows(paths.SPLIT / "samples.csv", rows)
-    write_array(paths.images(paths.AUGMENTED, "train"), augment(images[:40], crop=2, background=[0, 0, 0]))
+    for name, chosen in (("labelled", slice(None)), ("test", slice(80, None))):
+        write_array(paths.images(paths.SPLIT, name), images[chosen])
+        write_array(paths.labels(paths.SPLIT, name), labels[chosen])
+    write_array(paths.PARTS, np.repeat([[Part.TRAIN, Part.VALIDATION, Part.TEST]], 40, axis=1).astype(np.uint8))
+    write_array(paths.images(paths.AUGMENTED, "labelled"), augment(images, crop=2, background=[0, 0, 0]))
     write_array(paths.images(paths.INGESTED, "unlabelled"), images[:0])
     write_json(paths.ABOUT, {"classes": CLASSES})
     write_json(paths.NOTES, NOTES)
@@ -49,7 +51,7 @@ def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     guesses = np.where(np.arange(40) % 10, labels, 1 - labels)
     log_probabilities = np.log(np.eye(2)[guesses] * 0.6 + 0.2)
     scores = score(labels, log_probabilities, CLASSES) | {
-        "calibration": calibration(labels, log_probabilities, 1.0),
+        "calibration": calibration(labels, log_probabilities, log_probabilities, 1.0),
         "robustness": [{"change": "none", "amount": "", "accuracy": 0.9, "images": 40}],
     }
     write_json(paths.scores("final"), scores)
@@ -65,6 +67,9 @@ def test_counts_have_the_shape_of_images_and_the_notes_on_the_data(predicted: Pa
     show_data.main(params)
     assert read_json(predicted / "plots/data/counts.json") == {
         "images": {"train": 40, "validation": 40, "test": 40, "unlabelled": 0},
+        "labelled": 120,
+        "folds": 0,
+        "tested_in_folds": False,
         "channels": 3,
         "height": 48,
         "width": 120,

@@ -15,11 +15,11 @@ from fashion.results.figures import data, groups, predictions, systems
 from fashion.results.figures.image_grid import shrink
 from fashion.results.figures.style import label_curves, legible_classes, legible_names, new_figure, save, write_png
 from fashion.results.gallery import COLUMNS, MAX_BYTES, build_gallery, most_confused_classes, sprite_sheet
-from fashion.results.metrics import calibration, confusion_matrix
+from fashion.results.metrics import apply_temperature, calibration, confusion_matrix
 from small import colour_tiles
 
 HISTORY = [
-    {"phase": phase, "epoch": str(epoch), **dict.fromkeys(("train_loss", "val_loss"), str(1 / epoch)),
+    {"phase": phase, "epoch": str(epoch), "best": "True", **dict.fromkeys(("train_loss", "val_loss"), str(1 / epoch)),
      **dict.fromkeys(("train_accuracy", "val_accuracy"), str(1 - 1 / (epoch + 1)))}
     for epoch, phase in enumerate(("main", "main", "finetune"), start=1)
 ]  # fmt: skip
@@ -81,7 +81,9 @@ def all_figures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: l
         "unlabelled.png": predictions.draw_unlabelled(images, labels, names),
         "by_class.png": predictions.draw_by_class(images, labels, names),
         "calibration.svg": predictions.draw_calibration(
-            labels, log_probabilities, calibration(labels, log_probabilities, 0.6)
+            labels,
+            log_probabilities,
+            calibration(labels, apply_temperature(log_probabilities, 1 / 0.6), log_probabilities, 0.6),
         ),
         "robustness.svg": predictions.draw_robustness(ROBUSTNESS),
     }
@@ -206,7 +208,8 @@ def test_calibration_is_drawn_after_the_temperature_only_if_there_is_one(
     temperature: float, labels: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     log_probabilities = make_log_probabilities(labels, 10)
-    metrics = calibration(labels, log_probabilities, temperature)
+    before = apply_temperature(log_probabilities, 1 / temperature)
+    metrics = calibration(labels, before, log_probabilities, temperature)
     save(predictions.draw_calibration(labels, log_probabilities, metrics), tmp_path / "calibration.svg")
     svg = (tmp_path / "calibration.svg").read_text()
     assert "As the network gives it" in svg

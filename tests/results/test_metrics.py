@@ -109,7 +109,8 @@ def test_a_temperature_of_one_changes_nothing_and_no_temperature_changes_the_lab
 
 def test_the_right_temperature_reduces_the_calibration_error() -> None:
     log_probabilities, labels = draw_predictions(4000)
-    metrics = calibration(labels, log_probabilities, 1 / 0.3)  # predictions before the scaling are too confident
+    too_confident = apply_temperature(log_probabilities, 0.3)
+    metrics = calibration(labels, too_confident, log_probabilities, 1 / 0.3)
     before, after = metrics["before"], metrics["after"]
     assert after["expected_calibration_error"] < 0.3 * before["expected_calibration_error"]
     assert after["negative_log_likelihood"] < before["negative_log_likelihood"]

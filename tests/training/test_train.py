@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fashion.networks.building.factory import InitFromData, build_network
-from fashion.training.train import LabelledImages, TrainingData, train_classifier, whole_frame
+from fashion.training.train import LabelledImages, TrainingData, factors, train_classifier, whole_frame
 from small import colour_tiles, fit, make_settings, make_system
 
 AUTO = {"size": "auto", "scaling": "standard"}
@@ -26,6 +26,47 @@ def test_the_same_settings_give_the_same_bits(data: TrainingData, precision: str
     (first, first_rows), (second, second_rows) = (fit(data, make_system(), settings) for _ in range(2))
     assert first_rows == second_rows
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def uneven(data: TrainingData) -> TrainingData:
+    """Keep all T-shirts (0) and shirts (6) but only a tenth of the shirts for training, and both alone."""
+    kept = np.isin(data.train.labels, (0, 6))
+    kept[np.flatnonzero(data.train.labels == 6)[3:]] = False
+    assert data.validation
+    validated = np.isin(data.validation.labels, (0, 6))
+    return dataclasses.replace(
+        data,
+        train=LabelledImages(data.train.images[kept], data.train.labels[kept]),
+        validation=LabelledImages(data.validation.images[validated], data.validation.labels[validated]),
+    )
+
+
+def test_balanced_weights_name_a_rare_class_more_often(data: TrainingData) -> None:
+    few, named = uneven(data), {}
+    for weights in ("none", "balanced", {"6": 20.0}):
+        settings = make_settings(class_weights=weights, choose_by="loss", max_epochs=6)
+        classifier, _ = train_classifier(make_system(), settings, few)
+        named[str(weights)] = np.mean(classifier.predict(few.validation.images, torch.device("cpu")).labels == 6)
+    assert named["balanced"] > named["none"]
+    assert named["{'6': 20.0}"] > named["none"]
+
+
+def test_factors_of_classes_have_a_mean_of_1_over_the_training_images(data: TrainingData) -> None:
+    few, device = uneven(data), torch.device("cpu")
+    counts = np.bincount(few.train.labels, minlength=10)
+    balanced = factors("balanced", few, device)
+    assert balanced is not None
+    assert balanced[0] * counts[0] == pytest.approx(balanced[6] * counts[6])
+    for weights in (balanced, factors({"6": 3.0}, few, device)):
+        assert weights is not None
+        assert (weights.numpy() * counts).sum() == pytest.approx(counts.sum())
+    assert factors("none", few, device) is None
+
+
+def test_a_factor_of_an_unknown_class_is_refused_with_a_suggestion(data: TrainingData) -> None:
+    named = dataclasses.replace(data, classes=["shirt", *data.classes[1:]])
+    with pytest.raises(ValueError, match="class_weights: there is no class 'shirts' .did you mean shirt"):
+        fit(named, make_system(), make_settings(class_weights={"shirts": 2.0}))
 
 
 def test_another_seed_gives_other_weights(data: TrainingData) -> None:

@@ -190,6 +190,31 @@ def test_a_phase_that_only_lowers_the_loss_is_kept_and_patience_counts_from_it(
     assert trainer.best_score == [0.5, -0.8]
 
 
+@pytest.mark.parametrize(("choose_by", "best"), [("accuracy", 0), ("balanced_accuracy", 1), ("loss", 2)])
+def test_epochs_are_compared_by_the_measure_of_the_settings(
+    images: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch, choose_by: str, best: int
+) -> None:
+    scores = iter([Score(0.9, 0.8, 0.5), Score(0.8, 0.7, 0.6), Score(0.7, 0.6, 0.4)])
+    monkeypatch.setattr("fashion.training.trainer.evaluate", lambda *_: next(scores))
+    trainer = make_trainer(ClassZero(), images, labels, 400)
+    trainer.choose_by = choose_by
+    history = trainer.fit({"sgd": Phase(optimizer="sgd", lr=0.1, max_epochs=3)})
+    assert [number for number, row in enumerate(history) if row["best"]][-1] == best
+
+
+def test_a_balanced_accuracy_is_the_mean_of_the_recalls_and_a_weighted_loss_that_of_weighted_losses(
+    images: np.ndarray,
+) -> None:
+    model, weights = ClassZero(), torch.tensor([0.5, 2.0, *[1.0] * 8])
+    prepare = Preparation(size=[28, 28], mean=[0.0], std=[255.0])
+    examples = Examples(torch.from_numpy(images[:8]), torch.tensor([0] * 6 + [1] * 2))
+    plain, weighted = evaluate(model, prepare, examples), evaluate(model, prepare, examples, class_weights=weights)
+    assert (weighted.accuracy, weighted.balanced_accuracy) == (0.75, 0.5)
+    losses = model.logits.log_softmax(0).neg()
+    assert plain.loss == pytest.approx((6 * losses[0] + 2 * losses[1]).item() / 8, rel=1e-5)
+    assert weighted.loss == pytest.approx((6 * 0.5 * losses[0] + 2 * 2.0 * losses[1]).item() / 8, rel=1e-5)
+
+
 def test_a_phase_that_diverges_ends_and_the_phases_before_it_count(data: TrainingData) -> None:
     good = {"optimizer": "adam", "lr": 0.01, "max_epochs": 2}
     phases = {"good": good, "bad": {**good, "optimizer": "sgd", "lr": 1e30}}
