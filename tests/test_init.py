@@ -68,7 +68,10 @@ def test_a_folder_of_images_is_described(
     assert "in colour" in output
     assert "boot (1)" in output, "a class too small"
     assert "train/shirt/copy.png" in output, "a copy in another class"
-    assert output.endswith(f"next:\n  dvc add {raw}/train {raw}/evaluate\n  make repro\n")
+    assert output.endswith(
+        f"next:\n  source .venv/bin/activate\n  dvc add {raw}/train {raw}/evaluate\n"
+        '  git commit --all -m "Use our images"\n  make repro\n'
+    )
     params = settings_of(project)
     assert (params.ingest.source, params.split.scheme) == ("folder", "fractions")
     assert len(params.variants) == 5

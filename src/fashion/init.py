@@ -61,7 +61,9 @@ def write_params(
     print(f"wrote {params} for {paths}")
     if inputs:
         print_images(raw, ingest, split_file)
-    print(f"next:\n  dvc add {paths}\n  make repro")
+    print(
+        f'next:\n  source .venv/bin/activate\n  dvc add {paths}\n  git commit --all -m "Use our images"\n  make repro'
+    )
 
 
 def check_options(ingest: dict[str, Any]) -> None:

@@ -243,7 +243,7 @@ def decide_levels(counts: np.ndarray) -> list[int]:
         return [0, 255]
     ignored = min(max(IGNORED[0] * total[-1], IGNORED[1]), total[-1] // 2)
     low, high = (int(np.searchsorted(total, rank, side="right")) for rank in (ignored, total[-1] - ignored - 1))
-    if high > MAX_LEVEL // 2:
+    if high - low > MAX_LEVEL // 2:
         return [0, MAX_LEVEL]
     return [low, max(high, low + 1, 256)]  # see `scale_levels` for 256
 
