@@ -22,8 +22,8 @@ JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),$(sh
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-init: $(DONE) ## Write params.yaml for your own images in data/raw
-	@python -m fashion init $(if $(SOURCE),--source $(SOURCE))
+init: $(DONE) ## Write params.yaml for your own images in data/raw (NESTED=1: classes in nested folders; SHAPE="28 56": height and width in tables)
+	@python -m fashion init $(if $(SOURCE),--source $(SOURCE)) $(if $(NESTED),--nested) $(if $(SHAPE),--shape $(SHAPE))
 
 # With few cores, threads that spin while they wait slow down those that work.
 quick: export OMP_WAIT_POLICY ?= PASSIVE
@@ -37,7 +37,7 @@ repro: $(DONE) ## Run all stages that are not up to date, in parallel (JOBS=n: n
 	@abreast repro --verify --durations benchmarks/durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
-seeds: $(DONE) ## Train with other seeds, as listed or N trainings per system in all, and compare (N=3 SYSTEMS="base final")
+seeds: $(DONE) ## Train systems with more seeds, and compare them (N=3: three trainings of each; SYSTEMS="base final": only these)
 	@python -m tools.seeds "$(N)" "$(SYSTEMS)"
 	@abreast repro dvc.yaml seeds/dvc.yaml --verify --durations logs/seeds_durations.json $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SCHEDULER),--scheduler $(SCHEDULER))

@@ -44,7 +44,7 @@ def raw(project: Path, images: np.ndarray) -> Path:
 
 
 def save_table(path: Path, images: np.ndarray, key: str, values: list[str]) -> None:
-    header = ",".join([key, *(f"pix{number}" for number in range(1, 785))])
+    header = ",".join([key, *(f"pix{number}" for number in range(1, images[0].size + 1))])
     rows = [",".join(map(str, [value, *image.ravel()])) for value, image in zip(values, images, strict=True)]
     path.write_text("\n".join([header, *rows]) + "\n")
 
@@ -68,7 +68,10 @@ def test_a_folder_of_images_is_described(
     assert "in colour" in output
     assert "boot (1)" in output, "a class too small"
     assert "train/shirt/copy.png" in output, "a copy in another class"
-    assert output.endswith(f"next:\n  dvc add {raw}/train {raw}/evaluate\n  make repro\n")
+    assert output.endswith(
+        f"next:\n  source .venv/bin/activate\n  dvc add {raw}/train {raw}/evaluate\n"
+        '  git commit --all -m "Use our images"\n  make repro\n'
+    )
     params = settings_of(project)
     assert (params.ingest.source, params.split.scheme) == ("folder", "fractions")
     assert len(params.variants) == 5
@@ -178,6 +181,57 @@ def test_without_images_the_source_must_be_named(project: Path) -> None:
         write_params(project, None, force=False)
     for source in SOURCES:
         write_params(project, source, force=True)
+
+
+def test_nested_classes_are_read_after_the_command_that_the_message_names(
+    project: Path, raw: Path, capsys: pytest.CaptureFixture
+) -> None:
+    save_images(raw / "train/coats/winter", np.zeros((3, 28, 28), np.uint8))
+    with pytest.raises(InputError, match="a folder among images; .*: `make init NESTED=1`"):
+        write_params(project, None, force=False)
+    write_params(project, None, force=False, nested=True)
+    assert "27 labelled images of 3 classes" in capsys.readouterr().out
+    assert settings_of(project).ingest.classes_from == "nested"
+
+
+def test_a_table_of_images_that_are_not_square_is_read_after_the_command_that_the_message_names(
+    project: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    save_table(project / "data/raw/train.csv", images[:30, 0, :27], "label", ["shoe", "shirt"] * 15)
+    with pytest.raises(InputError, match="756 pixels are not a square image; .*: `make init SHAPE='28 56'`"):
+        write_params(project, None, force=False)
+    write_params(project, None, force=False, shape=[27, 28])
+    assert "27x28 pixels" in capsys.readouterr().out
+    assert settings_of(project).ingest.shape == [27, 28]
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "complaint"),
+    [
+        ("csv", {"nested": True}, "fashion init: ingest: classes_from: nested is for folders"),
+        ("idx", {"shape": [28, 56]}, "fashion init: ingest: shape is for tables"),
+        ("csv", {"shape": [28, 56, 4]}, "fashion init: ingest.shape: expected null, .* with 1 or 3 channels"),
+        ("csv", {"shape": [28]}, "fashion init: ingest.shape: expected null, "),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_before_anything_is_written(
+    project: Path, source: str, options: dict, complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        write_params(project, source, force=False, **options)
+    assert not (project / "params.yaml").exists()
+
+
+def test_a_table_of_a_split_is_used_and_added_to_dvc(project: Path, raw: Path, capsys: pytest.CaptureFixture) -> None:
+    parts = ["train", "validation", "test"]
+    rows = [f"{name}/{number}.png,{parts[number % 3]}" for name in ("shirt", "shoe") for number in range(12)]
+    (raw / "split.csv").write_text("\n".join(["id,part", *rows]))
+    write_params(project, None, force=False)
+    output = capsys.readouterr().out
+    assert "found 16 labelled images of 2 classes, 8 of an official test set" in output
+    assert f"dvc add {raw}/train {raw}/split.csv\n" in output
+    assert "is not used" not in output
+    assert settings_of(project).split.file == "split.csv"
 
 
 def test_uncommitted_changes_are_not_overwritten(project: Path) -> None:

@@ -2,12 +2,14 @@
 
 python -m tools.quick
 
-quick/ has its own settings and results; code and raw images are links to the project's. `make quick` then runs all
+quick/ has its own settings and results; code and raw images are linked to the project's. `make quick` then runs all
 stages in it by `abreast rehearse`, without DVC's cache and lock: with them, starting DVC, Python and torch for each of
 67 short stages took longer than most of the stages.
 """
 
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from stages.entry import PARAMS, run_stage
 FOLDER = Path("quick")
 MEASURED = Path(".dvc/tmp/abreast/durations.json")  # in quick/; the runner writes it as stages end
 CONFIG = "[core]\n    no_scm = true\n    analytics = false\n"
-LINKED = (".dvcignore", "dvc.yaml", "pyproject.toml", "src", "stages", str(paths.RAW))
+LINKED = (".dvcignore", "dvc.yaml", "pyproject.toml", "src", "stages")
 IMAGES = 2000  # of each part
 EPOCHS_FACTOR = 0.2  # of the epochs of each phase, at least one
 BATCH_SIZE = 64  # of the variants, for enough steps; the final model adapts its own
@@ -34,6 +36,7 @@ DURATION_FACTOR = 0.1  # of a stage's duration on all images: an estimate for th
 def main(params: Params) -> None:
     for name in LINKED:
         link(FOLDER / name, Path("..", name))
+    place_images(params.ingest.source)
     link(FOLDER / paths.DURATIONS, MEASURED)  # the report then shows the durations of this run
     if not (FOLDER / MEASURED).exists():
         costs = read_costs(paths.DURATIONS)
@@ -46,6 +49,26 @@ def main(params: Params) -> None:
     shorten(settings)
     yaml.dump(settings, FOLDER / PARAMS)
     print(f"{FOLDER}/: {len(params.variants) + 1} systems, at most {IMAGES:,} images of each part", flush=True)
+
+
+def place_images(source: str) -> None:
+    """Give quick/ the raw images: files in folders as hard links, since `ingest` refuses links to folders."""
+    raw = FOLDER / paths.RAW
+    if raw.is_dir() and not raw.is_symlink():
+        shutil.rmtree(raw)  # of a run before
+    if source == "folder":
+        raw.unlink(missing_ok=True)
+        shutil.copytree(paths.RAW, raw, copy_function=hard_link)
+    else:
+        link(raw, Path("..", paths.RAW))
+
+
+def hard_link(source: str, target: str) -> None:
+    """Link a file, or copy it where links are not possible."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def link(path: Path, target: Path) -> None:

@@ -79,8 +79,11 @@ def make_parser() -> argparse.ArgumentParser:
     description = "write params.yaml for your own images in data/raw; see docs/your_own_data.md"
     command = commands.add_parser("init", help=description, description=description)
     command.add_argument("--source", choices=SOURCES, help="format of the images; default: the one found in data/raw")
+    command.add_argument("--nested", action="store_true", help="classes are folders in folders, as animals/cat")
+    shape = "height, width and, in colour, 3: of images in a table that are not square"
+    command.add_argument("--shape", type=int, nargs="+", metavar="N", help=shape)
     command.add_argument("--force", action="store_true", help="overwrite params.yaml even with uncommitted changes")
-    command.set_defaults(run=lambda arguments: write_params(Path(), arguments.source, force=arguments.force))
+    command.set_defaults(run=init)
 
     description = "label images; writes CSV with the most likely class of each image"
     command = commands.add_parser("predict", help=description, description=description)
@@ -110,6 +113,11 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def init(arguments: argparse.Namespace) -> None:
+    """Write params.yaml for your own images: `fashion init`."""
+    write_params(Path(), arguments.source, force=arguments.force, nested=arguments.nested, shape=arguments.shape)
+
+
 # Commands import what they need themselves: torch takes a second, and `fashion init` and `--help` do without it.
 
 
@@ -120,6 +128,7 @@ def predict(arguments: argparse.Namespace) -> None:
     from fashion.classifier.device import configure_torch
     from fashion.files import atomic_write
     from fashion.inference.predict import predict as predict_images
+    from fashion.sources.image_file import MAX_LEVEL
 
     configure_torch(torch.get_num_threads())
     with contextlib.ExitStack() as stack:
@@ -134,6 +143,13 @@ def predict(arguments: argparse.Namespace) -> None:
     if predictions.skipped:
         count, first = len(predictions.skipped), predictions.skipped[0]
         print(f"skipped files that are no images: {count}, the first {first}", file=sys.stderr)
+    if predictions.deep:
+        print(
+            f"warning: {len(predictions.deep)} of {len(predictions.images)} images have more than 8 bits, the first "
+            f"{predictions.deep[0]}; the model was trained on images of 8 bits, so levels 0 to {MAX_LEVEL:,} become "
+            "0 to 255, and labels may be wrong",
+            file=sys.stderr,
+        )
     named = zip(predictions.images, predictions.out_of_distribution, strict=True)
     outliers = [name for name, is_outlier in named if is_outlier]
     if outliers:

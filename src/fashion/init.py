@@ -1,7 +1,9 @@
 """Write params.yaml for your own images, and print what they are: the command `fashion init`."""
 
+import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from fashion.errors import InputError
 from fashion.files import write_text
@@ -13,14 +15,22 @@ SOURCES = {  # files or folders in data/raw by source: the first one identifies 
     "idx": ("idx",),
 }
 OFFICIAL_TEST = {"folder": "test", "csv": "test.csv", "idx": "idx"}  # what has the official test set, by source
+SPLIT_TABLE = "split.csv"  # in data/raw, of any source: the part of each labelled image
+WRITTEN = re.compile(
+    rb"^  (source|classes_from|shape|scheme|file): (\w+|\[[\d, ]+\]|split\.csv)(?=\r?\n|  #)", re.MULTILINE
+)
 NOT_DATA = ("README.md", ".dvc", ".part")  # ends of names in data/raw that are not images
 SEEDS = ("seeds/dvc.lock", "seeds/seeds.json")  # results of `make seeds`
 
 
-def write_params(project: Path, source: str | None, *, force: bool) -> None:
+def write_params(
+    project: Path, source: str | None, *, force: bool, nested: bool = False, shape: list[int] | None = None
+) -> None:
     """Write params.yaml for the images in data/raw, and print what they are and the next commands.
 
     source: a key of `SOURCES`; None detects it. force: overwrite params.yaml even if it has uncommitted changes.
+    nested, shape: see `classes_from` and `shape` of `IngestSettings`. A params.yaml that this function wrote with other
+    options is overwritten.
     Results of other images that the report would show are removed: durations of trainings, and trainings with other
     seeds. InputError for faulty images, after params.yaml is written: some faults are mended there.
     """
@@ -28,35 +38,62 @@ def write_params(project: Path, source: str | None, *, force: bool) -> None:
     if not (project / "dvc.yaml").exists():
         raise InputError("dvc.yaml: no such file; run from the project's root")
     source = source or detect_source(raw)
+    ingest = {"source": source, "classes_from": "nested" if nested else "top", "shape": shape}
+    check_options(ingest)
     inputs = [name for name in SOURCES[source] if (raw / name).exists()]
     scheme = "official" if OFFICIAL_TEST[source] in inputs else "fractions"
+    split_file = SPLIT_TABLE if inputs and (raw / SPLIT_TABLE).exists() else None
     text = TEMPLATE.read_text(encoding="utf-8").replace("SOURCE", source, 1).replace("SCHEME", scheme, 1)
-    if not force and has_uncommitted_changes(params) and params.read_bytes() != text.encode():
+    for old, new in (
+        ("classes_from: top", f"classes_from: {ingest['classes_from']}"),
+        ("shape: null", f"shape: {shape or 'null'}"),
+        ("file: null", f"file: {split_file or 'null'}"),
+    ):
+        text = text.replace(f"  {old}  #", f"  {new}  #", 1)
+    if not force and has_uncommitted_changes(params) and not same_but_options(params.read_bytes(), text.encode()):
         raise InputError(f"{params}: has uncommitted changes; commit them, or run `fashion init --force`")
     write_text(params, text)
     if durations.exists():
         write_text(durations, "{}\n")
     remove_seed_results(project)
-    paths = " ".join(str(raw / name) for name in inputs or SOURCES[source][:1])
+    names = [*(inputs or SOURCES[source][:1]), *([split_file] if split_file else [])]
+    paths = " ".join(str(raw / name) for name in names)
     print(f"wrote {params} for {paths}")
     if inputs:
-        print_images(raw, source)
-    print(f"next:\n  dvc add {paths}\n  make repro")
+        print_images(raw, ingest, split_file)
+    print(
+        f'next:\n  source .venv/bin/activate\n  dvc add {paths}\n  git commit --all -m "Use our images"\n  make repro'
+    )
 
 
-def print_images(raw: Path, source: str) -> None:
-    """Print what the images of a source are, what their owner should know, and what else lies in data/raw."""
+def check_options(ingest: dict[str, Any]) -> None:
+    """Raise InputError for options that do not fit the source. ingest: settings, as in params.yaml."""
+    from fashion.settings.ingest import IngestSettings
+    from fashion.settings.parsing import parse
+
+    parse(IngestSettings, ingest, source="fashion init", key="ingest")
+
+
+def same_but_options(first: bytes, second: bytes) -> bool:
+    """Tell whether two files params.yaml differ only in what `fashion init` fills in."""
+    return WRITTEN.sub(rb"  \1:", first) == WRITTEN.sub(rb"  \1:", second)
+
+
+def print_images(raw: Path, ingest: dict[str, Any], split_file: str | None) -> None:
+    """Print what the images of a source are, what their owner should know, and what else lies in data/raw.
+
+    ingest: settings, as in params.yaml.
+    """
     # Here, since the command `fashion` runs without the packages of the pipeline, too.
     from fashion.settings.ingest import IngestSettings
     from fashion.settings.parsing import load_yaml
     from fashion.sources.ingest import describe_raw
 
-    settings = IngestSettings.model_validate(load_yaml(TEMPLATE)["ingest"] | {"source": source})
-    summary, *notes = describe_raw(raw, settings)
+    settings = IngestSettings.model_validate(load_yaml(TEMPLATE)["ingest"] | ingest)
+    summary, *notes = describe_raw(raw, settings, split_file=split_file)
     print(f"found {summary}")
-    unused = sorted(
-        path.name for path in raw.iterdir() if path.name not in SOURCES[source] and not path.name.endswith(NOT_DATA)
-    )
+    used = {*SOURCES[settings.source], split_file}
+    unused = sorted(path.name for path in raw.iterdir() if path.name not in used and not path.name.endswith(NOT_DATA))
     if unused := [name for name in unused if name[0] != "."]:
         notes.append(f"{', '.join(unused)} in {raw} is not used; docs/your_own_data.md names what is")
     for note in notes:

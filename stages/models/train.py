@@ -12,7 +12,7 @@ from fashion.errors import InputError
 from fashion.files import read_array, read_json, write_rows
 from fashion.params import Params
 from fashion.settings.fields import FINAL, TestTimeAugmentation
-from fashion.settings.frame import Frame
+from fashion.settings.frame import read_frame
 from fashion.settings.model import System, TrainSettings
 from fashion.settings.parsing import suggest
 from fashion.training.checkpoint import Checkpoint
@@ -26,13 +26,15 @@ def main(params: Params, run: str) -> None:
     name, seed = paths.split_run(run)
     if name == FINAL:
         images = read_array(paths.images(paths.DATA / params.model.image_folder, "train"))
-        frame = read_frame()
+        frame = read_frame(paths.ABOUT)
         system: System = params.model.at_size(params.model.size).for_images(
             len(images), frame.content_height, frame.content_width
         )
         settings, augmentation, key = params.finetune, params.model.allowed_augmentation(), "model"
     elif name in params.variants:
-        system, settings, augmentation, key = params.variants[name], params.train, "none", f"variants.{name}"
+        frame = read_frame(paths.ABOUT)
+        system = params.variants[name].for_size(frame.content_height, frame.content_width)
+        settings, augmentation, key = params.train, "none", f"variants.{name}"
     else:
         raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
     if seed is not None:
@@ -49,7 +51,7 @@ def train(run: str, system: System, settings: TrainSettings, augmentation: TestT
         train=read_part(folder, "train"),
         validation=validation,
         classes=read_json(paths.ABOUT)["classes"],
-        frame=read_frame(),
+        frame=read_frame(paths.ABOUT),
         calibration=LabelledImages(validation.images[::step], validation.labels[::step]),
     )
     epochs = {name: settings.max_epochs or phase.max_epochs for name, phase in system.phases.items()}
@@ -74,10 +76,6 @@ def train(run: str, system: System, settings: TrainSettings, augmentation: TestT
     write_rows(paths.history(run), history)
     checkpoint.remove()
     progress.finish(max(row["val_accuracy"] for row in history))
-
-
-def read_frame() -> Frame:
-    return Frame.model_validate(read_json(paths.ABOUT)["frame"])
 
 
 def read_part(folder: Path, part: str) -> LabelledImages:

@@ -5,8 +5,11 @@ from pydantic import ValidationError
 
 from fashion.classifier.preparation import Preparation, crop
 from fashion.settings.fields import Scaling
-from fashion.settings.frame import Frame
+from fashion.settings.frame import MAX_SIDE, MIN_SIDE, Frame
+from fashion.settings.ingest import IngestSettings
 from fashion.settings.model import InputSettings
+from fashion.sources.resizing import resize_and_pad_all
+from fashion.sources.survey import decide_frame, survey_arrays
 from fashion.training.train import whole_frame
 from small import colour_tiles
 
@@ -102,6 +105,21 @@ def test_small_images_fill_an_input_of_size_auto(images: np.ndarray) -> None:
     _, prepared = prepare(*framed(small, 12, [0]), size, fill=True)
     assert prepared.shape == (400, 1, 24, 24)
     assert prepared.mean().item() == pytest.approx(small.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 400), (10, 1000), (1, 1000), (12, 200)])
+@pytest.mark.parametrize("at_most", [None, 64])
+def test_a_long_strip_keeps_its_proportions_and_margin_and_is_not_enlarged_beyond_the_limit(
+    height: int, width: int, at_most: int | None
+) -> None:
+    strips = colour_tiles(20, 400)[0][:, :, :height, :width]
+    strips = np.resize(strips, (*strips.shape[:3], width))  # repeats the photograph
+    frame = decide_frame(survey_arrays([strips]), len(strips), IngestSettings(source="folder"))
+    size = InputSettings(size="auto", at_most=at_most, scaling="pixels").input_size(*frame.input_part())
+    assert size == [MIN_SIDE, MAX_SIDE]
+    stored = resize_and_pad_all(strips, frame)
+    _, prepared = prepare(stored, frame, size, fill=True)
+    np.testing.assert_array_equal(prepared.numpy(), stored)
 
 
 def test_standard_scaling_of_images_of_one_colour_gives_zeros() -> None:

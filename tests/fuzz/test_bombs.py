@@ -12,7 +12,7 @@ from fashion.inference.read_images import find_images
 from fashion.settings.frame import Frame
 from fashion.sources.idx import read_idx
 from fashion.sources.image_file import read_image
-from fashion.sources.table import read_labelled, read_unlabelled
+from fashion.sources.table import read_labelled, read_pixels
 from hostile import read_or_refused
 
 FRAME = Frame(channels=3, height=8, width=8, content_height=8, content_width=8, enlarge=False, background=[0, 0, 0])
@@ -103,7 +103,7 @@ def test_a_table_takes_one_byte_of_memory_for_each_pixel(tmp_path: Path) -> None
 def test_one_long_id_does_not_make_all_ids_long(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text(f"ID,pix1\n{'x' * 100_000},1\n" + "".join(f"{number},1\n" for number in range(10_000)))
-    assert read_or_refused(lambda: read_unlabelled(path), path.stat().st_size) is None
+    assert read_or_refused(lambda: read_pixels(path), path.stat().st_size) is None
 
 
 def test_an_array_larger_than_its_file_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from tqdm import tqdm
 
 from fashion.settings.frame import Frame
-from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
+from fashion.sources.table import read_labelled, read_pixels
 from hostile import NASTY_TEXT, damaged, read_or_refused
 
 VALID = b"label,ID,pix1,pix2,pix3,pix4\n1,a,0,0,0,0\n2,b,255,1,2,3\n"
@@ -74,7 +74,6 @@ def test_images_are_read_from_columns_in_any_order(
 
 READERS = {
     "labelled": lambda path: read_labelled(path, None),
-    "unlabelled": read_unlabelled,
     "pixels": read_pixels,
     "pixels for a model": lambda path: read_pixels(path, FRAME),
 }

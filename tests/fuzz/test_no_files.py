@@ -14,7 +14,7 @@ from fashion.settings.parsing import load_yaml
 from fashion.sources.folder import list_classes, list_images
 from fashion.sources.idx import read_idx, read_idx_images
 from fashion.sources.image_file import read_image
-from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
+from fashion.sources.table import read_labelled, read_pixels
 from hostile import read_or_refused
 
 FRAME = Frame(channels=1, height=8, width=8, content_height=8, content_width=8, enlarge=False, background=[0])
@@ -23,7 +23,6 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "idx images": ("images", read_idx_images),
     "gzipped idx": ("labels.gz", lambda path: read_idx(path, dimensions=1, sha256=None)),
     "labelled table": ("table.csv", lambda path: read_labelled(path, None)),
-    "unlabelled table": ("table.csv", read_unlabelled),
     "pixels": ("table.csv", read_pixels),
     "image": ("image.png", lambda path: read_image(path, FRAME)),
     "images of classes": ("train", list_classes),

@@ -50,3 +50,10 @@ def test_digits_and_letters_stand_on_a_ground_like_that_of_the_training_images(l
     for kind in ("digits", "letters"):
         assert np.median(kinds[kind][:, 0, 0, 0]) == level, f"a corner of {kind}"
         assert abs(np.percentile(kinds[kind], 2 if level else 98) - level) > 200, f"a stroke of {kind}"
+
+
+def test_only_as_many_images_are_resized_as_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers, stack = [], np.stack
+    monkeypatch.setattr(np, "stack", lambda arrays: numbers.append(len(arrays)) or stack(arrays))
+    ood_images(grey(28))
+    assert numbers == [PER_KIND] * 3

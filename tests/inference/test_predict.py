@@ -340,6 +340,31 @@ def test_a_folder_has_the_images_that_ingest_would_take_and_names_what_is_skippe
     assert len(result.stdout.splitlines()) == 8
 
 
+def test_hidden_folders_are_left_out_and_links_to_nothing_are_named_as_skipped(
+    model: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    folder = save_images(tmp_path / "folder", images[:2])
+    save_images(folder / ".thumbnails/small", images[2:4])
+    (folder / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    predictions = predict(folder, model)
+    assert predictions.images == [f"{folder}/0.png", f"{folder}/1.png"]
+    assert predictions.skipped == [f"{folder}/lost.png"]
+
+
+def test_images_of_16_bits_for_a_model_of_8_bits_are_warned_of_once(
+    classifier: Classifier, model: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    folder = save_images(tmp_path / "folder", images[:2])
+    for number in (5, 6):
+        Image.fromarray(images[number].astype(np.uint16) * 257).save(folder / f"{number}.png")
+    result = fashion(tmp_path, "predict", "folder", "--model", model.name)
+    warnings = [line for line in result.stderr.splitlines() if "more than 8 bits" in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: 2 of 4 images have more than 8 bits, the first folder/5.png; the model was")
+    deep = dataclasses.replace(classifier, frame=classifier.frame.model_copy(update={"levels": [0, 4095]}))
+    assert predict(folder, deep).deep == []
+
+
 def test_a_folder_as_output_is_refused(model: Path, images: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", images[:3])
     result = fashion(tmp_path, "predict", "images.npy", "--model", model.name, "--output", ".")

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from fashion.classifier.classifier import Classifier
 from fashion.classifier.model_file import save
@@ -63,3 +64,23 @@ def test_without_images_to_label_there_is_a_header_and_a_sentence(
     main(PARAMS)
     assert read_results() == [["ID", "label", "confidence", "out_of_distribution"]]
     assert "there are no images to label" in capsys.readouterr().out
+
+
+def test_images_are_read_in_parts_and_labelled_as_all_at_once(
+    classifier: Classifier, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framed = classifier.frame.centred(np.resize(images, (2100, 28, 28))[:, None])
+    write_unlabelled(framed, [*map(str, range(2100))], classifier.classes, named_in_params=True)
+    numbers, logits = [], Classifier.logits
+
+    def count(classifier: Classifier, images: np.ndarray, *arguments: object) -> torch.Tensor:
+        numbers.append(len(images))
+        return logits(classifier, images, *arguments)
+
+    monkeypatch.setattr(Classifier, "logits", count)
+    main(PARAMS)
+    at_once = read_results()
+    monkeypatch.setattr("stages.models.predict.BATCHES", 1)
+    main(PARAMS)
+    assert read_results() == at_once
+    assert numbers == [2100, 1000, 1000, 100]

@@ -3,10 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
 from clone import ROOT, SYSTEMS, edit_params, run
 from fashion.files import read_array
 from fashion.params import check
+from fashion.settings.ingest import IngestSettings
 from fashion.settings.parsing import load_yaml
+from fashion.sources.ingest import describe_raw
 from tools import quick
 
 
@@ -43,3 +49,18 @@ def test_quick_shortens_trainings_and_keeps_the_batch_size_of_the_final_model() 
     assert params.model.test_time_augmentation == "none"
     assert params.model.batch_size == load_yaml(ROOT / "params.yaml")["model"]["batch_size"]
     assert params.model.at_size("small").phases["main"].max_epochs == 3
+
+
+def test_images_in_folders_are_read_in_quick_too(
+    images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, image in enumerate(images[:6, 0]):
+        path = tmp_path / f"data/raw/train/{'ab'[number % 2]}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):  # the second time without an image
+        quick.place_images("folder")
+        (summary, *_) = describe_raw(Path("quick/data/raw"), IngestSettings(source="folder"))
+        assert summary.startswith(f"{6 - number} labelled images of 2 classes")
+        (tmp_path / "data/raw/train/a/0.png").unlink(missing_ok=True)

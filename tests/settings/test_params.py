@@ -111,7 +111,23 @@ def test_the_projects_own_params_are_valid() -> None:
         (
             "ingest.image_size",
             32000,
-            "ingest.image_size: expected auto, pixels a side from 4 to 1024, or [height, width]",
+            "ingest.image_size: expected auto, pixels a side from 8 to 1024, or [height, width]",
+        ),
+        ("ingest.image_size", 7, "ingest.image_size: expected auto, pixels a side from 8 to 1024"),
+        (
+            "ingest",
+            {"source": "csv", "shape": [28, 28, 4]},
+            "ingest.shape: expected null, [height, width], or [height, width, channels] with 1 or 3 channels (got [28,",
+        ),
+        (
+            "ingest",
+            {"source": "folder", "shape": [28, 56]},
+            "ingest: shape is for tables, source: csv, and not for source: folder; set it to null",
+        ),
+        (
+            "ingest",
+            {"source": "csv", "classes_from": "nested"},
+            "ingest: classes_from: nested is for folders, source: folder, and not for source: csv; set it to top",
         ),
         ("ingest.image_size", "big", "or [height, width] (got 'big')"),
         ("ingest.fit", "stretch", "'stretch' is not one of the choices: pad or resize"),

@@ -5,7 +5,15 @@ from pydantic import ValidationError
 
 from clone import ROOT
 from fashion.params import check
-from fashion.settings.model import MIN_BATCH_SIZE, REFERENCE_IMAGES, Augmentation, Corruption, FinalModel, InputSettings
+from fashion.settings.model import (
+    MIN_BATCH_SIZE,
+    REFERENCE_IMAGES,
+    Augmentation,
+    Corruption,
+    FinalModel,
+    InputSettings,
+    Variant,
+)
 from fashion.settings.parsing import load_yaml
 
 
@@ -46,6 +54,20 @@ def test_shifts_and_cutouts_keep_their_proportion_to_the_image(model: FinalModel
 
 def test_shifts_and_cutouts_of_rectangular_images_follow_the_side_of_a_square_of_their_area(model: FinalModel) -> None:
     assert model.for_images(50_000, 112, 28) == model.for_images(50_000, 56, 56)
+
+
+def test_a_long_image_has_the_shifts_and_cutouts_of_a_square_of_twice_its_shorter_side(model: FinalModel) -> None:
+    assert model.for_images(50_000, 14, 600) == model.for_images(50_000, 28, 28)
+
+
+@pytest.mark.parametrize(("side", "shift"), [(28, 2), (56, 4), (224, 16)])
+def test_shifts_of_variants_keep_their_proportion_to_the_image(side: int, shift: int) -> None:
+    content = load_yaml(ROOT / "src/fashion/own_images.yaml")["variants"]["cnn_shifted"]
+    variant = Variant.model_validate(content).for_size(side, side)
+    augmentation = variant.phases["adam"].augmentation
+    assert augmentation is not None
+    assert augmentation.shift == shift
+    assert (variant == Variant.model_validate(content)) == (side == 28)
 
 
 def test_larger_images_have_the_epochs_and_learning_rates_of_small_ones(model: FinalModel) -> None:
@@ -98,6 +120,8 @@ def test_images_are_flipped_in_training_and_prediction_only_if_mirror_is_true(
         (64, (20, 224), (20, 224)),  # no convolution fits 6 rows
         (64, (224, 40), (112, 20)),
         (64, (8, 100), (20, 250)),
+        (None, (8, 100), (20, 250)),
+        (None, (20, 400), (20, 400)),
     ],
 )
 def test_images_are_shrunk_to_a_longest_side_but_keep_20_pixels_of_the_shorter_one(

@@ -277,3 +277,40 @@ def test_dark_glyphs_on_transparency_are_not_all_black(tmp_path: Path, images: n
     assert data.frame.background == [255]
     expected = 255 - images[[0, 2, 4, 1, 3, 5]].astype(int)
     np.testing.assert_allclose(data.train_images[:, 0], expected, atol=1)
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_a_class_without_images_is_refused(raw: Path, images: np.ndarray, part: str) -> None:
+    save(images[50], raw / f"{part}/class 3/1.png")
+    (raw / part / "empty").mkdir()
+    (raw / part / "empty/notes.txt").write_text("none yet")
+    with pytest.raises(InputError, match=f"{part}/empty: no image in it; add images, or remove the folder"):
+        read(raw)
+
+
+@pytest.mark.parametrize("name", ["test/1.png", "test/unknown/1.png"])
+def test_unlabelled_images_in_the_folder_of_test_images_are_refused_with_the_place_for_them(
+    raw: Path, images: np.ndarray, name: str
+) -> None:
+    save(images[50], raw / name)
+    with pytest.raises(InputError, match="into evaluate/"):
+        read(raw)
+
+
+def test_a_table_of_parts_names_images_by_their_files_where_ids_are_not_unique(raw: Path, images: np.ndarray) -> None:
+    shutil.rmtree(raw / "train")
+    for number, name in enumerate(["train/a/0.png", "train/a/1.png", "train/b/0.png", "val/a/0.png", "val/b/7.png"]):
+        save(images[number], raw / name)
+    settings, rows = IngestSettings(source="folder"), ["id,part", "a/1.png,test", "b/0.png,train", "b/7.png,val"]
+    (raw / "split.csv").write_text("\n".join([*rows, "train/a/0.png,val", "val/a/0.png,train"]))
+    samples = ingest(raw, settings, None, "split.csv").samples
+    assert [(sample["file"], sample["part"]) for sample in samples[:5]] == [
+        ("train/b/0.png", "train"),
+        ("val/a/0.png", "train"),
+        ("train/a/0.png", "validation"),
+        ("val/b/7.png", "validation"),
+        ("train/a/1.png", "test"),
+    ]
+    (raw / "split.csv").write_text("\n".join([*rows, "a/0.png,val"]))
+    with pytest.raises(InputError, match="2 .* no row, such as train/a/0.png, val/a/0.png; .* in its column file,"):
+        ingest(raw, settings, None, "split.csv")

@@ -145,6 +145,34 @@ def test_an_image_is_turned_by_its_exif_orientation(tmp_path: Path, images: np.n
     assert shape_in_header(tmp_path / "photo.png") == (20, 28)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGB"])
+@pytest.mark.parametrize(("orientation", "turns"), [(6, 1), (8, 3)])
+def test_a_turned_tiff_is_shown_upright_with_or_without_compression(
+    tmp_path: Path, images: np.ndarray, mode: str, compression: str | None, orientation: int, turns: int
+) -> None:
+    upright = images[0][:20]
+    pixels = {"L": upright, "I;16": upright.astype(np.uint16) * 257, "RGB": np.stack([upright] * 3, -1)}[mode]
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(pixels, turns)))
+    exif = turned.getexif()
+    exif[0x0112] = orientation
+    turned.save(tmp_path / "scan.tiff", exif=exif, compression=compression)
+    np.testing.assert_array_equal(read_grey(tmp_path / "scan.tiff"), upright)
+    assert shape_in_header(tmp_path / "scan.tiff") == (20, 28)
+
+
+def test_too_little_memory_is_no_fault_of_a_file(
+    tmp_path: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Image.Image) -> None:
+        raise MemoryError
+
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    monkeypatch.setattr("fashion.sources.image_file.decode", fail)
+    with pytest.raises(MemoryError):
+        read_grey(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize(
     ("suffix", "format_name"), [("gif", "GIF"), ("tiff", "TIFF"), ("webp", "WEBP"), ("jpg", "MPO")]
 )

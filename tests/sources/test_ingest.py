@@ -283,3 +283,23 @@ def test_labels_from_one_make_no_class_of_zero(own_files: Path, labels: np.ndarr
     np.testing.assert_array_equal(data.train_labels, labels)
     with pytest.raises(InputError, match="labels are from 1: set `classes: null`, or subtract 1 from each label"):
         ingest(own_files, make_settings(sha256={}), CLASSES)
+
+
+def test_rows_to_be_labelled_without_ids_are_numbered(tmp_path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    write_csv(tmp_path, images[:20], labels[:20])
+    table = pd.read_csv(tmp_path / "evaluate.csv").drop(columns="ID")
+    table.to_csv(tmp_path / "evaluate.csv", index=False)
+    data = ingest(tmp_path, make_settings(source="csv"), CLASSES)
+    assert data.unlabelled_ids.tolist() == [str(number) for number in range(len(table))]
+
+
+def test_labels_of_the_test_table_are_names_as_those_of_the_training_table(
+    tmp_path: Path, images: np.ndarray, labels: np.ndarray
+) -> None:
+    for name, part in (("test", slice(100, 110)), ("train", slice(0, 100))):
+        write_csv(tmp_path, images[part], np.array([f"{label + 1:02}" for label in labels[part]]))
+        (tmp_path / "train.csv").rename(tmp_path / f"{name}.csv")
+    data = ingest(tmp_path, make_settings(source="csv"), None)
+    assert data.classes == [str(number) for number in range(1, 11)]
+    np.testing.assert_array_equal(data.test_labels, labels[100:110])
+    np.testing.assert_array_equal(data.train_labels, labels[:100])

@@ -153,6 +153,11 @@ def dark_cells(rng: np.random.Generator) -> np.ndarray:
     return image
 
 
+def bright_cells(rng: np.random.Generator) -> np.ndarray:
+    """A range of 5,000 levels above an offset of 40,000."""
+    return rng.integers(40_000, 45_001, (60, 60))
+
+
 def eight_bits(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 256, (60, 60))
 
@@ -163,6 +168,7 @@ def eight_bits(rng: np.random.Generator) -> np.ndarray:
         (twelve_bits, (0, 20), (4080, 4095)),
         (full_range, (0, 0), (65535, 65535)),
         (dark_cells, (80, 95), (500, 520)),
+        (bright_cells, (40_000, 40_030), (44_970, 45_000)),
         (eight_bits, (0, 0), (256, 256)),
     ],
 )

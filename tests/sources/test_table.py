@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_image
 
 from fashion.errors import InputError
 from fashion.settings.frame import Frame
-from fashion.sources.table import read_labelled, read_pixels, read_unlabelled
+from fashion.sources.table import read_labelled, read_pixels
 
 CLASSES = [f"class {number}" for number in range(10)]
 
@@ -52,7 +52,7 @@ def test_columns_may_have_any_order(train: pd.DataFrame, images: np.ndarray, pat
 
 def test_ids_are_kept_as_they_are_written(evaluate: pd.DataFrame, path: Path) -> None:
     evaluate.assign(ID=["007", "NA", "null", "1.50", "é"]).to_csv(path, index=False)
-    assert read_unlabelled(path)[1].tolist() == ["007", "NA", "null", "1.50", "é"]
+    assert read_pixels(path)[1] == ["007", "NA", "null", "1.50", "é"]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_invalid_labelled_table_is_refused_with_line_and_column(
         (with_cell(2, "ID", "a\nb"), "line 4: a quote is not closed in its line"),
         (with_cell(2, "ID", "=cmd()"), "line 4, column ID: '=cmd()': a spreadsheet would take this name for a formula"),
         (with_cell(2, "ID", "\x1b[31m"), "column ID: '\\x1b[31m': a name"),
-        (lambda frame: frame.drop(columns="ID"), "column ID is missing"),
+        (lambda frame: frame.rename(columns={"ID": "Id"}), "unknown column 'Id'; expected columns pix1..pixN"),
         (lambda frame: frame.assign(label=0), "unknown column 'label'"),
     ],
 )
@@ -151,7 +151,7 @@ def test_an_invalid_unlabelled_table_is_refused_with_line_and_column(
 ) -> None:
     change(evaluate).to_csv(path, index=False)
     with pytest.raises(InputError) as error:
-        read_unlabelled(path)
+        read_pixels(path)
     assert message in str(error.value)
 
 
@@ -270,23 +270,23 @@ def test_columns_by_channel_are_images_in_colour(colour: np.ndarray, path: Path)
     columns = [f"pix{number}_{channel}" for number in range(1, 145) for channel in "rgb"]
     table = pd.DataFrame(square.transpose(0, 2, 3, 1).reshape(20, -1), columns=columns).assign(ID=range(20))
     table[table.columns[::-1]].to_csv(path, index=False)
-    np.testing.assert_array_equal(read_unlabelled(path)[0], square)
+    np.testing.assert_array_equal(read_pixels(path)[0], square)
 
 
 def test_the_shape_may_be_set(colour: np.ndarray, path: Path) -> None:
     table(colour.transpose(0, 2, 3, 1), ID=range(20)).to_csv(path, index=False)
-    np.testing.assert_array_equal(read_unlabelled(path, [12, 20, 3])[0], colour)
+    np.testing.assert_array_equal(read_pixels(path, [12, 20, 3])[0], colour)
     table(colour[:, 0], ID=range(20)).to_csv(path, index=False)
-    np.testing.assert_array_equal(read_unlabelled(path, [12, 20])[0], colour[:, :1])
+    np.testing.assert_array_equal(read_pixels(path, [12, 20])[0], colour[:, :1])
 
 
 def test_a_shape_that_does_not_fit_the_columns_is_refused(images: np.ndarray, path: Path) -> None:
     table(images[:3], ID=range(3)).to_csv(path, index=False)
     with pytest.raises(InputError, match=r"784 columns of pixels, but ingest.shape in params.yaml is 28 x 29"):
-        read_unlabelled(path, [28, 29])
+        read_pixels(path, [28, 29])
     table(images[:3, :, 1:], ID=range(3)).to_csv(path, index=False)
     with pytest.raises(InputError, match=r"756 pixels are not a square image; set ingest.shape in params.yaml"):
-        read_unlabelled(path)
+        read_pixels(path)
 
 
 def frame(channels: int, height: int, width: int) -> Frame:
@@ -317,3 +317,57 @@ def test_images_to_label_of_another_shape_are_refused(images: np.ndarray, path: 
     table(images[:3, :, 1:]).to_csv(path, index=False)
     with pytest.raises(InputError, match="756 columns of pixels are neither a square image nor .* give the images as"):
         read_pixels(path, frame(1, 28, 28))
+
+
+def test_a_grey_model_takes_tables_in_colour(colour: np.ndarray, path: Path) -> None:
+    table(colour.transpose(0, 2, 3, 1)).to_csv(path, index=False)
+    np.testing.assert_array_equal(read_pixels(path, frame(1, 24, 40))[0], colour)
+
+
+def test_a_grey_model_takes_a_table_that_may_be_grey_as_grey(images: np.ndarray, path: Path) -> None:
+    table(images[:3, :, :27, :27]).to_csv(path, index=False)  # as many pixels as 27 x 9 in colour
+    assert read_pixels(path, frame(1, 60, 20))[0].shape == (3, 1, 27, 27)
+
+
+@pytest.mark.parametrize("written", [["01", "02", "03"], ["1.0", "2.0", "3.0"], ["1", "2", "3"]])
+@pytest.mark.parametrize("classes_from", [None, "train.csv"])
+def test_a_number_that_is_the_name_of_a_class_is_no_position(
+    images: np.ndarray, path: Path, written: list[str], classes_from: str | None
+) -> None:
+    table(images[:3], label=written).to_csv(path, index=False)
+    assert read_labelled(path, ["1", "2", "3"], classes_from=classes_from)[1].tolist() == [0, 1, 2]
+
+
+def test_numbers_are_positions_among_the_classes_of_the_settings_if_not_all_are_names(
+    images: np.ndarray, path: Path
+) -> None:
+    table(images[:3], label=[0, 1, 2]).to_csv(path, index=False)
+    assert read_labelled(path, ["1", "2", "3"])[1].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("label", ["boot", "0"])
+def test_a_label_that_the_training_table_lacks_is_refused_with_its_name(
+    images: np.ndarray, path: Path, label: str
+) -> None:
+    table(images[:3], label=["1", "2", label]).to_csv(path, index=False)
+    with pytest.raises(InputError, match=f"line 4, .*unknown label '{label}'; no class of train.csv; add images of it"):
+        read_labelled(path, ["1", "2"], classes_from="train.csv")
+
+
+@pytest.mark.parametrize("columns", [{}, {"ID": ["a", "b", "c"]}])
+def test_a_table_without_labels_is_refused_with_the_place_for_it(
+    images: np.ndarray, path: Path, columns: dict[str, list[str]]
+) -> None:
+    table(images[:3], **columns).to_csv(path, index=False)
+    with pytest.raises(InputError, match="a table of images to be labelled is evaluate.csv"):
+        read_labelled(path, CLASSES)
+
+
+def test_the_line_of_names_may_be_as_long_as_the_largest_images_in_colour_need(path: Path) -> None:
+    count = 224 * 224
+    names = ",".join(f'"pixel{number}_{channel}"' for number in range(1, count + 1) for channel in "rgb")
+    path.write_text(names + "\n" + ",".join(["7"] * (3 * count)) + "\n")
+    assert read_pixels(path)[0].shape == (1, 3, 224, 224)
+    path.write_text(names + "," + "x" * 1_000_000)
+    with pytest.raises(InputError, match="line 1: over 3,000,000 characters"):
+        read_pixels(path)

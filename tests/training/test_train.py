@@ -221,3 +221,10 @@ def test_one_training_image_is_refused(data: TrainingData) -> None:
     single = LabelledImages(data.train.images[:1], data.train.labels[:1])
     with pytest.raises(ValueError, match="at least 2 training images are needed, not 1"):
         fit(dataclasses.replace(data, train=single), make_system(), make_settings())
+
+
+def test_images_that_no_network_input_fits_are_refused_in_one_line() -> None:
+    tiles, labels = colour_tiles(8, 600)
+    part = LabelledImages(tiles, labels)
+    with pytest.raises(ValueError, match=r"^images of 8x600 pixels would be enlarged to 20x1500; give both sides .*$"):
+        fit(TrainingData(part, part, ["temple", "flower"]), make_system(input=AUTO), make_settings())

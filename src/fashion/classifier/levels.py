@@ -17,8 +17,13 @@ def count_levels(images: np.ndarray) -> np.ndarray:
 
 def mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:
     """Compute the mean and the standard deviation of each channel of uint8 images of N x C x H x W."""
-    counts, levels = count_levels(images), np.arange(256)
-    sizes = counts.sum(1)
+    means, deviations = moments(count_levels(images))
+    return means.tolist(), deviations.tolist()
+
+
+def moments(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the mean and the standard deviation of each channel, C each, from the counts of its levels, C x 256."""
+    levels, sizes = np.arange(256), counts.sum(1)
     means = counts @ levels / sizes
     variances = (counts * (levels - means[:, None]) ** 2).sum(1) / sizes
-    return means.tolist(), np.sqrt(variances).tolist()
+    return means, np.sqrt(variances)

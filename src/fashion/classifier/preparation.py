@@ -36,9 +36,9 @@ class Preparation(Strict):
     def of(cls, train_images: np.ndarray, frame: Frame, *, size: list[int], scaling: Scaling, fill: bool) -> Self:
         """Make the preparation for training images, uint8 of N x C x H x W; `standard` takes their mean and std.
 
-        Only margin is cropped. fill: whether to crop all margin.
+        Only margin is cropped. fill: whether to crop all margin, except that of long strips: see `Frame.input_part`.
         """
-        content, stored = [frame.content_height, frame.content_width], [frame.height, frame.width]
+        content, stored = [*frame.input_part()], [frame.height, frame.width]
         fits = content == size if fill else all(a <= b <= c for a, b, c in zip(content, size, stored, strict=True))
         content_size = None if fits else content
         if scaling == "standard":

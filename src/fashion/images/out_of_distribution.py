@@ -29,15 +29,13 @@ def ood_images(frame: Frame) -> dict[str, np.ndarray]:
         "photographs": to_arrays(photographs(), size, mode),
         "noise": np.random.default_rng(0).integers(0, 256, noise_shape, dtype=np.uint8),
     }
-    return {
-        kind: frame.centred(images[np.linspace(0, len(images), PER_KIND, endpoint=False).astype(int)])
-        for kind, images in kinds.items()
-    }
+    return {kind: frame.centred(images) for kind, images in kinds.items()}
 
 
 def to_arrays(images: list[Image.Image], size: tuple[int, int], mode: str, *, inverted: bool = False) -> np.ndarray:
-    """Convert and resize images, as (width, height): uint8 of N x C x height x width."""
-    arrays = np.stack([np.asarray(image.convert(mode).resize(size)) for image in images])
+    """Convert and resize `PER_KIND` evenly spaced images, as (width, height): uint8 of N x C x height x width."""
+    chosen = np.linspace(0, len(images), PER_KIND, endpoint=False).astype(int)
+    arrays = np.stack([np.asarray(images[index].convert(mode).resize(size)) for index in chosen])
     arrays = arrays[:, None] if arrays.ndim == 3 else arrays.transpose(0, 3, 1, 2)
     return 255 - arrays if inverted else arrays
 

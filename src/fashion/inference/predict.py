@@ -21,7 +21,8 @@ class Predictions:
 
     images: names of the images. class_names: by label. labels: the most likely classes, N integers. probabilities: N x
     classes, float32. out_of_distribution: whether an image is unlike the training images, N booleans; if true, its
-    class may mean nothing. skipped: names of files in the folders that are no images.
+    class may mean nothing. skipped: names of files in the folders that are no images. deep: names of images with more
+    than 8 bits, if the model was trained on images of 8 bits.
     """
 
     images: list[str]
@@ -30,6 +31,7 @@ class Predictions:
     probabilities: np.ndarray
     out_of_distribution: np.ndarray
     skipped: list[str] = field(default_factory=list)
+    deep: list[str] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:
@@ -75,4 +77,5 @@ def predict(
         probabilities=log_probabilities.exp().numpy(),
         out_of_distribution=classifier.out_of_distribution(logits).numpy(),
         skipped=[name for image_list in image_lists for name in image_list.skipped],
+        deep=[name for image_list in image_lists for name in image_list.deep if classifier.frame.levels[1] <= 255],
     )

@@ -16,7 +16,7 @@ from fashion.sources.folder import IGNORED_FILES, is_input
 from fashion.sources.idx import is_idx, read_idx_images
 from fashion.sources.image_file import open_image, read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all, to_channels
-from fashion.sources.survey import summarize
+from fashion.sources.survey import summarize_faults
 from fashion.sources.table import read_pixels
 
 ImageSource = str | Path | np.ndarray
@@ -30,12 +30,13 @@ BATCH_SIZE = 1000  # images read at a time
 class ImageList:
     """The images of one source: their names, and either their files or their levels, uint8 of N x C x H x W.
 
-    skipped: names of files in a folder that are no images.
+    skipped: names of files in a folder that are no images. deep: names of images with more than 8 bits.
     """
 
     names: list[str]
     content: list[Path] | np.ndarray
     skipped: list[str] = field(default_factory=list)
+    deep: list[str] = field(default_factory=list)
 
 
 def read_batches(image_lists: Sequence[ImageList], frame: Frame) -> Iterator[np.ndarray]:
@@ -88,11 +89,14 @@ def find_images(sources: Sequence[ImageSource], frame: Frame | None = None) -> l
         except InputError as error:
             faults.append(str(error))
             continue
-        content = image_lists[-1].content
-        for path in [] if isinstance(content, np.ndarray) else content:
+        images = image_lists[-1]
+        for name, path in (
+            [] if isinstance(images.content, np.ndarray) else zip(images.names, images.content, strict=True)
+        ):
             try:
-                with open_image(path):
-                    pass  # the header is valid
+                with open_image(path) as image:  # the header is valid
+                    if image.mode.startswith("I"):
+                        images.deep.append(name)
             except InputError as error:
                 faults.append(str(error))
     raise_faults(faults)
@@ -103,7 +107,7 @@ def find_images(sources: Sequence[ImageSource], frame: Frame | None = None) -> l
 
 def raise_faults(faults: list[str]) -> None:
     if faults:
-        raise InputError(summarize(faults))
+        raise InputError(summarize_faults(faults))
 
 
 def find_in_source(source: ImageSource, frame: Frame | None) -> ImageList:
@@ -141,11 +145,19 @@ def find_in_path(path: Path, frame: Frame | None) -> ImageList:
 
 
 def find_in_folder(folder: Path) -> ImageList:
-    """Find the images in a folder and the folders in it, by the rule of `fashion.sources.folder`."""
+    """Find the images in a folder and the folders in it, by the rule of `fashion.sources.folder`.
+
+    Hidden files and folders are left out; a link to nothing is skipped like a file that is no image.
+    """
     images: list[Path] = []
     skipped: list[Path] = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name[0] != "." and path.name.lower() not in IGNORED_FILES:
+        hidden = any(part[0] == "." for part in path.relative_to(folder).parts)
+        if hidden or path.name.lower() in IGNORED_FILES:
+            continue
+        if path.is_symlink() and not path.exists():
+            skipped.append(path)
+        elif path.is_file():
             (images if is_input(path) else skipped).append(path)
     names, skipped_names = ([printable_name(path) for path in paths] for paths in (images, skipped))
     if not images:

@@ -30,7 +30,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Scaling = Literal["pixels", "unit", "standard"]
 """Scaling of grey levels for a network: unchanged, 0 to 255; 0 to 1; or mean 0 and standard deviation 1."""
 
-Side = Annotated[int, Field(ge=1, le=1024)]
+LARGEST_SIDE = 1024
+
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 """Height or width of an image, in pixels."""
 
 Size = Annotated[list[Side], Field(min_length=2, max_length=2)]

@@ -1,10 +1,12 @@
 """The frame that all images of a data set are fitted to: channels, size, background, levels; and limits of its size."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from fashion.files import read_json
 from fashion.settings.fields import NonNegativeInt, Side, Strict
 
 MIN_SIDE = 20  # networks that pool need room, and a shift by one pixel changes a small image much
@@ -50,17 +52,38 @@ class Frame(Strict):
         return top, self.height - self.content_height - top, left, self.width - self.content_width - left
 
     def centred(self, images: np.ndarray) -> np.ndarray:
-        """Add the margins to uint8 images of N x C x content_height x content_width: N x C x height x width."""
+        """Put uint8 images, N x C x H x W, no larger than the frame, into its middle: N x C x height x width.
+
+        With an odd margin, the extra pixel is below or right.
+        """
         result = self.empty(len(images))
-        top, _, left, _ = self.margins()
-        result[:, :, top : top + self.content_height, left : left + self.content_width] = images
+        height, width = images.shape[2:]
+        top, left = (self.height - height) // 2, (self.width - width) // 2
+        result[:, :, top : top + height, left : left + width] = images
         return result
+
+    def input_part(self) -> tuple[int, int]:
+        """Give the height and width of the middle part that networks see: the content.
+
+        Of a long strip, also margin: its shorter side gets `MIN_SIDE` pixels where the longer side, enlarged in
+        proportion, would exceed `MAX_SIDE`.
+        """
+        height, width = self.content_height, self.content_width
+        factor = enlarged_side(min(height, width)) // min(height, width)
+        if factor == 1 or factor * max(height, width) <= MAX_SIDE:
+            return height, width
+        return min(max(height, MIN_SIDE), self.height), min(max(width, MIN_SIDE), self.width)
 
     def empty(self, count: int) -> np.ndarray:
         """Make images of nothing but background, uint8 of N x C x height x width."""
         result = np.empty((count, self.channels, self.height, self.width), np.uint8)
         result[:] = np.array(self.background, np.uint8)[:, None, None]
         return result
+
+
+def read_frame(about: Path) -> Frame:
+    """Read the frame of a data set from the file about.json that the stage `ingest` writes."""
+    return Frame.model_validate(read_json(about)["frame"])
 
 
 def enlarged_side(side: int) -> int:

@@ -1,13 +1,14 @@
 """Section `ingest`: raw files, and the size, colour and background of the images made from them."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, WrapValidator
+from pydantic import AfterValidator, Field, ValidationError, WrapValidator, model_validator
 
-from fashion.settings.fields import Side, Strict
+from fashion.settings.fields import LARGEST_SIDE, Side, Strict
+from fashion.settings.frame import Level
 
-Level = Annotated[int, Field(ge=0, le=255)]
+SMALLEST_SIDE = 8  # of arrays; networks have no use for less
 
 
 def expect(description: str) -> WrapValidator:
@@ -22,18 +23,25 @@ def expect(description: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-FrameSide = Annotated[Side, Field(ge=4)]
+def check_shape(shape: list[int]) -> list[int]:
+    """Raise ValueError for another number of channels than 1 or 3."""
+    if len(shape) == 3 and shape[2] not in (1, 3):
+        raise ValueError(f"{shape[2]} channels")
+    return shape
+
+
+FrameSide = Annotated[Side, Field(ge=SMALLEST_SIDE)]
 FrameSize = Annotated[
     Literal["auto"] | FrameSide | Annotated[list[FrameSide], Field(min_length=2, max_length=2)],
-    expect("auto, pixels a side from 4 to 1024, or [height, width]"),
+    expect(f"auto, pixels a side from {SMALLEST_SIDE} to {LARGEST_SIDE}, or [height, width]"),
 ]
 Background = Annotated[
     Literal["auto"] | Level | Annotated[list[Level], Field(min_length=3, max_length=3)],
     expect("auto, a level from 0 to 255, or a list of three, of red, green and blue"),
 ]
 Shape = Annotated[
-    Annotated[list[Side], Field(min_length=2, max_length=3)] | None,
-    expect("null, [height, width], or [height, width, channels]"),
+    Annotated[list[Side], Field(min_length=2, max_length=3), AfterValidator(check_shape)] | None,
+    expect("null, [height, width], or [height, width, channels] with 1 or 3 channels"),
 ]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -56,7 +64,8 @@ class IngestSettings(Strict):
 
     source: `folder` (image files in train/CLASS), `csv` (train.csv) or `idx` (four files, with an official test set).
     classes_from: `top`, the folders in train/ are the classes; `nested`, so are folders in them, as `animals/cat`.
-    color: `gray`, `rgb`, or `auto`: rgb if any training image has colour.
+    color: `gray`, `rgb`, or `auto`: rgb if any training image has colour. Here, training images are all labelled images
+    except those of a given test set: the split comes later.
     background: what is around images, and behind transparent ones: a level, or a level each of red, green and blue;
     `auto` takes it from the borders of the training images.
     image_size: pixels a side, or height and width; `auto` takes them from the training images, within limits (see
@@ -77,3 +86,13 @@ class IngestSettings(Strict):
     shape: Shape = None
     sha256: Checksums = Checksums()
     mirrors: list[Annotated[str, Field(pattern="^https://[!-~]+$")]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def check_source(self) -> Self:
+        if self.shape is not None and self.source != "csv":
+            raise ValueError(f"shape is for tables, source: csv, and not for source: {self.source}; set it to null")
+        if self.classes_from == "nested" and self.source != "folder":
+            raise ValueError(
+                f"classes_from: nested is for folders, source: folder, and not for source: {self.source}; set it to top"
+            )
+        return self

@@ -16,8 +16,9 @@ from fashion.settings.fields import (
     Strict,
     TestTimeAugmentation,
 )
-from fashion.settings.frame import MIN_SIDE, enlarged_side
+from fashion.settings.frame import MAX_SIDE, MIN_SIDE, enlarged_side
 
+REFERENCE_SIDE = 28  # settings are made for images of this many pixels a side
 ImageFolder = Literal["split", "augmented"]
 
 
@@ -38,13 +39,16 @@ class InputSettings(Strict):
     def input_size(self, height: int, width: int) -> list[int]:
         """Give height and width of the network's input, in pixels, for images with content of this height and width.
 
-        `auto` enlarges small images: the shorter side has `MIN_SIDE` pixels or more, whatever `at_most` says.
+        `auto` enlarges small images: the shorter side has `MIN_SIDE` pixels or more, whatever `at_most` says. The
+        longer side of an enlarged image has at most `MAX_SIDE` pixels, unless the shorter side needs more.
         """
         shorter, longer = sorted((height, width))
         if self.size != "auto":
             factor = self.size / longer
         elif self.at_most is None or longer <= self.at_most:
             factor = enlarged_side(shorter) / shorter
+            if factor > 1:
+                factor = max(min(factor, MAX_SIDE / longer), MIN_SIDE / shorter)
         else:
             factor = max(self.at_most / longer, MIN_SIDE / shorter)
         return [max(1, round(length * factor)) for length in (height, width)]
@@ -74,7 +78,8 @@ class Augmentation(Strict):
     """Random changes to each image of a batch.
 
     shift: largest shift, in pixels, in each direction. flip: mirror left to right in every second epoch. cutout: side
-    of a square filled with background, in pixels; 0 for none. corruption: see `Corruption`.
+    of a square filled with background, in pixels; 0 for none. corruption: see `Corruption`. In params.yaml, pixels are
+    those of images of `REFERENCE_SIDE` pixels a side: see `System.for_size`.
     """
 
     shift: NonNegativeInt = 0
@@ -140,6 +145,23 @@ class System(Strict):
     batch_size: Count
     phases: Annotated[dict[str, Phase], Field(min_length=1)]
 
+    def for_size(self, height: int, width: int) -> Self:
+        """Give the system for images of another size than `REFERENCE_SIDE`: shifts and cutouts keep their proportion.
+
+        An image that is not square counts as a square of its area; a long one as one of twice its shorter side, or a
+        cutout could hide all of its height.
+        """
+        factor = min((height * width) ** 0.5, 2 * min(height, width)) / REFERENCE_SIDE
+
+        def scaled(phase: Phase) -> Phase:
+            old = phase.augmentation
+            if old is None:
+                return phase
+            lengths = {"shift": round(old.shift * factor), "cutout": round(old.cutout * factor)}
+            return phase.model_copy(update={"augmentation": old.model_copy(update=lengths)})
+
+        return self.model_copy(update={"phases": {name: scaled(phase) for name, phase in self.phases.items()}})
+
 
 class TrainSettings(Strict):
     """Settings shared by all trainings of a section.
@@ -175,8 +197,7 @@ class Size(Strict):
     max_epochs: dict[str, Count]
 
 
-REFERENCE_IMAGES = 20_000  # the recipe is made for this many training images or more
-REFERENCE_SIDE = 28  # and for images of this many pixels a side
+REFERENCE_IMAGES = 20_000  # the recipe of the final model is made for this many training images or more
 MIN_BATCH_SIZE = 32  # BatchNorm needs enough images for its statistics
 
 
@@ -219,27 +240,22 @@ class FinalModel(System, ComparisonColumns):
         docs/your_own_data.md gives the reasons. With fewer images, the batch size is divided and the number of epochs
         multiplied by the square root of the ratio, which keeps the number of steps; learning rates are multiplied by
         the square root of the ratio of the batch sizes; pruning is off; and only the last epoch of a phase is
-        validated, since the best of many validations on few images is mostly luck. Shifts and cutouts keep their
-        proportion to the image.
+        validated, since the best of many validations on few images is mostly luck. For shifts and cutouts see
+        `System.for_size`.
         """
-        ratio, side = max(REFERENCE_IMAGES / num_images, 1.0), (height * width) ** 0.5
+        ratio = max(REFERENCE_IMAGES / num_images, 1.0)
         batch_size = max(round(self.batch_size / ratio**0.5), min(MIN_BATCH_SIZE, self.batch_size))
 
         def adapted(phase: Phase) -> Phase:
-            augmentation, epochs = phase.augmentation, max(round(phase.max_epochs * ratio**0.5), 1)
-            if augmentation is not None:
-                shift, cutout = (
-                    round(pixels * side / REFERENCE_SIDE) for pixels in (augmentation.shift, augmentation.cutout)
-                )
-                augmentation = augmentation.model_copy(update={"shift": shift, "cutout": cutout})
-            changes = {"max_epochs": epochs, "augmentation": augmentation}
+            epochs = max(round(phase.max_epochs * ratio**0.5), 1)
+            changes: dict[str, Any] = {"max_epochs": epochs}
             if ratio > 1:
                 lr = phase.lr * (batch_size / self.batch_size) ** 0.5
                 changes |= {"lr": lr, "sample_pruning": None, "validate_every": epochs}
             return phase.model_copy(update=changes)
 
         phases = {name: adapted(phase) for name, phase in self.phases.items()}
-        return self.model_copy(update={"batch_size": batch_size, "phases": phases})
+        return self.model_copy(update={"batch_size": batch_size, "phases": phases}).for_size(height, width)
 
     def allowed_augmentation(self) -> TestTimeAugmentation:
         """Give the augmentation to predict with: mirrored images only if `mirror` is true."""

@@ -9,7 +9,6 @@ fetch.py       download IDX files from mirrors or from Debian
 raw_data.py    images with their files, classes and parts, before they are read
 image_file.py  read an image file of any format and mode
 survey.py      look at all images, and decide the frame from the training images
-frame.py       the frame that images are fitted to: channels, size, background, levels
 resizing.py    resize images to fit a frame, and pad them
 notes.py       what the owner of the images should know: colour, depth, sizes, copies, small classes
 """

@@ -59,7 +59,10 @@ def list_classes(folder: Path, *, nested: bool = False) -> tuple[dict[str, list[
     for path in list_entries(folder, "a folder for each class, with its images"):
         if not path.is_dir():
             if is_input(path):
-                raise InputError(f"{path}: not in the folder of a class; move it into one, or remove it")
+                raise InputError(
+                    f"{path}: not in the folder of a class; move it into one, or into evaluate/ if it is to be "
+                    "labelled, or remove it"
+                )
             skipped.append(path)
             continue
         if nested and any(entry.is_dir() for entry in list_entries(path, "images")):
@@ -67,8 +70,10 @@ def list_classes(folder: Path, *, nested: bool = False) -> tuple[dict[str, list[
             classes |= {f"{path.name}/{name}": images for name, images in inner.items()}
         else:
             classes[path.name], others = list_images(
-                path, way_out="move its images up, or set ingest.classes_from to nested"
+                path, way_out="move its images up, or set ingest.classes_from to nested: `make init NESTED=1`"
             )
+            if not classes[path.name]:
+                raise InputError(f"{path}: no image in it; add images, or remove the folder")
         skipped += others
     return classes, skipped
 
@@ -133,7 +138,8 @@ def make_images(folder: Path, part: str, by_class: dict[str, list[Path]], classe
     if unknown := sorted(set(by_class) - set(classes)):
         first = by_class[unknown[0]][0].parent
         raise InputError(
-            f"{first}: {unknown[0]!r} is no class of {folder / 'train'}; add images of it there, or remove it"
+            f"{first}: {unknown[0]!r} is no class of {folder / 'train'}; add images of it there, or remove it; "
+            "images to be labelled belong into evaluate/"
         )
     samples, paths = [], []
     for label, name in enumerate(classes):

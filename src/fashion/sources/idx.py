@@ -14,7 +14,7 @@ import numpy as np
 
 from fashion.errors import InputError
 from fashion.files import require_file
-from fashion.sources.image_file import MAX_SIDE
+from fashion.sources.image_file import MAX_IMAGE_SIDE
 
 MAGIC = 0x00000800  # of unsigned bytes; the number of dimensions is added
 MAGIC_START = MAGIC.to_bytes(4, "big")[:3]
@@ -47,8 +47,10 @@ def read_idx(path: Path, *, dimensions: int, sha256: str | None) -> np.ndarray:
         raise InputError(f"{path}: {found} bytes after a header that specifies {formatted_shape}; {remedy}")
     if len(shape) == 4 and not {shape[1], shape[3]} & {1, 3}:
         raise InputError(f"{path}: images of {formatted_shape}: expected 1 or 3 channels, second or last; {remedy}")
-    if max(shape[1:], default=0) > MAX_SIDE:
-        raise InputError(f"{path}: images of {formatted_shape}: a side is longer than {MAX_SIDE:,} pixels; {remedy}")
+    if max(shape[1:], default=0) > MAX_IMAGE_SIDE:
+        raise InputError(
+            f"{path}: images of {formatted_shape}: a side is longer than {MAX_IMAGE_SIDE:,} pixels; {remedy}"
+        )
     checksum = hashlib.sha256(header)
     checksum.update(content)
     if sha256 not in (None, checksum.hexdigest()):

@@ -11,15 +11,14 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from fashion.errors import InputError
 from fashion.files import require_file
-from fashion.settings.frame import MAX_SIDE as MAX_FRAME_SIDE
-from fashion.settings.frame import Frame
+from fashion.settings.frame import MAX_SIDE, Frame
 
 Image.init()
 FORMATS = tuple(  # AVIF and JPEG 2000 are not in every build of Pillow
     name for name in ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF") if name in Image.OPEN
 )
 MAX_PIXELS = 50_000_000  # of an image; more may be a decompression bomb
-MAX_SIDE = 65_535  # pixels, as in JPEG: Pillow needs 25 bytes for each row, besides the pixels
+MAX_IMAGE_SIDE = 65_535  # pixels, as in JPEG: Pillow needs 25 bytes for each row, besides the pixels
 MAX_LEVEL = 65_535  # of 16 bits
 ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 exchange height and width
 FLOAT_REMEDY = (
@@ -29,8 +28,11 @@ FLOAT_REMEDY = (
 
 
 def shape_of(image: Image.Image) -> tuple[int, int]:
-    """Give the height and width of an open image as a viewer shows it, in pixels; reads only the header."""
-    turned = image.getexif().get(ORIENTATION) in {5, 6, 7, 8}
+    """Give the height and width of an open image as a viewer shows it, in pixels.
+
+    Reads only the header, except of a PNG: EXIF data may follow the pixels, which are then decoded.
+    """
+    turned = image.format != "TIFF" and image.getexif().get(ORIENTATION) in {5, 6, 7, 8}  # Pillow turns TIFF's size
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
@@ -41,7 +43,7 @@ def read_image(path: Path, frame: Frame) -> np.ndarray:
     larger than the frame is decoded at a half, quarter or eighth of its size, which takes a fraction of the time.
     """
     with open_image(path) as image:
-        image.draft(None, (2 * max(frame.height, frame.width, MAX_FRAME_SIDE),) * 2)
+        image.draft(None, (2 * max(frame.height, frame.width, MAX_SIDE),) * 2)
         return on_background(decode(image), frame)
 
 
@@ -75,13 +77,13 @@ def decode(image: Image.Image) -> Image.Image:
     if mode == "F":
         raise InputError(FLOAT_REMEDY)
     if mode.startswith("I"):
-        levels = np.asarray(image).astype(np.int64)
+        levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > MAX_LEVEL:
             raise InputError(
                 f"has levels from {levels.min():,} to {levels.max():,}; scale all images by one factor to "
                 f"0 to {MAX_LEVEL:,}, and save them with 16 bits a pixel"
             )
-        return Image.fromarray(levels.astype(np.int32))
+        return Image.fromarray(levels.astype(np.int32, copy=False))
     if mode == "LAB":
         return lab_to_rgb(image)
     if mode in ("LA", "La") or (mode in ("1", "L") and image.has_transparency_data):
@@ -116,11 +118,16 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image in one of `FORMATS`; all errors, also of the block, become InputError that begins with the path."""
     try:
         require_file(path)
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+        # From a path, Pillow would map an uncompressed TIFF into memory, with the wrong length of rows if it is turned.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            path.open("rb") as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_IMAGE_SIDE:
                 raise InputError(
                     f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,} in total "
-                    f"or {MAX_SIDE:,} on a side; save a smaller copy"
+                    f"or {MAX_IMAGE_SIDE:,} on a side; save a smaller copy"
                 )
             yield image
     except UnidentifiedImageError:
@@ -129,6 +136,8 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path}: more than {MAX_PIXELS:,} pixels; save a smaller copy") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    except MemoryError:  # the machine is at fault, not the file
+        raise
     except Exception as error:  # Pillow raises many types for damaged files
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise InputError(f"{path}: damaged or truncated ({reason}); remove it, or replace it by a good copy") from None

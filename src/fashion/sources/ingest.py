@@ -13,7 +13,7 @@ from fashion.sources.idx_files import find_in_idx
 from fashion.sources.notes import describe, summarize_data
 from fashion.sources.raw_data import VALIDATION, Images, RawData, Sample, check_same_shape, find_validation, make_rows
 from fashion.sources.survey import decide_frame
-from fashion.sources.table import read_labelled, read_unlabelled
+from fashion.sources.table import read_labelled, read_pixels
 
 
 @dataclass
@@ -94,20 +94,19 @@ def find_raw_data(folder: Path, settings: IngestSettings, classes: list[str] | N
 def find_in_tables(folder: Path, settings: IngestSettings, classes: list[str] | None) -> RawData:
     """Read train.csv and, if they are there, val.csv, test.csv and evaluate.csv."""
     validation = find_validation([folder / f"{name}.csv" for name in VALIDATION])
+    classes_from = "train.csv" if classes is None else None
     images, labels, classes = read_labelled(folder / "train.csv", classes, settings.shape)
     train = make_rows("train.csv", images, labels, "labelled" if validation is None else "train")
     others = {"validation": train.select([]), "test": train.select([])}
     for part, path in (("validation", validation), ("test", folder / "test.csv")):
         if path is not None and path.exists():
-            images, labels, _ = read_labelled(path, classes, settings.shape)
+            images, labels, _ = read_labelled(path, classes, settings.shape, classes_from=classes_from)
             check_same_shape(path, images, folder / "train.csv", train.content)
             others[part] = make_rows(path.name, images, labels, part)
     unlabelled = train.select([])
     if (folder / "evaluate.csv").exists():
-        images, ids = read_unlabelled(folder / "evaluate.csv", settings.shape)
+        images, ids = read_pixels(folder / "evaluate.csv", settings.shape)
         check_same_shape(folder / "evaluate.csv", images, folder / "train.csv", train.content)
-        samples = [
-            Sample(name, f"evaluate.csv:{line}", None, "unlabelled") for line, name in enumerate(ids.tolist(), 2)
-        ]
+        samples = [Sample(name, f"evaluate.csv:{line}", None, "unlabelled") for line, name in enumerate(ids, 2)]
         unlabelled = Images(samples, images)
     return RawData(train.joined(others["validation"]), others["test"], unlabelled, classes)

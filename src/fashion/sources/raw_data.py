@@ -15,7 +15,7 @@ from fashion.settings.fields import CONTROL, MAX_CLASSES, check_name
 from fashion.settings.frame import Frame
 from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
-from fashion.sources.survey import Survey, for_each, summarize, survey_arrays, survey_files
+from fashion.sources.survey import Survey, for_each, summarize_faults, survey_arrays, survey_files
 
 VALIDATION = ("val", "validation")  # names of a folder or table with validation images that are given
 PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}  # by their names in a table
@@ -80,7 +80,7 @@ class Images:
             else:
                 images[index] = image
         if faults:
-            raise InputError(summarize(faults))
+            raise InputError(summarize_faults(faults))
         return images
 
 
@@ -106,14 +106,23 @@ class RawData:
         return survey_files([path for part in parts for path in part], len(parts[0]))
 
     def with_parts_of(self, path: Path) -> "RawData":
-        """Give each labelled image the part that a table with the columns `id` and `part` has for it."""
-        parts = read_parts(path)
-        given = [parts.pop(sample.id, None) or parts.pop(sample.file, None) for sample in self.labelled.samples]
-        missing = [sample.id for sample, part in zip(self.labelled.samples, given, strict=True) if part is None]
+        """Give each labelled image the part that a table with the columns `id` and `part` has for it.
+
+        An image is named by its ID or by its file; only by its file if its ID is that of other images, too.
+        """
+        parts, counts = read_parts(path), Counter(sample.id for sample in self.labelled.samples)
+        given: list[str | None] = []
+        missing: list[str] = []
+        for sample in self.labelled.samples:
+            unique = counts[sample.id] == 1
+            given.append((parts.pop(sample.id, None) if unique else None) or parts.pop(sample.file, None))
+            if given[-1] is None:
+                missing.append(sample.id if unique else sample.file)
         if missing:
+            column = "id, such as CLASS/FILE" if len(counts) == len(given) else "file, since IDs are there twice"
             raise InputError(
-                f"{path}: {len(missing):,} labelled images have no row, such as {', '.join(missing[:3])}; add them, "
-                "with the IDs of the column id of data/ingested/samples.csv, such as CLASS/FILE"
+                f"{path}: {len(missing):,} labelled images have no row, such as {', '.join(missing[:3])}; add them; "
+                f"the column id takes what data/ingested/samples.csv has in its column {column}"
             )
         if parts:
             unknown = list(parts)

@@ -5,6 +5,8 @@ from PIL import Image
 
 from fashion.settings.frame import Frame
 
+CHUNK_PIXELS = 1_024_000  # converted to grey at a time: each level takes four bytes meanwhile
+
 
 def resized_shape(height: int, width: int, frame: Frame) -> tuple[int, int]:
     """Give the height and width of an image that is resized to fit the content of a frame."""
@@ -25,7 +27,7 @@ def resize_and_pad(image: np.ndarray, frame: Frame) -> np.ndarray:
         picture = Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(np.moveaxis(image, 0, -1)))
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)  # when it shrinks, Pillow averages areas
         image = np.moveaxis(np.atleast_3d(np.asarray(picture)), -1, 0)
-    return centre(image[None], frame)[0]
+    return frame.centred(image[None])[0]
 
 
 def resize_and_pad_all(images: np.ndarray, frame: Frame) -> np.ndarray:
@@ -33,19 +35,10 @@ def resize_and_pad_all(images: np.ndarray, frame: Frame) -> np.ndarray:
     images = to_channels(images, frame.channels)
     height, width = images.shape[2:]
     if resized_shape(height, width, frame) == (height, width):
-        return centre(images, frame)
+        return frame.centred(images)
     result = frame.empty(len(images))
     for index, image in enumerate(images):
         result[index] = resize_and_pad(image, frame)
-    return result
-
-
-def centre(images: np.ndarray, frame: Frame) -> np.ndarray:
-    """Put images, no larger than the frame, into its middle: N x C x height x width."""
-    result = frame.empty(len(images))
-    height, width = images.shape[2:]
-    top, left = (frame.height - height) // 2, (frame.width - width) // 2
-    result[:, :, top : top + height, left : left + width] = images
     return result
 
 
@@ -55,5 +48,9 @@ def to_channels(images: np.ndarray, channels: int) -> np.ndarray:
         return images
     if channels == 3:
         return np.repeat(images, 3, axis=1)
-    red, green, blue = np.moveaxis(images, 1, 0).astype(np.uint32)
-    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[:, None]  # as in Pillow
+    result = np.empty((len(images), 1, *images.shape[2:]), np.uint8)
+    step = max(CHUNK_PIXELS // (images.shape[2] * images.shape[3]), 1)
+    for start in range(0, len(images), step):
+        red, green, blue = np.moveaxis(images[start : start + step], 1, 0).astype(np.uint32)
+        result[start : start + step, 0] = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16  # as in Pillow
+    return result

@@ -78,7 +78,7 @@ def survey_files(paths: Sequence[Path], num_training: int) -> Survey:
         if index < num_training and result[1] is not None:
             counts += result[1]
     if faults:
-        raise InputError(summarize(faults))
+        raise InputError(summarize_faults(faults))
     return Survey(facts, counts)
 
 
@@ -107,10 +107,10 @@ def for_each(function: Callable[[Path], T], paths: Sequence[Path], description: 
         )
 
 
-def summarize(faults: Sequence[str]) -> str:
+def summarize_faults(faults: Sequence[str]) -> str:
     """Put the messages of faulty files into one line.
 
-    >>> summarize(["a.png: empty", "b.png: empty"])
+    >>> summarize_faults(["a.png: empty", "b.png: empty"])
     '2 files cannot be used: a.png: empty | b.png: empty'
     """
     if len(faults) == 1:
@@ -127,7 +127,10 @@ def examine(path: Path) -> tuple[Facts, np.ndarray | None]:
         height, width = shape_of(opened)
         opened.draft(None, (2 * MAX_SIDE,) * 2)
         image = decode(opened)
-    pixels, opaque = np.atleast_3d(np.asarray(image)), None
+    array = np.asarray(image)
+    digest = hashlib.blake2b(repr((image.mode, image.size)).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array).data)  # without a copy: photographs are large
+    pixels, opaque = np.atleast_3d(array), None
     if image.mode in ("LA", "RGBA"):
         pixels, opaque = pixels[..., :-1], pixels[..., -1] >= OPAQUE
     border = around(pixels)
@@ -141,7 +144,7 @@ def examine(path: Path) -> tuple[Facts, np.ndarray | None]:
         height=height,
         width=width,
         mode=mode,
-        digest=hashlib.blake2b(repr((image.mode, image.size)).encode() + image.tobytes(), digest_size=16).digest(),
+        digest=digest.digest(),
         colored=image.mode in ("RGB", "RGBA") and has_color(image),
         deep=image.mode == "I",
         cut_to_8_bits=";16" in str(layouts) and image.mode != "I",
@@ -184,7 +187,7 @@ def survey_arrays(arrays: Iterable[np.ndarray]) -> Survey:
                 height=height,
                 width=width,
                 mode="L" if channels == 1 else "RGB",
-                digest=hashlib.blake2b(image.tobytes(), digest_size=16).digest(),
+                digest=hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest(),
                 colored=has_color,
                 deep=False,
                 cut_to_8_bits=False,
@@ -240,7 +243,7 @@ def decide_levels(counts: np.ndarray) -> list[int]:
         return [0, 255]
     ignored = min(max(IGNORED[0] * total[-1], IGNORED[1]), total[-1] // 2)
     low, high = (int(np.searchsorted(total, rank, side="right")) for rank in (ignored, total[-1] - ignored - 1))
-    if high > MAX_LEVEL // 2:
+    if high - low > MAX_LEVEL // 2:
         return [0, MAX_LEVEL]
     return [low, max(high, low + 1, 256)]  # see `scale_levels` for 256
 

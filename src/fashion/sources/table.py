@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,7 +23,8 @@ from fashion.settings.frame import Frame
 
 PIXEL = re.compile(r"(?P<word>pix(el)?)(0|[1-9][0-9]{0,5})(?P<channel>_[rgb])?")
 CLASS_NUMBER = re.compile(r"\s*\d{1,9}(\.0*)?\s*")
-MAX_LINE = 1_000_000  # characters; a line of 256 x 256 pixels in colour has fewer
+MAX_HEADER = 3_000_000  # characters of the first line: names of 224 x 224 pixels in colour have up to 2.3 million
+MAX_LINE = 1_000_000  # of any other line; levels of 224 x 224 pixels in colour have up to 0.9 million
 
 Columns = tuple[np.ndarray, str | None, list[str]]
 """Images (uint8, N x C x H x W), the name of the key column (`label`, `ID` or None), and its cells (N)."""
@@ -33,48 +34,47 @@ them; or, if None, the number of columns."""
 
 
 def read_labelled(
-    path: Path, classes: list[str] | None, shape: Sequence[int] | None = None
+    path: Path, classes: list[str] | None, shape: Sequence[int] | None = None, *, classes_from: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Read images (uint8, N x C x H x W), labels (class numbers, N) and the names of the classes.
 
     classes: the labels must be these names or their numbers; None takes the classes from the labels, sorted as numbers
-    if all labels are numbers, else alphabetically. shape: see `shape_of`. InputError names the line and column.
+    if all labels are numbers, else alphabetically. shape: see `shape_of`. classes_from: the table whose labels are
+    `classes`, which are then names only; None if they are those of params.yaml. InputError names the line and column.
     """
     images, _, cells = read_table(path, key="label", shape=shape)
     labels = set(cells)
     numbers = {label: int(float(label)) for label in labels if CLASS_NUMBER.fullmatch(label)}
     all_numbers = len(numbers) == len(labels)
     if classes is None:
-        names = {label: str(numbers[label]) if all_numbers else label for label in labels}
-        classes = sorted(set(names.values()), key=int if all_numbers else None)
+        found_names = {label: str(numbers[label]) if all_numbers else label for label in labels}
+        classes = sorted(set(found_names.values()), key=int if all_numbers else None)
         if not 2 <= len(classes) <= MAX_CLASSES:
             found = f"all labels are {classes[0][:40]!r}" if len(classes) == 1 else f"{len(classes):,} different labels"
             raise InputError(f"{path}: column label: {found}; expected 2 to {MAX_CLASSES:,} classes")
         check_names(path, "label", cells, classes)
-        class_numbers = {label: classes.index(name) for label, name in names.items()}
+        class_numbers = {label: classes.index(name) for label, name in found_names.items()}
     elif all_numbers and not labels <= set(classes):
-        class_numbers = {label: number for label, number in numbers.items() if number < len(classes)}
+        names = {label: classes.index(str(number)) for label, number in numbers.items() if str(number) in classes}
+        positions = {label: number for label, number in numbers.items() if number < len(classes)}
+        class_numbers = names if classes_from is not None or len(names) == len(numbers) else positions
     else:
         class_numbers = {name: number for number, name in enumerate(classes)}
     if unknown := [label for label in cells if label not in class_numbers]:
         label = min(unknown, key=lambda label: label in numbers)  # prefer one that is not a number
         expected = f"expected names from `classes` in params.yaml, or only numbers from 0 to {len(classes) - 1}"
+        if classes_from is not None:
+            expected = f"no class of {classes_from}; add images of it there, or remove its rows"
         raise error_at(path, cells.index(label), "label", f"unknown label {label[:40]!r}; {expected}")
     return images, np.array([class_numbers[label] for label in cells]), classes
 
 
-def read_unlabelled(path: Path, shape: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Read images (uint8, N x C x H x W) and their IDs (text, N). InputError names the line and column."""
-    images, _, ids = read_table(path, key="ID", shape=shape)
-    return images, np.array(ids, dtype=str)
-
-
-def read_pixels(path: Path, frame: Frame | None = None) -> tuple[np.ndarray, list[str]]:
+def read_pixels(path: Path, shape: Shape = None) -> tuple[np.ndarray, list[str]]:
     """Read images (uint8, N x C x H x W) and their IDs; without a column ID, number the images from 0.
 
-    frame: of the model that is to label them; see `shape_like`.
+    A column `label` is ignored. shape: see `Shape`. InputError names the line and column.
     """
-    images, key, cells = read_table(path, key=None, shape=frame)
+    images, key, cells = read_table(path, key=None, shape=shape)
     return images, cells if key == "ID" else [str(number) for number in range(len(images))]
 
 
@@ -117,14 +117,16 @@ def read_table(path: Path, *, key: str | None, shape: Shape) -> Columns:
 
 def check_lines(path: Path, file: TextIO) -> Iterator[str]:
     """Yield the lines of a file. Each must be one row: neither blank, nor with a line break in quotes."""
-    for number, line in enumerate(iter(partial(file.readline, MAX_LINE), ""), 1):
-        if len(line) == MAX_LINE:
-            raise InputError(f"{path}: line {number}: over {MAX_LINE:,} characters; set ingest.source to folder")
+    number, limit = 1, MAX_HEADER
+    while line := file.readline(limit):
+        if len(line) == limit:
+            raise InputError(f"{path}: line {number}: over {limit:,} characters; set ingest.source to folder")
         if not line.strip():
             raise InputError(f"{path}: line {number}: blank; remove it")
         if line.count('"') % 2:
             raise InputError(f"{path}: line {number}: a quote is not closed in its line; close or remove it")
         yield line
+        number, limit = number + 1, MAX_LINE
 
 
 def load_table(path: Path, key: str | None, shape: Shape, *, floats: bool = False) -> Columns:
@@ -195,7 +197,13 @@ def check_columns(path: Path, header: list[str], key: str | None) -> list[str]:
             return pixels
         problem = f"duplicate column {name}" if count > 1 else f"column {[*missing, 'pix1'][0]} is missing"
     columns = " and ".join([*keys, "pix1..pixN (or pixel0.., or pix1_r, pix1_g, pix1_b..)"])
-    raise InputError(f"{path}: {problem}; expected columns {columns}, separated by commas, semicolons or tabs")
+    optional = "" if keys else ", and ID or label if there are any"
+    hint = ""
+    if key == "label" and key not in counts and header:
+        hint = "; a table of images to be labelled is evaluate.csv"
+    raise InputError(
+        f"{path}: {problem}; expected columns {columns}{optional}, separated by commas, semicolons or tabs{hint}"
+    )
 
 
 def expected_columns(names: Sequence[str]) -> list[str]:
@@ -228,7 +236,7 @@ def shape_of(path: Path, pixels: Sequence[str], shape: Shape) -> tuple[int, int,
             return side, side, channels
         raise InputError(
             f"{path}: {len(pixels) // channels:,} pixels are not a square image; set ingest.shape in params.yaml to "
-            "[height, width], or [height, width, 3] for colour"
+            "[height, width], or [height, width, 3] for colour: `make init SHAPE='28 56'`"
         )
     height, width, channels = (*shape, channels) if len(shape) == 2 else shape
     if height * width * channels != len(pixels):
@@ -242,12 +250,18 @@ def shape_of(path: Path, pixels: Sequence[str], shape: Shape) -> tuple[int, int,
 def shape_like(path: Path, pixels: Sequence[str], frame: Frame) -> tuple[int, int, int]:
     """Give height, width and channels of images to be labelled by a model with this frame.
 
-    They have the proportions of the model's images, or are square; and its channels, or are grey, unless the columns
-    tell the channels. The first of these that fits the number of columns is taken.
+    They have the proportions of the model's images, or are square. Unless the columns tell the channels, they may be
+    grey or in colour: for a grey model, in colour only if no grey image fits. The first that fits the number of columns
+    is taken.
     """
-    proportions = frame.content_height / frame.content_width
-    channels = [3] if pixels[0].endswith("_r") else [3, 1] if frame.channels == 3 else [1]
-    for ratio, count in product((proportions, 1), channels):
+    ratios = frame.content_height / frame.content_width, 1
+    if pixels[0].endswith("_r"):
+        candidates = [*product(ratios, [3])]
+    else:
+        candidates = (
+            [*product(ratios, [3, 1])] if frame.channels == 3 else [*product(ratios, [1]), *product(ratios, [3])]
+        )
+    for ratio, count in candidates:
         area = len(pixels) // count
         height = max(round(math.sqrt(area * ratio)), 1)
         width = area // height

@@ -12,8 +12,8 @@ from fashion.classifier.classifier import Classifier
 from fashion.classifier.device import configure_torch, environment, move_model, select_device, select_dtype
 from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
-from fashion.settings.fields import TestTimeAugmentation
-from fashion.settings.frame import Frame
+from fashion.settings.fields import LARGEST_SIDE, TestTimeAugmentation
+from fashion.settings.frame import MIN_SIDE, Frame
 from fashion.settings.model import System, TrainSettings
 from fashion.training.calibration import calibrate
 from fashion.training.callbacks import Callback
@@ -109,7 +109,12 @@ def new_classifier(
     """Build the network, with random weights, and fit the scaling of its input to the training images."""
     images, num_classes = data.train.images, len(data.classes)
     frame = data.frame or whole_frame(images)
-    size = system.input.input_size(frame.content_height, frame.content_width)
+    size = system.input.input_size(*frame.input_part())
+    if max(size) > LARGEST_SIDE:
+        raise ValueError(
+            f"images of {frame.height}x{frame.width} pixels would be enlarged to {size[0]}x{size[1]}; give both sides "
+            f"of ingest.image_size at least {MIN_SIDE} pixels"
+        )
     preparation = Preparation.of(
         images, frame, size=size, scaling=system.input.scaling, fill=system.input.size == "auto"
     )

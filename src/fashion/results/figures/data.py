@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from fashion.classifier.levels import count_levels
+from fashion.classifier.levels import count_levels, moments
 from fashion.results.figures.image_grid import blanks, image_figure
 from fashion.results.figures.style import GREY, draw_table, label_bar, new_figure, shorten
 from fashion.results.palette import COLOURS, assign_colours
@@ -50,9 +50,7 @@ def draw_pixels(images: np.ndarray) -> Figure:
     A table, the share of the darkest and brightest levels, and a histogram of the others.
     """
     counts, channels = count_levels(images), CHANNELS[images.shape[1]]
-    levels, total = np.arange(256), counts.sum(1)
-    means = counts @ levels / total
-    deviations = np.sqrt((counts * (levels - means[:, None]) ** 2).sum(1) / total)
+    total, (means, deviations) = counts.sum(1), moments(counts)
     used = [np.flatnonzero(channel) for channel in counts]
     figure = new_figure(3.0)
     table, bars, histogram = figure.subplots(1, 3, width_ratios=[1.5, 1.1, 1.7])
