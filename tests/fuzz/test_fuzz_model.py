@@ -11,6 +11,7 @@ from hypothesis import given
 from tqdm import tqdm
 
 from fashion.classifier.classifier import Classifier
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load, save
 from fashion.classifier.preparation import Preparation
 from fashion.inference.predict import predict
@@ -28,7 +29,6 @@ ARGUMENTS: dict[str, Any] = {
 DESCRIPTION: dict[str, Any] = {
     "family": "cnn",
     "arguments": ARGUMENTS,
-    "preparation": {"size": [12, 16], "mean": [72.9, 80.0, 3.0], "std": [90.0, 70.0, 1.0], "content_size": [12, 16]},
     "frame": {
         "channels": 3,
         "height": 14,
@@ -42,6 +42,9 @@ DESCRIPTION: dict[str, Any] = {
     "classes": ["cat", "dog"],
     "environment": {"torch": "2", "precision": "fp32"},
     "test_time_augmentation": "shift_and_flip",
+}
+FITTED: dict[str, Any] = {
+    "preparation": {"size": [12, 16], "mean": [72.9, 80.0, 3.0], "std": [90.0, 70.0, 1.0], "content_size": [12, 16]},
     "temperature": 1.5,
     "threshold": 1.0,
 }
@@ -51,15 +54,13 @@ IMAGE = np.arange(576).astype(np.uint8).reshape(1, 3, 12, 16)
 @pytest.fixture(scope="module")
 def valid_file(place: Path) -> Path:
     torch.manual_seed(0)
-    fields = DESCRIPTION | {
-        "preparation": Preparation(**DESCRIPTION["preparation"]),
-        "frame": Frame(**DESCRIPTION["frame"]),
-    }
+    preparation, frame = Preparation(**FITTED["preparation"]), Frame(**DESCRIPTION["frame"])
+    fields = DESCRIPTION | FITTED | {"preparation": preparation, "frame": frame}
     model = factory.build_network("cnn", ARGUMENTS, image_shape=(3, 12, 16), num_classes=2)
-    save(Classifier(model=model, **fields), place / "valid.safetensors")
+    save(Ensemble([Classifier(model=model, **fields)]), place / "valid.safetensors")
     for precision in ("bf16", "fp32"):  # the first use of each compiles kernels, which takes seconds
         fields["environment"] = {"precision": precision}
-        predict(IMAGE, Classifier(model=model, **fields))
+        predict(IMAGE, Ensemble([Classifier(model=model, **fields)]))
     return place / "valid.safetensors"
 
 
@@ -85,7 +86,7 @@ def test_any_model_file_is_read_or_refused(content: bytes, valid_file: Path, pla
     read_or_refused(lambda: load_and_predict(path), path.stat().st_size)
 
 
-@given(description=altered(DESCRIPTION))
+@given(description=altered(DESCRIPTION | {"members": [FITTED]}))
 def test_any_description_is_read_or_refused(description: dict, valid_file: Path, place: Path, bar: tqdm) -> None:
     bar.update()
     path = place / "changed.safetensors"

@@ -92,7 +92,7 @@ def test_the_projects_own_params_are_valid() -> None:
         ("model.dropout", 1.5, "model.dropout: 1.5 is out of range: it must be less than 1"),
         ("model.dropout", "0.5", "model.dropout: '0.5' is not a number"),
         ("model.arguments.dropout", 0.5, "arguments.dropout: set model.dropout instead"),
-        ("model.size", "huge", "model.size: unknown size 'huge'; choose from small, medium, large"),
+        ("model.size", "huge", "model.size: unknown size 'huge'; choose from tiny, small, medium, large"),
         ("model.sizes.small.arguments", {"chanels": [8]}, "model.sizes.small.arguments.chanels: unknown key"),
         ("model.sizes.small.max_epochs", {"mian": 8}, "max_epochs: unknown phase 'mian' (did you mean main?)"),
         ("model.sizes.small.max_epochs.main", 0, "model.sizes.small.max_epochs.main: 0 is out of range"),

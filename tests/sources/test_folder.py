@@ -59,11 +59,14 @@ def test_each_image_has_a_row_with_its_file_and_how_it_came(raw: Path, images: n
         "file": "train/class 0/0.png",
         "class": "class 0",
         "part": "labelled",
+        "group": "",
+        "first_copy": "train/class 0/0.png",
         "width": 28,
         "height": 20,
         "mode": "RGB",
     }
     last = {"id": "004.png", "file": "evaluate/004.png", "class": "", "part": "unlabelled"}
+    last |= {"group": "", "first_copy": "evaluate/004.png"}
     assert data.samples[-1] == last | {"width": 28, "height": 28, "mode": "L"}
     assert len(data.samples) == len(data.train_images) + len(data.unlabelled_images)
 

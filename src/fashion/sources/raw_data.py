@@ -158,7 +158,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; put the table there, or set split.file to null") from None
+        raise InputError(f"{path}: {error.strerror}; put the table of split.file there, or set it to null") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV table in UTF-8 ({error})") from None
     if not rows or not set(columns) <= set(rows[0]):
