@@ -15,6 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from fashion.errors import InputError
 from fashion.files import write_json, write_text
 from fashion.params import Params
 from fashion.results.report.costs import read_costs
@@ -58,15 +59,19 @@ def place_images(source: str) -> None:
         shutil.rmtree(raw)  # of a run before
     if source == "folder":
         raw.unlink(missing_ok=True)
-        shutil.copytree(paths.RAW, raw, copy_function=hard_link)
+        try:
+            shutil.copytree(paths.RAW, raw, copy_function=hard_link)
+        except shutil.Error as error:  # such as a link to nothing
+            file, _, reason = error.args[0][0]
+            raise InputError(f"{file}: cannot be linked ({reason}); remove it, or put the file there") from None
     else:
         link(raw, Path("..", paths.RAW))
 
 
 def hard_link(source: str, target: str) -> None:
-    """Link a file, or copy it where links are not possible."""
+    """Link a file, or what it links to; copy it where links are not possible."""
     try:
-        os.link(source, target)
+        os.link(os.path.realpath(source), target)
     except OSError:
         shutil.copy2(source, target)
 

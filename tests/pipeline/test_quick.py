@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from clone import ROOT, SYSTEMS, edit_params, run
+from fashion.errors import InputError
 from fashion.files import read_array
 from fashion.params import check
 from fashion.settings.ingest import IngestSettings
@@ -64,3 +65,19 @@ def test_images_in_folders_are_read_in_quick_too(
         (summary, *_) = describe_raw(Path("quick/data/raw"), IngestSettings(source="folder"))
         assert summary.startswith(f"{6 - number} labelled images of 2 classes")
         (tmp_path / "data/raw/train/a/0.png").unlink(missing_ok=True)
+
+
+def test_links_to_files_are_followed_in_quick_and_one_to_nothing_is_named(
+    images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(images[0, 0]).save(tmp_path / "elsewhere.png")
+    folder = tmp_path / "data/raw/train/a"
+    folder.mkdir(parents=True)
+    (folder / "0.png").symlink_to("../../../../elsewhere.png")
+    monkeypatch.chdir(tmp_path)
+    quick.place_images("folder")
+    copy = tmp_path / "quick/data/raw/train/a/0.png"
+    assert copy.read_bytes() == (tmp_path / "elsewhere.png").read_bytes()
+    (folder / "1.png").symlink_to("nowhere.png")
+    with pytest.raises(InputError, match=r"data/raw/train/a/1.png: cannot be linked .*; remove it"):
+        quick.place_images("folder")
