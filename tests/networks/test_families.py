@@ -215,7 +215,7 @@ def test_patches_grow_with_the_image_so_that_maps_have_some_32_pixels_a_side(
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 64), (64, 64), (128, 128)])
-def test_whitened_colour_patches_have_variance_1_in_the_directions_in_which_they_vary_most(
+def test_whitened_colour_patches_have_nearly_variance_1_in_the_directions_in_which_they_vary_most(
     height: int, width: int
 ) -> None:
     inputs = torch.tensor(colour_tiles(height, width)[0][:200]).float().sub(110).div(70)
@@ -225,8 +225,9 @@ def test_whitened_colour_patches_have_variance_1_in_the_directions_in_which_they
     assert torch.equal(responses[:12], -responses[12:])
     second_moments = responses[:12] @ responses[:12].T / responses.shape[1]
     variances = second_moments.diagonal()
-    assert variances.max() < 1.001
-    assert variances[:8].min() > 0.7, "EPSILON damps only directions of little variance"
+    assert 0.9 < variances[0] < 1
+    assert (variances.diff() <= 1e-6).all(), "EPSILON damps directions of little variance"
+    assert variances[-1] < 0.5
     assert (second_moments - variances.diag()).abs().max() < 1e-3
     norms = model[0].weight[:12].flatten(1).norm(dim=1)  # type: ignore[index]
     assert (norms.diff() >= 0).all(), "the directions with most variance first"

@@ -25,7 +25,9 @@ from fashion.settings.fields import Count, Depth, Layers, Rate
 
 MAP_SIDE = 32  # pixels a side, about, of the maps after the first layer
 DIRECTIONS = 4  # of whitened patches, for each channel: all, if they have 2x2 pixels
-EPSILON = 5e-4  # added to the variances of patches, which are near 0 in directions that contain only noise
+# Added to the variances of patches, by the number of channels: in some directions there is only noise, and in colour
+# small differences of hue would become as strong as edges (icons: accuracy 0.750 with 5e-4, 0.772 with 0.5).
+EPSILON = {1: 5e-4, 3: 0.5}
 TEMPERATURE = 9.0  # divides the logits: features of norm sqrt(channels) would give too large logits at the start
 
 
@@ -72,7 +74,7 @@ class WhitenedCNN(nn.Sequential):
 
 
 class Whitening(nn.Module):
-    """Convolution with fixed filters: the directions in which patches vary, scaled to variance 1, and their negatives.
+    """Convolution with fixed filters: directions in which patches vary, with variance 1 at most, and their negatives.
 
     Maps N x C x H x W to N x 8C x (H / stride - 1) x (W / stride - 1). Patches are twice as large as the stride, and
     those of more than 2x2 pixels are described by the directions in which they vary most. Not trained; all filters are
@@ -91,7 +93,8 @@ class Whitening(nn.Module):
         patches = images.unfold(2, size, self.stride).unfold(3, size, self.stride).permute(0, 2, 3, 1, 4, 5)
         patches = patches.reshape(-1, self.weight[0].numel()).double()
         variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (directions / (variances + EPSILON).sqrt()).T.flip(0)[: len(self.weight) // 2]
+        damped = variances + EPSILON[images.shape[1]]
+        filters = (directions / damped.sqrt()).T.flip(0)[: len(self.weight) // 2]
         filters = filters.view(-1, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([filters, -filters]))
 
