@@ -29,11 +29,16 @@ from stages.entry import run_stage
 
 @dataclass
 class Recipe:
-    """How a system is trained. adapt: gives the settings for a number of training images. key: in params.yaml."""
+    """How a system is trained.
+
+    adapt: gives the settings of the system for a number of training images. key, settings_key: where params.yaml has
+    these, and `settings`.
+    """
 
     adapt: Callable[[int], System]
-    settings: TrainSettings
     key: str
+    settings: TrainSettings
+    settings_key: str
     test_time_augmentation: TestTimeAugmentation = "none"
     refit: bool = False
 
@@ -53,22 +58,23 @@ def final_recipe(params: Params, frame: Frame) -> Recipe:
     def adapt(num_images: int) -> System:
         return model.for_images(num_images, frame.content_height, frame.content_width)
 
-    return Recipe(adapt, params.finetune, "model", model.allowed_augmentation(), model.refit)
+    return Recipe(adapt, "model", params.finetune, "finetune", model.allowed_augmentation(), model.refit)
 
 
 def variant_recipe(params: Params, name: str, frame: Frame) -> Recipe:
     if name not in params.variants:
         raise InputError(f"params.yaml: variants: there is no variant {name!r}{suggest(name, params.variants)}")
     variant = params.variants[name].for_size(frame.content_height, frame.content_width)
-    return Recipe(lambda _: variant, params.train, f"variants.{name}")
+    return Recipe(lambda _: variant, f"variants.{name}", params.train, "train")
 
 
 def train(run: str, recipe: Recipe, frame: Frame) -> None:
     """Read the images, train, and write model and history."""
-    system = recipe.adapt(1)
+    system, classes = recipe.adapt(1), read_json(paths.ABOUT)["classes"]
+    check_class_weights(recipe, classes)
     images, labels = read_images(paths.DATA / system.image_folder, "labelled")
     copies = paths.COPIES if system.image_folder == "augmented" else 1
-    data = LabelledParts(images, labels, read_array(paths.PARTS), read_json(paths.ABOUT)["classes"], frame, copies)
+    data = LabelledParts(images, labels, read_array(paths.PARTS), classes, frame, copies)
     count = len(data.parts) + recipe.refit  # of trainings
     checkpoints: list[Checkpoint] = []
     started = time.monotonic()
@@ -103,6 +109,17 @@ def train(run: str, recipe: Recipe, frame: Frame) -> None:
     best = [row["val_accuracy"] for row in history if row["best"]][-1]
     seconds = time.monotonic() - started
     print(f"{run}: best validation accuracy {best:.4f}, {seconds:.0f} s in this run", file=sys.stderr, flush=True)
+
+
+def check_class_weights(recipe: Recipe, classes: list[str]) -> None:
+    """Raise InputError if the settings weight a class that the data do not have."""
+    weights = recipe.settings.class_weights
+    unknown = [name for name in weights if name not in classes] if isinstance(weights, dict) else []
+    if unknown:
+        raise InputError(
+            f"params.yaml: {recipe.settings_key}.class_weights: there is no class {unknown[0]!r}"
+            f"{suggest(unknown[0], classes)}"
+        )
 
 
 if __name__ == "__main__":

@@ -63,12 +63,6 @@ def test_factors_of_classes_have_a_mean_of_1_over_the_training_images(data: Trai
     assert factors("none", few, device) is None
 
 
-def test_a_factor_of_an_unknown_class_is_refused_with_a_suggestion(data: TrainingData) -> None:
-    named = dataclasses.replace(data, classes=["shirt", *data.classes[1:]])
-    with pytest.raises(ValueError, match="class_weights: there is no class 'shirts' .did you mean shirt"):
-        fit(named, make_system(), make_settings(class_weights={"shirts": 2.0}))
-
-
 def test_another_seed_gives_other_weights(data: TrainingData) -> None:
     first, second = (fit(data, make_system(), make_settings(seed=seed))[0] for seed in (0, 1))
     assert not torch.equal(first["0.weight"], second["0.weight"])

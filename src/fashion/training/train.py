@@ -15,7 +15,6 @@ from fashion.networks.building import factory
 from fashion.settings.fields import LARGEST_SIDE, TestTimeAugmentation
 from fashion.settings.frame import MIN_SIDE, Frame
 from fashion.settings.model import ClassWeights, System, TrainSettings
-from fashion.settings.parsing import suggest
 from fashion.training.calibration import calibrate
 from fashion.training.callbacks import Callback
 from fashion.training.checkpoint import Checkpoint, compute_fingerprint
@@ -110,19 +109,13 @@ def train_classifier(
 
 
 def factors(settings: ClassWeights, data: TrainingData, device: torch.device) -> torch.Tensor | None:
-    """Compute the factor of the loss for each class, float32, with a mean of 1 over the training images.
-
-    ValueError for a class that there is none of.
-    """
+    """Compute the factor of the loss for each class, float32, with a mean of 1 over the training images."""
     if settings == "none":
         return None
     counts = np.bincount(data.train.labels, minlength=len(data.classes))
     if settings == "balanced":
         weights = 1 / np.maximum(counts, 1)
     else:
-        unknown = [name for name in settings if name not in data.classes]
-        if unknown:
-            raise ValueError(f"class_weights: there is no class {unknown[0]!r}{suggest(unknown[0], data.classes)}")
         weights = np.array([settings.get(name, 1.0) for name in data.classes])
     weights = weights * counts.sum() / (weights * counts).sum()
     return torch.tensor(weights, dtype=torch.float32, device=device)
