@@ -104,7 +104,8 @@ def find_raw_data(folder: Path, settings: IngestSettings, classes: list[str] | N
     """Find the images of the source that the settings name, with their classes and parts."""
     find = {"folder": find_in_folders, "csv": find_in_tables, "idx": find_in_idx}[settings.source]
     raw = find(folder, settings, classes)
-    return raw.with_parts_of(folder / split_file) if split_file else raw
+    raw = raw.with_parts_of(folder / split_file) if split_file else raw
+    return raw.without_small_classes(settings.min_class_size)
 
 
 def find_in_tables(folder: Path, settings: IngestSettings, classes: list[str] | None) -> RawData:
