@@ -323,8 +323,7 @@ def test_classes_of_fewer_images_than_the_settings_ask_for_are_left_out_and_name
         np.testing.assert_array_equal(part_images[:, 0, 2:30, 2:30], images[:15][kept])
     assert [row["class"] for row in data.samples[:12]] == [CLASSES[label] for label in labels[kept]]
     assert data.notes[0] == (
-        "2 of 5 classes, with 6 images, are left out, since they have fewer than 3 labelled images "
-        "(ingest.min_class_size): class 1, class 3"
+        "left out, since they have fewer than 3 labelled images (ingest.min_class_size): class 1 (2), class 3 (1)"
     )
     assert len(data.unlabelled_images) == 15
 

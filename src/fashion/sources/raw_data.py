@@ -159,10 +159,10 @@ class RawData:
             )
         labels = {label: classes.index(name) for label, name in enumerate(self.classes) if name not in small}
         labelled, test = self.labelled.relabelled(labels), self.test.relabelled(labels)
-        left = len(self.samples()) - len(labelled.samples) - len(test.samples) - len(self.unlabelled.samples)
+        sizes = {name: f"{name} ({counts[label]})" for label, name in enumerate(self.classes)}
         note = (
-            f"{len(small):,} of {len(self.classes):,} classes, with {left:,} images, are left out, since they have "
-            f"fewer than {minimum} labelled images (ingest.min_class_size): {some(small)}"
+            f"left out, since they have fewer than {minimum} labelled images (ingest.min_class_size): "
+            f"{some(sizes[name] for name in small)}"
         )
         return RawData(labelled, test, self.unlabelled, classes, [*self.notes, note])
 
