@@ -4,9 +4,12 @@ python -m benchmarks.final_model robust   on corrupted images (`model.corruption
                                           benchmarks/robust.json
 python -m benchmarks.final_model study    with several widths and numbers of epochs, compared on validation images;
                                           writes benchmarks/study.json, and a table and a plot for docs/final_model.md
+python -m benchmarks.final_model refit    on test images, of the models in models/ and data/seeds/, before and after the
+                                          training on all images; writes benchmarks/refit.json and a table for that page
 
-Both need data/split: run `dvc repro split` first. Run nothing else on the machine, since trainings are timed. Trainings
-are kept in logs/final_model/ and are reused while their code, settings and images are the same.
+They need data/split: run `dvc repro split` first; and refit the models of `make seeds N=3 SYSTEMS=final`. Run nothing
+else on the machine, since trainings are timed. Trainings are kept in logs/final_model/ and are reused while their code,
+settings and images are the same.
 """
 
 import argparse
@@ -49,12 +52,12 @@ STUDY = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("benchmark", choices=["robust", "study"])
+    parser.add_argument("benchmark", choices=["robust", "study", "refit"])
     parser.add_argument("--folder", type=Path, default=ROOT / "logs/final_model", help="folder of the kept trainings")
     arguments = parser.parse_args()
-    if not (ROOT / "data/split/train_images.npy").exists():
-        sys.exit("error: data/split: no training images; run `dvc repro split` first")
-    {"robust": robust, "study": study}[arguments.benchmark](arguments.folder)
+    if not (ROOT / "data/split/labelled_images.npy").exists():
+        sys.exit("error: data/split: no images; run `dvc repro split` first")
+    {"robust": robust, "study": study, "refit": refit}[arguments.benchmark](arguments.folder)
 
 
 def robust(folder: Path) -> None:
@@ -123,6 +126,37 @@ def study(folder: Path) -> None:
         print(json.dumps(rows[-1]), flush=True)
     plot_study(rows, PLOT)
     write_results("study", rows, study_table(rows))
+
+
+def refit(_: Path) -> None:
+    """Score the final models of all seeds on test images, each before and after it was trained once more."""
+    from fashion.classifier.device import configure_torch, select_device
+    from fashion.classifier.ensemble import Ensemble
+    from fashion.classifier.model_file import load
+    from fashion.files import read_array
+
+    configure_torch(os.cpu_count() or 1)
+    images, labels = (read_array(ROOT / f"data/split/test_{name}.npy") for name in ("images", "labels"))
+    rows = []
+    for path in (ROOT / "models/final.safetensors", *sorted((ROOT / "data/seeds/models").glob("final-*.safetensors"))):
+        ensemble = load(path)
+        if ensemble.refit is None:
+            sys.exit(f"error: {path}: was not trained once more; set model.refit: true and run `make repro`")
+        before, after = (
+            float(np.mean(used.predict(images, select_device()).labels == labels))
+            for used in (Ensemble(ensemble.members), ensemble)
+        )
+        rows.append({"model": path.stem, "before": before, "after": after})
+        print(json.dumps(rows[-1]), flush=True)
+    write_results("refit", rows, refit_table(rows))
+
+
+def refit_table(rows: list[dict]) -> str:
+    text = "\n| model | before | after |\n| --- | --: | --: |\n"
+    for row in rows:
+        text += f"| {row['model']} | {row['before']:.4f} | {row['after']:.4f} |\n"
+    means = [statistics.mean(row[key] for row in rows) for key in ("before", "after")]
+    return text + f"| mean | {means[0]:.4f} | {means[1]:.4f} |\n\n"
 
 
 def train(project: Path, changes: dict[str, dict[str, Any]]) -> float:

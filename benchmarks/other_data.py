@@ -41,6 +41,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from fashion.classifier.device import select_device
+from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.preparation import crop
 from fashion.files import read_array, read_json, with_section
 from fashion.images.split import split
@@ -239,30 +240,61 @@ def write(rows: dict[str, Any]) -> None:
     PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), "other data", table(rows)), encoding="utf-8")
 
 
-def train_final_model(data: Data, seed: int) -> tuple[float, float]:
-    """Train the final model as its stage does; give its test accuracy, and the seconds that the training took."""
-    params = load_template()
-    channels, height, width = data.images.shape[1:]
-    height, width = chosen_size(height, width)
+@dataclass
+class Prepared:
+    """A draw of a data set as the final model is trained on it.
+
+    test_images: fitted to the same frame as the labelled ones. params: what `make init` writes.
+    """
+
+    data: Data
+    images: np.ndarray
+    test_images: np.ndarray
+    frame: Frame
+    classes: list[str]
+    params: Params
+
+    def split(self, seed: int, **changes: Any) -> np.ndarray:
+        """Split the labelled images; give the part of each, for each member. changes: of the settings."""
+        settings = self.params.split.model_dump() | {"random_state": seed} | changes
+        is_official = settings["scheme"] == "official"
+        return split(
+            self.data.labels, SplitSettings.model_validate(settings), classes=self.classes, has_test=is_official
+        )
+
+    def train(self, parts: np.ndarray, seed: int, **options: Any) -> Ensemble:
+        """Train the final model as its stage does. options: class_weights, and those of `train_ensemble`."""
+        model = self.params.model.model_copy(update={"mirror": self.data.mirror})
+        model = model.at_size(model.size)
+        changes = {"seed": seed, "class_weights": options.pop("class_weights", "none")}
+        ensemble, _ = train_ensemble(
+            lambda num_images: model.for_images(num_images, self.frame.height, self.frame.width),
+            self.params.finetune.model_copy(update=changes),
+            LabelledParts(self.images, self.data.labels, parts, self.classes, self.frame),
+            test_time_augmentation=model.allowed_augmentation(),
+            **options,
+        )
+        return ensemble
+
+
+def prepare(data: Data) -> Prepared:
+    height, width = chosen_size(*data.images.shape[2:])
     frame = Frame.model_validate(
-        {"channels": channels, "height": height, "width": width, "background": list(data.background)}
+        {"channels": data.images.shape[1], "height": height, "width": width, "background": list(data.background)}
         | {"content_height": height, "content_width": width, "enlarge": True}
     )
     images, test_images = (resize_and_pad_all(part, frame) for part in (data.images, data.test_images))
     classes = [str(number) for number in range(data.labels.max() + 1)]
-    settings = SplitSettings.model_validate(params.split.model_dump() | {"scheme": "official", "random_state": seed})
-    parts = split(data.labels, settings, classes=classes, has_test=True)
-    model = params.model.model_copy(update={"mirror": data.mirror})
+    return Prepared(data, images, test_images, frame, classes, load_template())
+
+
+def train_final_model(data: Data, seed: int) -> tuple[float, float]:
+    """Train the final model on a single split; give its test accuracy, and the seconds that the training took."""
+    prepared = prepare(data)
     started = time.perf_counter()
-    model = model.at_size(model.size)
-    ensemble, _ = train_ensemble(
-        lambda num_images: model.for_images(num_images, height, width),
-        params.finetune.model_copy(update={"seed": seed}),
-        LabelledParts(images, data.labels, parts, classes, frame),
-        test_time_augmentation=model.allowed_augmentation(),
-    )
+    ensemble = prepared.train(prepared.split(seed, scheme="official", folds=0), seed)
     seconds = time.perf_counter() - started
-    predicted = ensemble.predict(test_images, select_device()).labels
+    predicted = ensemble.predict(prepared.test_images, select_device()).labels
     return float(np.mean(predicted == data.test_labels)), seconds
 
 

@@ -17,17 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.other_data import DATA, Data, load_template
+from benchmarks.other_data import DATA, Data, prepare
 from fashion.classifier.device import select_device
 from fashion.classifier.ensemble import Ensemble
 from fashion.files import read_json, with_section
 from fashion.images.parts import Part, any_member, members_with
-from fashion.images.split import split
 from fashion.results.significance import wilson_interval
-from fashion.settings.frame import Frame, chosen_size
-from fashion.settings.split import SplitSettings
-from fashion.sources.resizing import resize_and_pad_all
-from fashion.training.ensemble import LabelledParts, train_ensemble
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/small_data.json"
@@ -58,21 +53,10 @@ def main() -> None:
 
 def measure(data: Data, seed: int) -> list[dict[str, Any]]:
     """Train in all ways on one draw; give a row for each."""
-    params = load_template()
-    height, width = chosen_size(*data.images.shape[2:])
-    frame = Frame.model_validate(
-        {"channels": data.images.shape[1], "height": height, "width": width, "background": list(data.background)}
-        | {"content_height": height, "content_width": width, "enlarge": True}
-    )
-    images, test_images = (resize_and_pad_all(part, frame) for part in (data.images, data.test_images))
-    classes = [str(number) for number in range(data.labels.max() + 1)]
-    model = params.model.model_copy(update={"mirror": data.mirror})
-    model = model.at_size(model.size)
+    prepared, device = prepare(data), select_device()
     rows = []
     for folds, names in ((0, ("split", "split, refit")), (FOLDS, ("folds", "folds, refit"))):
-        changes = {"scheme": "fractions", "random_state": seed, "folds": folds}
-        settings = SplitSettings.model_validate(params.split.model_dump() | changes)
-        parts = split(data.labels, settings, classes=classes, has_test=False)
+        parts = prepared.split(seed, scheme="fractions", folds=folds)
         times = [time.perf_counter()]
 
         def watch(training: str, *_: object, times: list[float] = times) -> tuple[tuple, None]:
@@ -80,25 +64,17 @@ def measure(data: Data, seed: int) -> list[dict[str, Any]]:
                 times.append(time.perf_counter())
             return (), None
 
-        ensemble, _ = train_ensemble(
-            lambda num_images: model.for_images(num_images, height, width),
-            params.finetune.model_copy(update={"seed": seed}),
-            LabelledParts(images, data.labels, parts, classes, frame),
-            test_time_augmentation=model.allowed_augmentation(),
-            refit=True,
-            watch=watch,
-        )
+        ensemble = prepared.train(parts, seed, refit=True, watch=watch)
         seconds = times[1] - times[0], time.perf_counter() - times[0]
         tested = any_member(parts, Part.TEST)
-        assert ensemble.refit is not None
         for way, used, took in zip(names, (Ensemble(ensemble.members), ensemble), seconds, strict=True):
             if folds:  # the refit has seen all images: its figures are those of the members
                 members = members_with(parts, Part.TEST)
-                predicted = ensemble.predict_with(members, images[tested], select_device()).labels
+                predicted = ensemble.predict_with(members, prepared.images[tested], device).labels
             else:
-                predicted = used.predict(images[tested], select_device()).labels
+                predicted = used.predict(prepared.images[tested], device).labels
             right = int((predicted == data.labels[tested]).sum())
-            held_back = used.predict(test_images, select_device()).labels == data.test_labels
+            held_back = used.predict(prepared.test_images, device).labels == data.test_labels
             rows.append(
                 {
                     "draw": seed,

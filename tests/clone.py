@@ -86,6 +86,17 @@ def make_clone(folder: Path) -> None:
     run(folder, "git", "init", "--quiet", "--initial-branch=main")
 
 
+def make_clone_without_images(folder: Path) -> Path:
+    """Make a clone that is committed, with nothing in data/raw."""
+    folder.mkdir()
+    make_clone(folder)
+    for path in (folder / "data/raw").glob("*.gz"):
+        path.unlink()
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message=Clone")
+    return folder
+
+
 def make_once(
     factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], str]
 ) -> tuple[Path, str]:

@@ -234,6 +234,49 @@ def test_a_table_of_a_split_is_used_and_added_to_dvc(project: Path, raw: Path, c
     assert settings_of(project).split.file == "split.csv"
 
 
+def test_few_images_are_split_in_folds_unless_validation_images_are_given(
+    project: Path, raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    write_params(project, None, force=False)
+    assert settings_of(project).split.folds == 5
+    assert "\nset split.folds: 5, since there are fewer than 5,000 labelled images: " in capsys.readouterr().out
+    for name in ("shoe", "shirt"):
+        save_images(raw / "val" / name, images.reshape(-1, 28, 28)[:4])
+    write_params(project, None, force=False)  # it has not been changed by hand
+    assert settings_of(project).split.folds == 0
+    assert "folds" not in capsys.readouterr().out
+
+
+def test_no_folds_are_made_of_classes_that_are_too_small_for_them(project: Path, raw: Path) -> None:
+    for path in [*raw.glob("train/*/1?.png"), *raw.glob("train/*/9.png")]:
+        path.unlink()
+    write_params(project, None, force=False)
+    assert settings_of(project).split.folds == 0
+
+
+def test_systems_for_uneven_classes_are_chosen_by_balanced_accuracy(
+    project: Path, raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    write_params(project, None, force=False)
+    params = settings_of(project)
+    assert (params.train.choose_by, params.finetune.choose_by) == ("accuracy", "accuracy")
+    save_images(raw / "train/bag", images.reshape(-1, 28, 28)[30:31])
+    write_params(project, None, force=False)
+    params, output = settings_of(project), capsys.readouterr().out
+    assert (params.train.choose_by, params.finetune.choose_by) == ("balanced_accuracy", "balanced_accuracy")
+    assert "\nset choose_by: balanced_accuracy, since the largest class has more than 10 times the images" in output
+    assert "a class needs 3 images in train/: add some, or set ingest.min_class_size: 3 in params.yaml" in output
+    assert "leave out bag (1)\n" in output
+
+
+def test_a_table_of_groups_is_added_to_dvc(project: Path, raw: Path, capsys: pytest.CaptureFixture) -> None:
+    (raw / "groups.csv").write_text("file,group\ntrain/shoe/0.png,1\n")
+    write_params(project, None, force=False)
+    output = capsys.readouterr().out
+    assert f"  dvc add {raw}/train {raw}/groups.csv\n" in output
+    assert "not used" not in output
+
+
 def test_uncommitted_changes_are_not_overwritten(project: Path) -> None:
     (project / "params.yaml").write_text("mine: 1\n")
     with pytest.raises(InputError, match="has uncommitted changes; commit them, or run `fashion init --force`"):

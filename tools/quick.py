@@ -4,7 +4,7 @@ python -m tools.quick
 
 quick/ has its own settings and results; code and raw images are linked to the project's. `make quick` then runs all
 stages in it by `abreast rehearse`, without DVC's cache and lock: with them, starting DVC, Python and torch for each of
-67 short stages took longer than most of the stages.
+71 short stages took longer than most of the stages.
 """
 
 import math
@@ -27,6 +27,7 @@ MEASURED = Path(".dvc/tmp/abreast/durations.json")  # in quick/; the runner writ
 CONFIG = "[core]\n    no_scm = true\n    analytics = false\n"
 LINKED = (".dvcignore", "dvc.yaml", "pyproject.toml", "src", "stages")
 IMAGES = 2000  # of each part
+FOLDS = 3  # at most: each is a training of each system
 EPOCHS_FACTOR = 0.2  # of the epochs of each phase, at least one
 BATCH_SIZE = 64  # of the variants, for enough steps; the final model adapts its own
 SIZE = "small"  # of the final model, if it has this size
@@ -84,8 +85,9 @@ def link(path: Path, target: Path) -> None:
 
 
 def shorten(settings: dict[str, Any]) -> None:
-    """Reduce images, epochs and batch sizes; keep layers and learning rates."""
+    """Reduce images, folds, epochs and batch sizes; keep layers and learning rates."""
     settings["split"]["at_most"] = IMAGES
+    settings["split"]["folds"] = min(settings["split"].get("folds", 0), FOLDS)
     model = settings["model"]
     model["test_time_augmentation"] = TEST_TIME_AUGMENTATION
     if SIZE in model["sizes"]:

@@ -185,11 +185,14 @@ def info(arguments: argparse.Namespace) -> None:
     frame, first = ensemble.frame, ensemble.used[0]
     print(f"family       {first.family}, {first.arguments}")
     print(f"parameters   {ensemble.num_parameters():,}, {arguments.model.stat().st_size / 1e6:.1f} MB")
-    if len(ensemble.members) > 1:
-        role = (
-            "only for figures; one trained again on all images predicts" if ensemble.refit else "which predict together"
+    if ensemble.refit and len(ensemble.members) > 1:
+        print(
+            f"refit        trained on all labelled images, and predicts; figures are of {len(ensemble.members)} others"
         )
-        print(f"folds        {len(ensemble.members)} models, {role}")
+    elif ensemble.refit:
+        print("refit        trained on training and validation images together")
+    elif len(ensemble.members) > 1:
+        print(f"folds        {len(ensemble.members)} models, which predict together")
     color, size = COLORS[frame.channels], f"{frame.content_height}x{frame.content_width} pixels"
     smaller = "enlarged" if frame.enlarge else "padded"
     print(f"images       {color}, {size} (height x width); larger ones are shrunk, smaller ones {smaller}")

@@ -3,10 +3,13 @@
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fashion.errors import InputError
 from fashion.files import write_text
+
+if TYPE_CHECKING:
+    from fashion.sources.ingest import Description
 
 TEMPLATE = Path(__file__).with_name("own_images.yaml")
 SOURCES = {  # files or folders in data/raw by source: the first one identifies the source, the others are optional
@@ -16,10 +19,14 @@ SOURCES = {  # files or folders in data/raw by source: the first one identifies 
 }
 OFFICIAL_TEST = {"folder": "test", "csv": "test.csv", "idx": "idx"}  # what has the official test set, by source
 SPLIT_TABLE = "split.csv"  # in data/raw, of any source: the part of each labelled image
+GROUPS_TABLE = "groups.csv"  # and which images stay together
 WRITTEN = re.compile(
-    rb"^  (source|classes_from|shape|scheme|file): (\w+|\[[\d, ]+\]|split\.csv)(?=\r?\n|  #)", re.MULTILINE
+    rb"(  source|  classes_from|  shape|  scheme|  file|  folds|choose_by): (\w+|\[[\d, ]+\]|split\.csv)(?=\r?\n|  #|})"
 )
 NOT_DATA = ("README.md", ".dvc", ".part")  # ends of names in data/raw that are not images
+FEW_IMAGES = 5000  # labelled; with fewer, the split is in folds
+FOLDS = 5
+UNEVEN = 10  # ratio of the largest class to the smallest, from which classes are uneven
 SEEDS = ("seeds/dvc.lock", "seeds/seeds.json")  # results of `make seeds`
 
 
@@ -56,11 +63,12 @@ def write_params(
     if durations.exists():
         write_text(durations, "{}\n")
     remove_seed_results(project)
-    names = [*(inputs or SOURCES[source][:1]), *([split_file] if split_file else [])]
+    tables = [name for name in (split_file, GROUPS_TABLE) if name and (raw / name).exists()]
+    names = [*(inputs or SOURCES[source][:1]), *tables]
     paths = " ".join(str(raw / name) for name in names)
     print(f"wrote {params} for {paths}")
     if inputs:
-        print_images(raw, ingest, split_file)
+        write_text(params, fit_to_images(text, describe_images(raw, ingest, split_file)))
     print(
         f'next:\n  source .venv/bin/activate\n  dvc add {paths}\n  git commit --all -m "Use our images"\n  make repro'
     )
@@ -76,10 +84,10 @@ def check_options(ingest: dict[str, Any]) -> None:
 
 def same_but_options(first: bytes, second: bytes) -> bool:
     """Tell whether two files params.yaml differ only in what `fashion init` fills in."""
-    return WRITTEN.sub(rb"  \1:", first) == WRITTEN.sub(rb"  \1:", second)
+    return WRITTEN.sub(rb"\1:", first) == WRITTEN.sub(rb"\1:", second)
 
 
-def print_images(raw: Path, ingest: dict[str, Any], split_file: str | None) -> None:
+def describe_images(raw: Path, ingest: dict[str, Any], split_file: str | None) -> "Description":
     """Print what the images of a source are, what their owner should know, and what else lies in data/raw.
 
     ingest: settings, as in params.yaml.
@@ -90,14 +98,44 @@ def print_images(raw: Path, ingest: dict[str, Any], split_file: str | None) -> N
     from fashion.sources.ingest import describe_raw
 
     settings = IngestSettings.model_validate(load_yaml(TEMPLATE)["ingest"] | ingest)
-    summary, *notes = describe_raw(raw, settings, split_file=split_file)
-    print(f"found {summary}")
-    used = {*SOURCES[settings.source], split_file}
+    found = describe_raw(raw, settings, split_file=split_file)
+    notes = list(found.notes)
+    print(f"found {found.summary}")
+    used = {*SOURCES[settings.source], split_file, GROUPS_TABLE}
     unused = sorted(path.name for path in raw.iterdir() if path.name not in used and not path.name.endswith(NOT_DATA))
     if unused := [name for name in unused if name[0] != "."]:
         notes.append(f"{', '.join(unused)} in {raw} is not used; docs/your_own_data.md names what is")
     for note in notes:
         print(f"note: {note}")
+    return found
+
+
+def fit_to_images(text: str, found: "Description") -> str:
+    """Fill in the settings that depend on the number of images and on the sizes of the classes, and print them.
+
+    text: of params.yaml. The rules come from benchmarks/small_data.json and benchmarks/uneven_data.json.
+    """
+    total, sizes = sum(found.class_sizes.values()), found.class_sizes.values()
+    if total < FEW_IMAGES and max(sizes) >= 2 * FOLDS and not found.has_validation:
+        text = text.replace("  folds: 0\n", f"  folds: {FOLDS}\n", 1)
+        print(
+            f"set split.folds: {FOLDS}, since there are fewer than {FEW_IMAGES:,} labelled images: each is tested by a "
+            f"model that has not seen it, and a system is trained {FOLDS} times"
+        )
+    if max(sizes) > UNEVEN * min(sizes):
+        text = text.replace("choose_by: accuracy}", "choose_by: balanced_accuracy}")
+        print(
+            f"set choose_by: balanced_accuracy, since the largest class has more than {UNEVEN} times the images of the "
+            "smallest: systems are chosen by the mean recall of the classes"
+        )
+    needed = 3 - found.has_test - found.has_validation
+    small = [f"{name} ({size})" for name, size in found.class_sizes.items() if size < needed]
+    if small:
+        print(
+            f"note: a class needs {needed} images in train/: add some, or set ingest.min_class_size: {needed} in "
+            f"params.yaml to leave out {', '.join(small)}"
+        )
+    return text
 
 
 def remove_seed_results(project: Path) -> None:

@@ -16,9 +16,10 @@ import numpy as np
 
 from fashion.errors import InputError
 from fashion.files import read_json, write_array, write_rows
+from fashion.images.groups import NO_PAIRS, join_groups
 from fashion.images.near_copies import near_copies
 from fashion.images.parts import Part, any_member, read_images, read_samples
-from fashion.images.split import NO_PAIRS, join_groups, split, stratified_subset
+from fashion.images.split import split, stratified_subset
 from fashion.params import Params
 from stages import paths
 from stages.entry import run_stage

@@ -3,32 +3,35 @@
 python -m stages.figures.show_audit
 """
 
-import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from fashion.files import read_array, write_json
-from fashion.images.parts import read_samples
+from fashion.images.groups import join_groups
+from fashion.images.parts import Part, read_samples
 from fashion.params import Params
-from fashion.results.audit import PROBLEMS
+from fashion.results.audit import PROBLEMS, expected_leaks, read_rows
 from fashion.results.figures.audit import draw_copies, draw_faults
 from fashion.results.figures.style import save
 from stages import paths
 from stages.entry import run_stage
 
 MAX_LISTED = 10  # sizes and modes of files
+EXACT = "1.0000"  # correlation of exact copies, as the audit writes it
 
 
-def main(_: Params) -> None:
-    folder = paths.PLOTS / "audit"
-    samples, copies, faults = read_samples(paths.INGESTED), read_rows("copies"), read_rows("images")
+def main(params: Params) -> None:
+    folder, samples = paths.PLOTS / "audit", read_samples(paths.INGESTED)
+    copies, faults = (read_rows(paths.AUDIT / f"{name}.csv") for name in ("copies", "images"))
+    together = [row for row in copies if row["correlation"] == EXACT or params.split.near_duplicates == "group"]
     summary = {
         "sizes": most_common(f"{sample['height']}x{sample['width']}" for sample in samples),
         "modes": most_common(sample["mode"] for sample in samples),
         "copies": {problem: sum(row["problem"] == problem for row in copies) for problem in PROBLEMS},
         "near": sum(float(row["correlation"]) < 1 for row in copies),
+        "kept_together": kept_together(together),
         "images": most_common(row["problem"] for row in faults),
     }
     write_json(folder / "summary.json", summary)
@@ -54,10 +57,19 @@ class ImagesByFile:
         return part[position]
 
 
-def read_rows(name: str) -> list[dict[str, str]]:
-    """Read the rows of a table of data/audit."""
-    with (paths.AUDIT / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def kept_together(rows: Sequence[Mapping[str, str]]) -> float:
+    """Compute the share of images that a random split would test with a copy among the training images.
+
+    rows: pairs of copies that the split keeps in one part. 0 if no test images are drawn.
+    """
+    parts = read_array(paths.PARTS)
+    if not (parts == Part.TEST).any():
+        return 0.0
+    positions = {sample["file"]: index for index, sample in enumerate(read_samples(paths.SPLIT)[: parts.shape[1]])}
+    files = [(row["file"], row["other_file"]) for row in rows if row["class"] == row["other_class"]]
+    pairs = [(positions[one], positions[other]) for one, other in files if one in positions and other in positions]
+    groups = join_groups(np.arange(parts.shape[1]), pairs=np.array(pairs, int).reshape(-1, 2))
+    return expected_leaks(groups, float((parts == Part.TRAIN).mean()))
 
 
 def most_common(values: Iterable[str]) -> dict[str, int]:

@@ -3,11 +3,15 @@
 python -m stages.results.compare
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from fashion.files import read_array, read_json, write_json, write_text
+from fashion.images.parts import read_test_samples
 from fashion.params import Params
+from fashion.results.audit import read_rows, with_copy_elsewhere
 from fashion.results.choice import best_by_validation
 from fashion.results.comparison import (
     accuracies_table,
@@ -33,7 +37,8 @@ def main(params: Params) -> None:
     table = variants_table(scores, listed, correct, final=FINAL)
     write_json(paths.METRICS / "variants.json", table)
     per_class = with_intervals(scores[FINAL]["per_class"])
-    write_json(paths.METRICS / "final.json", scores[FINAL] | {"per_class": per_class})
+    additions = {"per_class": per_class, "without_copies": without_copies(correct[FINAL])}
+    write_json(paths.METRICS / "final.json", scores[FINAL] | additions)
     write_table("learning_curves", learning_curves({name: pd.read_csv(paths.history(name)) for name in systems}))
     write_table("accuracies", accuracies_table(table))
 
@@ -46,6 +51,16 @@ def main(params: Params) -> None:
     for name in (best, FINAL):
         row = table[name]
         print(f"{name}: validation {row['val_accuracy']:.4f}, test {row['test_accuracy']:.4f}", flush=True)
+
+
+def without_copies(correct: np.ndarray) -> dict[str, Any]:
+    """Compute the accuracy on the test images that have no copy, exact or near, among other images.
+
+    correct: whether each test image is predicted correctly.
+    """
+    copied = with_copy_elsewhere(read_rows(paths.AUDIT / "copies.csv"))
+    kept = np.array([sample["file"] not in copied for sample in read_test_samples(paths.SPLIT)])
+    return {"images": int(kept.sum()), "test_accuracy": float(correct[kept].mean()) if kept.any() else None}
 
 
 def remove_stale(names: set[str]) -> None:

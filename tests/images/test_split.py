@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from fashion.errors import InputError
+from fashion.images.groups import join_groups
 from fashion.images.parts import Part, any_member, indices_of, members_with
-from fashion.images.split import join_groups, split, stratified_subset
+from fashion.images.split import split, stratified_subset
 from fashion.settings.split import SplitSettings
 
 CLASSES = [f"class {number}" for number in range(10)]

@@ -62,7 +62,7 @@ def test_images_in_folders_are_read_in_quick_too(
     monkeypatch.chdir(tmp_path)
     for number in range(2):  # the second time without an image
         quick.place_images("folder")
-        (summary, *_) = describe_raw(Path("quick/data/raw"), IngestSettings(source="folder"))
+        summary = describe_raw(Path("quick/data/raw"), IngestSettings(source="folder")).summary
         assert summary.startswith(f"{6 - number} labelled images of 2 classes")
         (tmp_path / "data/raw/train/a/0.png").unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from clone import ROOT, copy_project, edit_params, make_clone, make_once, run
+from clone import ROOT, copy_project, edit_params, make_clone_without_images, make_once, run
 from dvc_project import stages_run
 from fashion.classifier.model_file import load
 from fashion.params import check
@@ -46,16 +46,6 @@ def write_tables(raw: Path, images: np.ndarray, labels: np.ndarray) -> None:
     train = train.assign(label=[NAMES[label] for label in labels[: 10 * PER_CLASS]])
     train.sort_values("label", kind="stable").to_csv(raw / "train.csv", index=False)  # the order of the folders
     evaluate.assign(ID=[f"00{number}" for number in range(UNLABELLED)]).to_csv(raw / "evaluate.csv", index=False)
-
-
-def make_clone_without_images(folder: Path) -> Path:
-    folder.mkdir()
-    make_clone(folder)
-    for path in (folder / "data/raw").glob("*.gz"):
-        path.unlink()
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message=Clone")
-    return folder
 
 
 def shorten(params: dict) -> None:
@@ -142,7 +132,7 @@ def test_wide_colour_images_with_their_own_test_set_are_trained_on_as_they_are(t
     assert [frame[key] for key in ("channels", "content_height", "content_width")] == [3, 24, 36]
     assert len(frame["background"]) == 3
     split = pd.read_csv(folder / "data/split/samples.csv")
-    assert split["part"].value_counts().to_dict().keys() == {"train", "validation", "test"}
+    assert set(split["part"]) == {"test", *(f"fold {number}" for number in range(1, 6))}
     assert (split["part"] == "test").sum() == counts["test"]
     assert split.loc[split["part"] == "test", "file"].str.startswith("test/").all()
     images = np.load(folder / "data/split/labelled_images.npy")

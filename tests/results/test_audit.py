@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from fashion.results.audit import copy_rows, exact_pairs, problem_of
+from fashion.results.audit import copy_rows, exact_pairs, expected_leaks, problem_of, with_copy_elsewhere
 
 
 def sample(name: str = "", part: str = "train", file: str = "a.png", first_copy: str = "a.png") -> dict[str, str]:
@@ -40,3 +41,25 @@ def test_the_worst_problems_and_the_most_alike_of_each_come_first() -> None:
         ("leak", "0", "2"),
         ("repeated", "0", "3"),
     ]
+
+
+def test_images_with_a_copy_in_another_part_are_named() -> None:
+    samples = [
+        sample("cat", "train", "0"),
+        sample("dog", "test", "1"),
+        sample("cat", "train", "2"),
+        sample("cat", "unused", "3"),
+        sample("", "unlabelled", "4"),
+        sample("cat", "validation", "5"),
+        sample("cat", "test", "6"),
+    ]
+    rows = copy_rows(samples, [(0, 1), (0, 2), (1, 3), (2, 4), (5, 6)], [1.0] * 5)
+    assert with_copy_elsewhere(rows) == {"0", "1", "5", "6"}
+
+
+def test_a_random_split_leaks_copies_by_the_size_of_their_groups() -> None:
+    rng, share = np.random.default_rng(0), 0.6
+    groups = np.array([0] * 5 + [1] * 2 + [2] * 2 + [*range(3, 14)])
+    drawn = rng.random((20_000, len(groups))) < share
+    leaked = [(drawn & (groups == group)).sum(1) - drawn[:, index] > 0 for index, group in enumerate(groups)]
+    assert expected_leaks(groups, share) == pytest.approx(np.mean(leaked), abs=0.005)

@@ -303,3 +303,32 @@ def test_labels_of_the_test_table_are_names_as_those_of_the_training_table(
     assert data.classes == [str(number) for number in range(1, 11)]
     np.testing.assert_array_equal(data.test_labels, labels[100:110])
     np.testing.assert_array_equal(data.train_labels, labels[:100])
+
+
+def test_classes_of_fewer_images_than_the_settings_ask_for_are_left_out_and_named(
+    tmp_path: Path, images: np.ndarray
+) -> None:
+    labels = np.array([0] * 5 + [1] * 2 + [2] * 4 + [3] * 1 + [4] * 3)
+    write_csv(tmp_path, images[:15], labels)
+    (tmp_path / "train.csv").rename(tmp_path / "test.csv")
+    write_csv(tmp_path, images[:15], labels)
+    data = ingest(tmp_path, make_settings(source="csv", min_class_size=3), CLASSES[:5])
+    kept = np.isin(labels, [0, 2, 4])
+    assert data.classes == ["class 0", "class 2", "class 4"]
+    for part_images, part_labels in (
+        (data.train_images, data.train_labels),
+        (data.test_images, data.test_labels),
+    ):
+        np.testing.assert_array_equal(part_labels, labels[kept] // 2)
+        np.testing.assert_array_equal(part_images[:, 0, 2:30, 2:30], images[:15][kept])
+    assert [row["class"] for row in data.samples[:12]] == [CLASSES[label] for label in labels[kept]]
+    assert data.notes[0] == (
+        "left out, since they have fewer than 3 labelled images (ingest.min_class_size): class 1 (2), class 3 (1)"
+    )
+    assert len(data.unlabelled_images) == 15
+
+
+def test_leaving_out_all_classes_but_one_is_refused(tmp_path: Path, images: np.ndarray) -> None:
+    write_csv(tmp_path, images[:4], np.array([0, 0, 0, 1]))
+    with pytest.raises(InputError, match="ingest.min_class_size: 1 of 2 classes have 2 labelled images; set it lower"):
+        ingest(tmp_path, make_settings(source="csv", min_class_size=2), CLASSES[:2])

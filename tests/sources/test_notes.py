@@ -27,18 +27,18 @@ def save(image: np.ndarray, path: Path, **options: object) -> None:
 
 def notes_of(raw: Path, **changes: object) -> list[str]:
     settings = IngestSettings.model_validate({"source": "folder", **changes})
-    sentences = describe_raw(raw, settings)
+    described = describe_raw(raw, settings)
     data = ingest(raw, settings, None)
-    assert sentences == [data.summary, *data.notes]
-    return sentences[1:]
+    assert (described.summary, described.notes) == (data.summary, data.notes)
+    return described.notes
 
 
 def test_a_summary_says_what_there_is_and_what_it_becomes(raw: Path, images: np.ndarray) -> None:
     save(images[30, 0], raw / "test/a/1.png")
-    assert describe_raw(raw, IngestSettings(source="folder")) == [
+    assert describe_raw(raw, IngestSettings(source="folder")).summary == (
         "24 labelled images of 2 classes, 1 of an official test set, none to be labelled; 28x28 pixels "
         "(height x width), read as 28x28 in grey on a background of 0"
-    ]
+    )
 
 
 def test_there_is_nothing_to_say_of_plain_images(raw: Path) -> None:

@@ -4,8 +4,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from fashion.errors import InputError
@@ -13,8 +11,6 @@ from fashion.images.parts import Part
 from fashion.settings.split import SplitSettings
 
 PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
-
-NO_PAIRS = np.empty((0, 2), int)
 
 # With fewer groups for each image, groups are drawn, not images: else a few copies follow the first of their group.
 GROUPED = 0.9
@@ -202,25 +198,6 @@ def keep_together(parts: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return parts[first][group_numbers]
 
 
-def join_groups(*groupings: np.ndarray, pairs: np.ndarray = NO_PAIRS) -> np.ndarray:
-    """Number the groups that remain if images stay together that any of the groupings, numbers of N, has together.
-
-    pairs: indices of M x 2, of images that stay together, too.
-
-    >>> join_groups(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]), pairs=np.array([[3, 4]])).tolist()
-    [0, 0, 0, 1, 1]
-    """
-    count = len(groupings[0])
-    first, second = [pairs[:, 0]], [pairs[:, 1]]
-    for groups in groupings:
-        _, starts, numbers = np.unique(groups, return_index=True, return_inverse=True)
-        first.append(np.arange(count))
-        second.append(starts[numbers])
-    ends = np.concatenate(first), np.concatenate(second)
-    edges = coo_array((np.ones(len(ends[0]), bool), ends), (count, count))
-    return connected_components(edges, directed=False)[1]
-
-
 def check_training_classes(parts: np.ndarray, labels: np.ndarray, classes: list[str]) -> None:
     """Raise InputError if a member would have no training image of a class."""
     for row in parts:
@@ -264,5 +241,5 @@ def check_class_counts(counts: np.ndarray, classes: list[str], *, minimum: int, 
         others = f", and {len(too_few) - 1} more classes have too few" if len(too_few) > 1 else ""
         raise InputError(
             f"class {classes[label]!r} has {images} and needs {minimum}, {purpose}{others}; "
-            "add images, or remove the class"
+            f"add images, or set ingest.min_class_size: {minimum}, to leave out small classes"
         )

@@ -1,7 +1,9 @@
 """Name the pairs of copies in a data set by what they do to its figures."""
 
+import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,3 +61,31 @@ def copy_rows(
                 }
             )
     return sorted(rows, key=lambda row: (PROBLEMS.index(row["problem"]), -float(row["correlation"])))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a table of data/audit."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def with_copy_elsewhere(rows: Iterable[Mapping[str, str]]) -> set[str]:
+    """Give the files of the labelled images that have a copy in another part. rows: of data/audit/copies.csv."""
+    found = set()
+    for row in rows:
+        parts = {row["part"], row["other_part"]}
+        if row["class"] and row["other_class"] and len(parts) == 2 and NOT_USED not in parts:
+            found |= {row["file"], row["other_file"]}
+    return found
+
+
+def expected_leaks(groups: np.ndarray, train_share: float) -> float:
+    """Compute the share of images that a random split would test with a copy among the training images.
+
+    groups: numbers of N labelled images; copies have the same. train_share: of the images, that are trained on.
+
+    >>> round(expected_leaks(np.array([0, 0, 1, 2]), train_share=0.6), 4)
+    0.3
+    """
+    sizes = np.bincount(groups)[groups]
+    return float(np.mean(1 - (1 - train_share) ** (sizes - 1)))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fashion.settings.fields import LARGEST_SIDE, Side, Strict, expect
+from fashion.settings.fields import LARGEST_SIDE, NonNegativeInt, Side, Strict, expect
 from fashion.settings.frame import Level
 
 SMALLEST_SIDE = 8  # of arrays; networks have no use for less
@@ -51,6 +51,7 @@ class IngestSettings(Strict):
 
     source: `folder` (image files in train/CLASS), `csv` (train.csv) or `idx` (four files, with an official test set).
     classes_from: `top`, the folders in train/ are the classes; `nested`, so are folders in them, as `animals/cat`.
+    min_class_size: classes with fewer labelled images are left out.
     color: `gray`, `rgb`, or `auto`: rgb if any training image has colour. Here, training images are all labelled images
     except those of a given test set: the split comes later.
     background: what is around images, and behind transparent ones: a level, or a level each of red, green and blue;
@@ -66,6 +67,7 @@ class IngestSettings(Strict):
 
     source: Literal["folder", "csv", "idx"]
     classes_from: Literal["top", "nested"] = "top"
+    min_class_size: NonNegativeInt = 0
     color: Literal["auto", "gray", "rgb"] = "auto"
     background: Background = "auto"
     image_size: FrameSize = "auto"

@@ -1,5 +1,6 @@
 """Read a data set from image folders, CSV tables or IDX files into arrays of images of one size."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,21 +91,44 @@ def ingest(folder: Path, settings: IngestSettings, classes: list[str] | None, sp
     )
 
 
+@dataclass
+class Description:
+    """What lies in data/raw.
+
+    summary, notes: sentences for the owner of the images. class_sizes: number of labelled images by class. has_test,
+    has_validation: whether these parts are given.
+    """
+
+    summary: str
+    notes: list[str]
+    class_sizes: dict[str, int]
+    has_test: bool
+    has_validation: bool
+
+
 def describe_raw(
     folder: Path, settings: IngestSettings, classes: list[str] | None = None, split_file: str | None = None
-) -> list[str]:
-    """Say what is in `folder` and what the owner should know, without making arrays; InputError for any fault."""
+) -> Description:
+    """Look at the images in `folder` without making arrays; InputError for any fault."""
     raw = find_raw_data(folder, settings, classes, split_file)
     survey = raw.survey()
     frame = decide_frame(survey, len(raw.labelled.samples), settings)
-    return [summarize_data(raw, survey, frame), *describe(raw, survey, frame)]
+    counts = Counter(sample.label for sample in raw.labelled.samples)
+    return Description(
+        summarize_data(raw, survey, frame),
+        describe(raw, survey, frame),
+        {name: counts[label] for label, name in enumerate(raw.classes)},
+        bool(raw.test.samples),
+        any(sample.part == "validation" for sample in raw.labelled.samples),
+    )
 
 
 def find_raw_data(folder: Path, settings: IngestSettings, classes: list[str] | None, split_file: str | None) -> RawData:
     """Find the images of the source that the settings name, with their classes and parts."""
     find = {"folder": find_in_folders, "csv": find_in_tables, "idx": find_in_idx}[settings.source]
     raw = find(folder, settings, classes)
-    return raw.with_parts_of(folder / split_file) if split_file else raw
+    raw = raw.with_parts_of(folder / split_file) if split_file else raw
+    return raw.without_small_classes(settings.min_class_size)
 
 
 def find_in_tables(folder: Path, settings: IngestSettings, classes: list[str] | None) -> RawData:

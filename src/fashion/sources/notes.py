@@ -1,17 +1,16 @@
 """Say what the owner of the images should know before anything is trained: depth, colour, sizes, copies, classes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from fashion.settings.frame import Frame
 from fashion.sources.image_file import scale_levels
-from fashion.sources.raw_data import RawData, Sample
+from fashion.sources.raw_data import RawData, Sample, some
 from fashion.sources.resizing import resized_shape
 from fashion.sources.survey import Facts, Survey
 
-MAX_NAMED = 3  # images or classes that a sentence names
 FEW = 10  # labelled images of a class; its figures say little with fewer
 FLAT = 8  # levels between the darkest and the brightest pixels of a nearly flat image
 DARK = 32  # level that the brightest pixels of a nearly black image are below
@@ -169,14 +168,3 @@ def describe_copies(pairs: Sequence[tuple[Sample, Facts]]) -> list[str]:
 
 def count(items: Sequence, singular: str, plural: str) -> str:
     return f"{len(items):,} {singular if len(items) == 1 else plural}"
-
-
-def some(items: Iterable[Sample | str]) -> str:
-    """Name the first few, and say if there are more.
-
-    >>> some(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    names = [item if isinstance(item, str) else item.file for item in items]
-    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more

@@ -2,10 +2,10 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fashion.sources.image_file import read_image
 from fashion.sources.resizing import resize_and_pad, resize_and_pad_all
 from fashion.sources.survey import Survey, for_each, summarize_faults, survey_arrays, survey_files
 
+MAX_NAMED = 3  # images or classes that a sentence names
 VALIDATION = ("val", "validation")  # names of a folder or table with validation images that are given
 PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}  # by their names in a table
 
@@ -50,6 +51,12 @@ class Images:
             [replace(sample, part=part) for sample in samples] if part else samples,
             content[indices] if isinstance(content, np.ndarray) else [content[index] for index in indices],
         )
+
+    def relabelled(self, labels: Mapping[int, int]) -> "Images":
+        """Give the images of some classes, with other numbers. labels: new numbers, by those that are kept."""
+        kept = self.select([index for index, sample in enumerate(self.samples) if sample.label in labels])
+        samples = [replace(sample, label=labels[cast(int, sample.label)]) for sample in kept.samples]
+        return Images(samples, kept.content)
 
     def joined(self, other: "Images") -> "Images":
         """Give these images, followed by others of the same source."""
@@ -137,6 +144,27 @@ class RawData:
             raise InputError(f"{path}: no image has the part train; there is nothing to train on")
         test = self.test.joined(self.labelled.select(chosen["test"], "test"))
         return RawData(labelled, test, self.unlabelled, self.classes, self.notes)
+
+    def without_small_classes(self, minimum: int) -> "RawData":
+        """Leave out the classes with fewer than `minimum` labelled images, and say so in a note."""
+        counts = Counter(sample.label for sample in self.labelled.samples)
+        small = [name for label, name in enumerate(self.classes) if counts[label] < minimum]
+        if not small:
+            return self
+        classes = [name for name in self.classes if name not in small]
+        if len(classes) < 2:
+            raise InputError(
+                f"params.yaml: ingest.min_class_size: {len(classes)} of {len(self.classes)} classes have {minimum} "
+                "labelled images; set it lower, or add images"
+            )
+        labels = {label: classes.index(name) for label, name in enumerate(self.classes) if name not in small}
+        labelled, test = self.labelled.relabelled(labels), self.test.relabelled(labels)
+        sizes = {name: f"{name} ({counts[label]})" for label, name in enumerate(self.classes)}
+        note = (
+            f"left out, since they have fewer than {minimum} labelled images (ingest.min_class_size): "
+            f"{some(sizes[name] for name in small)}"
+        )
+        return RawData(labelled, test, self.unlabelled, classes, [*self.notes, note])
 
 
 def read_parts(path: Path) -> dict[str, str]:
@@ -247,3 +275,14 @@ def check_same_shape(path: Path, images: np.ndarray, first_path: Path, first: An
 def format_size(images: np.ndarray) -> str:
     channels = f", {images.shape[1]} channels" if images.shape[1] > 1 else ""
     return f"{images.shape[2]}x{images.shape[3]} pixels{channels}"
+
+
+def some(items: Iterable[Sample | str]) -> str:
+    """Name the first few, and say if there are more.
+
+    >>> some(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    names = [item if isinstance(item, str) else item.file for item in items]
+    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
