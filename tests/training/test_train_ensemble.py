@@ -138,13 +138,18 @@ def test_a_refit_takes_the_mean_of_the_epochs_that_were_best_and_leaves_out_phas
     assert refitted["finetune"].patience is None
 
 
-def test_the_mean_of_histories_is_over_those_that_have_an_epoch() -> None:
+def test_a_training_that_ends_a_phase_early_counts_with_its_last_row_in_the_mean_history() -> None:
     histories = [
-        [row("main", 1, 0.5, best=True), row("main", 2, 0.7, best=True)],
-        [row("main", 1, 0.3, best=True)],
+        [row("main", 1, 0.5, best=True), row("main", 2, 0.7, best=True), row("finetune", 3, 0.8, best=True)],
+        [row("main", 1, 0.3, best=True), row("finetune", 2, 0.4, best=True), row("finetune", 3, 0.2, best=False)],
     ]
     means = mean_history(histories, "accuracy")
-    assert [(each["epoch"], each["val_accuracy"], each["best"]) for each in means] == [(1, 0.4, True), (2, 0.7, True)]
+    assert [(each["phase"], each["epoch"], each["val_accuracy"], each["best"]) for each in means] == [
+        ("main", 1, 0.4, True),
+        ("main", 2, pytest.approx(0.5), True),
+        ("finetune", 3, pytest.approx(0.6), True),
+        ("finetune", 4, 0.5, False),
+    ]
 
 
 def test_a_single_history_stays_as_it_is() -> None:
