@@ -1,5 +1,6 @@
 """Members of an ensemble: what each is trained, validated and calibrated on; and the refit on all images."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,22 @@ def test_no_member_sees_an_image_that_it_is_tested_on(folds: LabelledParts, give
         assert not rows_of(data.train.images, data.validation.images)
         assert (len(tested), len(data.train.labels), len(data.validation.labels)) == (100, 250, 50)
     assert [row["epoch"] for row in history] == [1, 2]
+
+
+def test_the_pixels_and_labels_of_test_images_change_nothing_in_a_training(folds: LabelledParts) -> None:
+    """Labelled images are one file, with those of a test that was split off."""
+    one = replace(folds, parts=folds.parts[:1])
+    tested = one.parts[0] == Part.TEST
+    images, labels = one.images.copy(), one.labels.copy()
+    images[tested], labels[tested] = 255 - images[tested], (labels[tested] + 1) % len(CLASSES)
+    changed = replace(one, images=images, labels=labels)
+    first, second = (train_ensemble(lambda _: SYSTEM, make_settings(), data, refit=True)[0] for data in (one, changed))
+    for before, after in ((first.members[0], second.members[0]), (first.refit, second.refit)):
+        assert before is not None
+        assert after is not None
+        assert (before.temperature, before.threshold) == (after.temperature, after.threshold)
+        for name, tensor in before.model.state_dict().items():
+            torch.testing.assert_close(after.model.state_dict()[name], tensor, rtol=0, atol=0)
 
 
 def test_members_start_from_weights_of_their_own_and_the_first_from_those_of_a_single_training(
