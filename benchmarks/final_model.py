@@ -112,7 +112,9 @@ def study(folder: Path) -> None:
         size = {"arguments": {"channels": channels}, "max_epochs": {"main": main_epochs, "finetune": finetune_epochs}}
         name = "_".join(map(str, [*channels, main_epochs, finetune_epochs]))
         project = folder / name
-        seconds = train(project, {"model": {"size": "study", "sizes": {"study": size}}})
+        seconds = train(
+            project, {"model": {"size": "study", "sizes": {"study": size}, "refit": False}, "audit": {"size": "study"}}
+        )
         accuracy, parameters = evaluate(project)
         rows.append(
             {

@@ -102,7 +102,7 @@ def measure_labels(data: Data, seed: int) -> dict[str, Any]:
     changed = rng.permutation(count)[: round(CHANGED * count)]
     labels = data.labels.copy()
     labels[changed] = (labels[changed] + rng.integers(1, num_classes, len(changed))) % num_classes
-    parts = fold_parts(count, np.arange(count), labels)
+    parts = fold_parts(labels, np.arange(count), np.arange(count))
     params = prepared.params.model_copy(
         update={"model": prepared.params.model.model_copy(update={"mirror": data.mirror})}
     )

@@ -59,6 +59,9 @@ def check(content: dict[str, Any], *, source: str) -> Params:
         if system.baseline is not None and system.baseline not in params.variants:
             unknown = f"unknown variant {system.baseline!r}"
             raise InputError(f"{source}: {key}.baseline: {unknown}{suggest(system.baseline, params.variants)}")
+    if params.audit.size not in params.model.sizes:
+        unknown = f"unknown size {params.audit.size!r}"
+        raise InputError(f"{source}: audit.size: {unknown}{suggest(params.audit.size, params.model.sizes)}")
     return params
 
 

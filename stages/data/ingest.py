@@ -20,7 +20,7 @@ def main(params: Params) -> None:
     write_rows(paths.INGESTED / "samples.csv", data.samples)
     about = {
         "classes": data.classes,
-        "named_in_params": params.classes is not None,
+        "named_in_params": params.classes == data.classes,  # not if small classes are left out
         "frame": data.frame.model_dump(),
     }
     write_json(paths.ABOUT, about)

@@ -5,7 +5,7 @@ python -m stages.data.split
 labelled_images.npy, labelled_labels.npy: all labelled images except those of an official test set. parts.npy: their
 parts, see `fashion.images.split.split`. test_images.npy, test_labels.npy: the images that the figures are of: of the
 official test set, or those that some member is tested on. samples.csv: rows for the labelled images, in their order,
-and for an official test set.
+and for an official test set; `group` is the same for images that stay together.
 """
 
 import re
@@ -36,13 +36,14 @@ def main(params: Params) -> None:
     if settings.near_duplicates == "group":
         pairs, _ = near_copies(images, least=params.audit.least_correlation)
         print(f"split: {len(pairs)} pairs of near copies are kept together", flush=True)
+    together = join_groups(numbers(groups), numbers([sample["first_copy"] for sample in labelled]), pairs=pairs)
     parts = split(
         labels,
         settings,
         classes=read_json(paths.ABOUT)["classes"],
         has_test=len(test_images) > 0,
         given=[sample["part"] for sample in labelled],
-        groups=join_groups(numbers(groups), numbers([sample["first_copy"] for sample in labelled]), pairs=pairs),
+        groups=together,
     )
     tested = any_member(parts, Part.TEST)
     if len(tested):
@@ -58,8 +59,10 @@ def main(params: Params) -> None:
         write_array(paths.labels(paths.SPLIT, name), part_labels)
     write_array(paths.PARTS, parts)
     names = part_names(parts)
+    _, first, joined = np.unique(together, return_index=True, return_inverse=True)
     rows = [
-        row | {"part": part, "group": group} for row, part, group in zip(labelled, names, groups, strict=True)
+        row | {"part": part, "group": groups[first[number]]}
+        for row, part, number in zip(labelled, names, joined, strict=True)
     ] + official
     write_rows(paths.SPLIT / "samples.csv", rows)
     for part, count in Counter(row["part"] for row in rows).items():

@@ -6,12 +6,14 @@ python -m stages.figures.show_data
 import numpy as np
 
 from fashion.files import read_array, read_json, write_json
-from fashion.images.parts import Part, indices_of, read_images
+from fashion.images.parts import Part, any_member, indices_of, read_images
 from fashion.params import Params
 from fashion.results.figures import data
 from fashion.results.figures.style import legible_classes, save
 from stages import paths
 from stages.entry import run_stage
+
+MAX_FOLDS = 5  # shown one by one; there may also be a test set
 
 
 def main(params: Params) -> None:
@@ -61,8 +63,13 @@ def main(params: Params) -> None:
 
 
 def labels_by_fold(parts: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Give the labels of each fold: of the images that a member is tested on, or if there are none, validated on."""
+    """Give the labels of each fold: of the images that a member is tested on, or if there are none, validated on.
+
+    More than `MAX_FOLDS` folds are put together, since their columns would not fit into a figure.
+    """
     held_out = Part.TEST if (parts == Part.TEST).any() else Part.VALIDATION
+    if len(parts) > MAX_FOLDS:
+        return {f"all {len(parts)} folds": labels[any_member(parts, held_out)]}
     return {f"fold {number}": labels[chosen] for number, chosen in enumerate(indices_of(parts, held_out), 1)}
 
 

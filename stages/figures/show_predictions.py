@@ -49,12 +49,11 @@ def main(_: Params) -> None:
         "mistakes.png": predictions.draw_mistakes(images, labels, log_probabilities, names, short_files),
         "unlabelled.png": predictions.draw_unlabelled(unlabelled, unlabelled_predicted, names),
         "by_class.png": predictions.draw_by_class(unlabelled, unlabelled_predicted, names),
-        "calibration.svg": predictions.draw_calibration(labels, log_probabilities, scores["calibration"]),
+        "calibration.svg": predictions.draw_calibration(scores["calibration"]),
         "robustness.svg": predictions.draw_robustness(scores["robustness"]),
     }
-    temperature = scores["calibration"]["temperature"]
     tile = shrink(images[:1], MAX_SIDE)[0]
-    gallery, chosen = build_gallery(labels, log_probabilities, temperature, len(classes), tile.size)
+    gallery, chosen = build_gallery(labels, log_probabilities, len(classes), tile.size)
     sheet = sprite_sheet(shrink(images[chosen], MAX_SIDE))
     size = {"height": tile.shape[1], "width": tile.shape[2], "rows": len(sheet) // tile.shape[1]}
     write_json(folder / "answers.json", gallery | size | {"files": [files[index] for index in chosen]})

@@ -3,7 +3,8 @@
 python -m stages.models.cross_fit
 
 With folds these are the answers of the final model's members. Else a small model is trained on two of three folds, and
-predicts the third, in turn. Images of an official test set and unused ones are not predicted: their rows are NaN.
+predicts the third, in turn; copies and groups stay together. Images of an official test set and unused ones are not
+predicted: their rows are NaN.
 """
 
 import sys
@@ -14,7 +15,7 @@ from fashion.classifier.device import configure_torch, select_device
 from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load
 from fashion.files import read_array, read_json, write_array
-from fashion.images.parts import Part, any_member, members_with, read_images
+from fashion.images.parts import Part, any_member, members_with, read_images, read_samples
 from fashion.params import Params
 from fashion.settings.fields import FINAL
 from fashion.settings.frame import read_frame
@@ -36,7 +37,7 @@ def main(params: Params) -> None:
         ensemble = load(paths.model(FINAL))
     else:
         used = np.flatnonzero(parts[0] != Part.UNUSED)
-        parts = fold_parts(len(labels), used, labels)
+        parts = fold_parts(labels, used, read_groups())
         ensemble = cross_fit(params, LabelledParts(images, labels, parts, read_classes(), read_frame(paths.ABOUT)))
     held_out = Part.TEST if (parts == Part.TEST).any() else Part.VALIDATION
     chosen = any_member(parts, held_out)
@@ -48,15 +49,29 @@ def main(params: Params) -> None:
     print(f"cross_fit: {len(chosen)} images, accuracy {accuracy:.4f} out of fold", flush=True)
 
 
-def fold_parts(count: int, used: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Divide images into folds with the proportions of the classes; member k is validated on fold k: members x N."""
-    by_class = used[np.argsort(labels[used], kind="stable")]
-    fold = np.full(count, -1)
-    fold[by_class] = np.arange(len(by_class)) % FOLDS
-    parts = np.where(fold >= 0, Part.TRAIN, Part.UNUSED).astype(np.uint8)[None].repeat(FOLDS, 0)
+def fold_parts(labels: np.ndarray, used: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Divide images into folds with the proportions of the classes; member k is validated on fold k: members x N.
+
+    used: indices. groups: numbers of N; images of the same number are put into the same fold.
+    """
+    folds = np.full(len(labels), -1)
+    sizes = np.zeros((labels.max() + 1, FOLDS), int)  # images of each class in each fold
+    by_group: dict[int, list[int]] = {}
+    for index in used[np.argsort(labels[used], kind="stable")]:
+        by_group.setdefault(int(groups[index]), []).append(index)
+    for indices in by_group.values():
+        folds[indices] = sizes[labels[indices[0]]].argmin()
+        np.add.at(sizes, (labels[indices], folds[indices]), 1)
+    parts = np.where(folds >= 0, Part.TRAIN, Part.UNUSED).astype(np.uint8)[None].repeat(FOLDS, 0)
     for member in range(FOLDS):
-        parts[member, fold == member] = Part.VALIDATION
+        parts[member, folds == member] = Part.VALIDATION
     return parts
+
+
+def read_groups() -> np.ndarray:
+    """Number the groups of the labelled images that stay together."""
+    samples = read_samples(paths.SPLIT)[: read_array(paths.PARTS).shape[1]]
+    return np.unique([sample["group"] for sample in samples], return_inverse=True)[1]
 
 
 def cross_fit(params: Params, data: LabelledParts) -> Ensemble:

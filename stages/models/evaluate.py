@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fashion.classifier.classifier import Prediction
+from fashion.classifier.classifier import Classifier, Prediction
 from fashion.classifier.device import configure_torch, select_device
 from fashion.classifier.ensemble import Ensemble
 from fashion.classifier.model_file import load
@@ -56,6 +56,12 @@ class HeldOut:
             return ensemble.predict(self.images, device)
         return ensemble.predict_with(self.members, self.images, device)
 
+    def classifiers(self, ensemble: Ensemble) -> list[Classifier]:
+        """Give the classifiers of a system that predict these images."""
+        return (
+            ensemble.used if self.members is None else [ensemble.members[number] for number in np.unique(self.members)]
+        )
+
     def some(self, count: int) -> "HeldOut":
         """Give at most `count` of the images, evenly spaced, since they may be sorted by class."""
         chosen = evenly_spaced(count, len(self.images))
@@ -78,9 +84,9 @@ def evaluate(name: str, ensemble: Ensemble, device: torch.device) -> tuple[float
     val_predicted = val_prediction.labels
     test_prediction = test.predict(ensemble, device)
     log_probabilities = test_prediction.log_probabilities.numpy()
-    temperature = float(np.mean([classifier.temperature for classifier in ensemble.used]))
-    if len(ensemble.used) == 1 and test.members is None:
-        uncalibrated = apply_temperature(log_probabilities, 1 / temperature)
+    temperatures = [classifier.temperature for classifier in test.classifiers(ensemble)]
+    if len(temperatures) == 1:
+        uncalibrated = apply_temperature(log_probabilities, 1 / temperatures[0])
     else:
         uncalibrated = test.predict(ensemble.uncalibrated(), device).log_probabilities.numpy()
     scores = {
@@ -90,12 +96,14 @@ def evaluate(name: str, ensemble: Ensemble, device: torch.device) -> tuple[float
         "val_balanced_accuracy": balanced_accuracy(validation.labels, val_predicted, len(ensemble.classes)),
         "val_loss": negative_log_likelihood(validation.labels, val_prediction.log_probabilities.numpy()),
         **score(test.labels, log_probabilities, ensemble.classes),
-        "calibration": calibration(test.labels, uncalibrated, log_probabilities, temperature),
+        "calibration": calibration(test.labels, uncalibrated, log_probabilities, temperatures),
     }
     scores |= {"folds": len(ensemble.members) if len(ensemble.members) > 1 else 0, "refit": ensemble.refit is not None}
     if name == FINAL:
         scores["robustness"] = robustness(ensemble, device, test.some(ROBUSTNESS_IMAGES))
-        scores["out_of_distribution"] = out_of_distribution(ensemble, device, test_prediction)
+        scores["out_of_distribution"] = out_of_distribution(
+            ensemble, device, test_prediction, by_members=test.members is not None
+        )
         write_train_predictions(ensemble, device)
     write_json(paths.scores(name), {**scores, "environment": ensemble.environment})
     write_array(paths.log_probabilities(name), log_probabilities)
@@ -160,15 +168,19 @@ def robustness(ensemble: Ensemble, device: torch.device, test: HeldOut) -> list[
     return rows
 
 
-def out_of_distribution(ensemble: Ensemble, device: torch.device, test: Prediction) -> list[dict[str, Any]]:
+def out_of_distribution(
+    ensemble: Ensemble, device: torch.device, test: Prediction, *, by_members: bool
+) -> list[dict[str, Any]]:
     """Measure how well the energy score separates test images from others: ROC AUC, and the share below the threshold.
 
-    test: of the test images.
+    test: of the test images. by_members: whether a single member gave each of its rows; then the members also take
+    turns with the other images, since margins of different systems cannot be compared.
     """
     share = float(test.out_of_distribution.mean())
     rows: list[dict[str, Any]] = [{"images": "test", "roc_auc": None, "warned_of": share}]
     for kind, images in ood_images(ensemble.frame).items():
-        other = ensemble.predict(images, device)
+        turns = np.arange(len(images)) % len(ensemble.members) if by_members else None
+        other = HeldOut(images, np.zeros(len(images), int), turns).predict(ensemble, device)
         is_test = np.repeat([True, False], [len(test.margins), len(images)])
         area = roc_auc(is_test, torch.cat([test.margins, other.margins]).numpy())
         share = float(other.out_of_distribution.mean())

@@ -80,7 +80,8 @@ def train(run: str, recipe: Recipe, frame: Frame) -> None:
     started = time.monotonic()
 
     def watch(training: str, system: System) -> tuple[Sequence[Callback], Checkpoint]:
-        epochs = {name: recipe.settings.max_epochs or phase.max_epochs for name, phase in system.phases.items()}
+        replaced = None if training == "refit" else recipe.settings.max_epochs
+        epochs = {name: replaced or phase.max_epochs for name, phase in system.phases.items()}
         left = count - len(checkpoints) - 1
         progress = TrainingProgress(f"{run} {training}".strip(), epochs=epochs, trainings_left=left)
         checkpoints.append(Checkpoint(paths.checkpoint(run, training), progress.log, keep_end=left > 0))

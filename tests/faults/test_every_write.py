@@ -30,7 +30,7 @@ from fashion.results.figures.style import new_figure, save, write_png
 from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml
 from stages import paths
-from stages.data import augment, ingest, split
+from stages.data import audit, augment, ingest, split
 from stages.models import evaluate, train
 from stages.results import compare
 
@@ -131,6 +131,7 @@ STEPS: dict[str, Callable[[Params], None]] = {
     "draw": draw_figures,  # SVG and PNG
     "ingest": ingest.main,  # arrays and JSON
     "split": split.main,
+    "audit": audit.main,
     "augment": augment.main,  # arrays in parts
     "train": train_variant,  # checkpoints, a model and CSV
     "evaluate": evaluate_both,

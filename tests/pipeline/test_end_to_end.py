@@ -54,6 +54,19 @@ def test_a_clone_runs_every_stage_and_writes_all_results(reproduced: tuple[Path,
     assert results["label"].tolist() == confusion["predicted"].map(numbers).tolist()  # both of the test images
 
 
+def test_test_images_with_a_copy_in_another_part_are_left_out_of_a_second_accuracy(
+    reproduced: tuple[Path, str],
+) -> None:
+    folder = reproduced[0]
+    copies, samples = (pd.read_csv(folder / f"data/{name}.csv") for name in ("audit/copies", "split/samples"))
+    across = copies[copies["problem"].isin(["leak", "contradiction"]) & (copies["part"] != copies["other_part"])]
+    copied = samples.loc[samples["part"] == "test", "file"].isin([*across["file"], *across["other_file"]])
+    confusion = pd.read_csv(folder / "plots/confusion.csv")
+    right = (confusion["actual"] == confusion["predicted"])[~copied.to_numpy()]
+    without = json.loads((folder / "metrics/final.json").read_text())["without_copies"]
+    assert without == {"images": len(right), "test_accuracy": pytest.approx(right.mean())}
+
+
 def test_tables_of_samples_have_a_row_for_each_image_with_its_file(reproduced: tuple[Path, str]) -> None:
     data = reproduced[0] / "data"
     ingested = pd.read_csv(data / "ingested/samples.csv")

@@ -97,7 +97,7 @@ def test_images_are_shown_in_colour_and_in_their_shape(results: Results, browser
     """The sprite of a mistake has the mean colour of its image, and its shape."""
     images, labels = colour_tiles(32, 96)
     log_probabilities = np.log(np.array([[0.3, 0.7], [0.4, 0.6]]))[labels]  # all temples are taken for flowers
-    answers, chosen = build_gallery(labels, log_probabilities, 1.0, 2, images[0].size)
+    answers, chosen = build_gallery(labels, log_probabilities, 2, images[0].size)
     sheet = sprite_sheet(images[chosen])
     write_png(tmp_path / "answers.png", sheet)
     answers |= {"height": 32, "width": 96, "rows": len(sheet) // 32}
@@ -161,10 +161,21 @@ def test_what_was_set_by_test_images_is_said_of_published_systems_alone(results:
 
 
 def test_a_temperature_that_is_not_applied_is_not_shown(results: Results) -> None:
-    calibration = {**results.scores["calibration"], "temperature": 1.0}
+    calibration = {**results.scores["calibration"], "temperatures": [1.0]}
     page = render(dataclasses.replace(results, scores={**results.scores, "calibration": calibration}))
     assert "No temperature is applied" in page
     assert "at the temperature" not in page
+
+
+def test_the_temperatures_of_several_models_are_shown_even_if_their_mean_is_1(results: Results) -> None:
+    calibration = {**results.scores["calibration"], "temperature": 1.0, "temperatures": [0.75, 1.25]}
+    page = render(dataclasses.replace(results, scores={**results.scores, "calibration": calibration}))
+    assert "Each model has its own temperature, fitted on validation images: temperatures from 0.75 to 1.25." in page
+    assert "at the temperature" in page
+
+
+def test_naming_one_class_alone_gets_the_balanced_accuracy_of_chance(results: Results) -> None:
+    assert "always one class would get 10.00%" in header(render(results))
 
 
 def test_the_page_is_as_wide_as_the_screen_in_light_and_dark(opened: OpenedPage) -> None:

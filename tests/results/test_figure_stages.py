@@ -51,7 +51,7 @@ def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     guesses = np.where(np.arange(40) % 10, labels, 1 - labels)
     log_probabilities = np.log(np.eye(2)[guesses] * 0.6 + 0.2)
     scores = score(labels, log_probabilities, CLASSES) | {
-        "calibration": calibration(labels, log_probabilities, log_probabilities, 1.0),
+        "calibration": calibration(labels, log_probabilities, log_probabilities, [1.0]),
         "robustness": [{"change": "none", "amount": "", "accuracy": 0.9, "images": 40}],
     }
     write_json(paths.scores("final"), scores)

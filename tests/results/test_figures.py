@@ -1,5 +1,6 @@
 """Figures have the same bytes each time, and are legible for any data."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from fashion.images.parts import Part
 from fashion.results.figures import data, groups, predictions, systems
 from fashion.results.figures.image_grid import shrink
 from fashion.results.figures.style import label_curves, legible_classes, legible_names, new_figure, save, write_png
 from fashion.results.gallery import COLUMNS, MAX_BYTES, build_gallery, most_confused_classes, sprite_sheet
 from fashion.results.metrics import apply_temperature, calibration, confusion_matrix
 from small import colour_tiles
+from stages.figures.show_data import labels_by_fold
 
 HISTORY = [
     {"phase": phase, "epoch": str(epoch), "best": "True", **dict.fromkeys(("train_loss", "val_loss"), str(1 / epoch)),
@@ -81,9 +84,7 @@ def all_figures(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: l
         "unlabelled.png": predictions.draw_unlabelled(images, labels, names),
         "by_class.png": predictions.draw_by_class(images, labels, names),
         "calibration.svg": predictions.draw_calibration(
-            labels,
-            log_probabilities,
-            calibration(labels, apply_temperature(log_probabilities, 1 / 0.6), log_probabilities, 0.6),
+            calibration(labels, apply_temperature(log_probabilities, 1 / 0.6), log_probabilities, [0.6])
         ),
         "robustness.svg": predictions.draw_robustness(ROBUSTNESS),
     }
@@ -137,7 +138,7 @@ def test_a_mistake_has_the_end_of_its_file_below_it(
     files = [f"photograph_of_2024_{index}.jpg" for index in range(len(labels))]
     names = [*"abcdefghij"]
     save(predictions.draw_mistakes(images, labels, log_probabilities, names, files), tmp_path / "mistakes.svg")
-    first = build_gallery(labels, log_probabilities, 1.0, 10, images[0].size)[1][0]
+    first = build_gallery(labels, log_probabilities, 10, images[0].size)[1][0]
     assert f"…{files[first][-14:]}</text>" in (tmp_path / "mistakes.svg").read_text()
 
 
@@ -209,11 +210,53 @@ def test_calibration_is_drawn_after_the_temperature_only_if_there_is_one(
 ) -> None:
     log_probabilities = make_log_probabilities(labels, 10)
     before = apply_temperature(log_probabilities, 1 / temperature)
-    metrics = calibration(labels, before, log_probabilities, temperature)
-    save(predictions.draw_calibration(labels, log_probabilities, metrics), tmp_path / "calibration.svg")
+    metrics = calibration(labels, before, log_probabilities, [temperature])
+    save(predictions.draw_calibration(metrics), tmp_path / "calibration.svg")
     svg = (tmp_path / "calibration.svg").read_text()
     assert "As the network gives it" in svg
     assert ("At temperature" in svg) == (temperature != 1)
+
+
+def test_several_temperatures_are_drawn_as_they_were_measured(tmp_path: Path) -> None:
+    """The bins are those of the scores: they cannot be computed from the other ones if members differ."""
+    bins = [{"confidence": 0.7, "accuracy": 0.5, "images": 30}, {"confidence": 0.9, "accuracy": 1.0, "images": 10}]
+    scores = {"expected_calibration_error": 0.1, "bins": bins}
+    metrics = {"temperatures": [1.0, 0.6, 0.8], "before": scores, "after": {**scores, "bins": bins[:1]}}
+    figure = predictions.draw_calibration(metrics)
+    drawn = [np.asarray(axes.collections[-1].get_offsets()).tolist() for axes in figure.axes]
+    assert drawn == [[[0.7, 0.5], [0.9, 1.0]], [[0.7, 0.5]]]
+    assert figure.axes[1].get_title("left") == "At temperatures from 0.60 to 1.00: error 0.100"
+    save(figure, tmp_path / "calibration.svg")
+    title = figure.axes[1]._left_title  # type: ignore[attr-defined]
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("tested_in_folds", [True, False])
+@pytest.mark.parametrize("folds", [2, 5, 6, 10, 50])
+def test_the_numbers_of_many_folds_stay_apart_and_inside_the_figure(
+    folds: int, tested_in_folds: bool, tmp_path: Path
+) -> None:
+    fold = np.arange(60_000) % folds
+    held_out = Part.TEST if tested_in_folds else Part.VALIDATION
+    parts = np.where(fold == np.arange(folds)[:, None], held_out, Part.TRAIN).astype(np.uint8)
+    labels = np.arange(60_000) // 7 % 4
+    by_part = labels_by_fold(parts, labels) | ({} if tested_in_folds else {"test": labels[:9000]})
+    assert sum(map(len, by_part.values())) == 60_000 + 9000 * (not tested_in_folds)
+    counts = {part: len(part_labels) for part, part_labels in by_part.items()}
+    drawn = {
+        "classes.svg": data.draw_classes(by_part, ["a class with a very long name", "b", "c", "d"]),
+        "split.svg": data.draw_split({**counts, "unlabelled": 0}, counts),
+    }
+    for name, figure in drawn.items():
+        save(figure, tmp_path / name)  # warnings are errors
+        figure.draw_without_rendering()  # at the resolution that the extents have
+        legends = [*figure.legends, *filter(None, (axes.get_legend() for axes in figure.axes))]
+        texts = [text for axes in figure.axes for text in axes.texts]
+        texts += [text for legend in legends for text in legend.get_texts()]
+        boxes = [text.get_window_extent() for text in texts]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+        assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+        assert figure.get_figheight() < 6
 
 
 def test_a_sweep_is_systems_that_differ_in_a_single_number() -> None:
@@ -241,7 +284,7 @@ def test_the_gallery_has_the_mistakes_by_confidence_first_and_images_of_each_pai
     images: NDArray[np.uint8], labels: NDArray[np.uint8]
 ) -> None:
     log_probabilities = make_log_probabilities(labels, 10)
-    gallery, chosen = build_gallery(labels, log_probabilities, 1.0, 10, images[0].size)
+    gallery, chosen = build_gallery(labels, log_probabilities, 10, images[0].size)
     predicted = log_probabilities.argmax(1)
     assert gallery["mistakes"] == int((predicted != labels).sum())
     confidence = [image["confidence"] for image in gallery["gallery"]]
@@ -265,7 +308,7 @@ def test_a_confusion_matrix_has_a_row_for_each_actual_class() -> None:
 
 
 def test_a_sprite_sheet_has_a_maximum_size(labels: NDArray[np.uint8]) -> None:
-    _, chosen = build_gallery(labels, make_log_probabilities(labels, 10), 1.0, 10, MAX_BYTES // 70)
+    _, chosen = build_gallery(labels, make_log_probabilities(labels, 10), 10, MAX_BYTES // 70)
     assert len(chosen) == 70
 
 

@@ -9,6 +9,7 @@ from fashion.results.metrics import (
     calibration_error,
     confusion_matrix,
     confusions,
+    is_scaled,
     negative_log_likelihood,
     score,
 )
@@ -110,10 +111,18 @@ def test_a_temperature_of_one_changes_nothing_and_no_temperature_changes_the_lab
 def test_the_right_temperature_reduces_the_calibration_error() -> None:
     log_probabilities, labels = draw_predictions(4000)
     too_confident = apply_temperature(log_probabilities, 0.3)
-    metrics = calibration(labels, too_confident, log_probabilities, 1 / 0.3)
+    metrics = calibration(labels, too_confident, log_probabilities, [1 / 0.3])
     before, after = metrics["before"], metrics["after"]
     assert after["expected_calibration_error"] < 0.3 * before["expected_calibration_error"]
     assert after["negative_log_likelihood"] < before["negative_log_likelihood"]
+    for scores in (before, after):
+        gaps = [row["images"] * abs(row["accuracy"] - row["confidence"]) for row in scores["bins"]]
+        assert sum(gaps) / 4000 == pytest.approx(scores["expected_calibration_error"])
+
+
+def test_a_system_is_scaled_if_one_of_its_classifiers_has_a_temperature() -> None:
+    assert not is_scaled([1.0, 1.0])
+    assert is_scaled([1.0, 0.9, 1.1])
 
 
 def test_confusions_are_listed_most_frequent_first() -> None:

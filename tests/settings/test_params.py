@@ -93,6 +93,8 @@ def test_the_projects_own_params_are_valid() -> None:
         ("model.dropout", "0.5", "model.dropout: '0.5' is not a number"),
         ("model.arguments.dropout", 0.5, "arguments.dropout: set model.dropout instead"),
         ("model.size", "huge", "model.size: unknown size 'huge'; choose from tiny, small, medium, large"),
+        ("audit.size", "huge", "audit.size: unknown size 'huge'; choose from tiny, small, medium, large"),
+        ("train.class_weights", {"shirt": 0}, "train.class_weights: expected none, balanced, or a factor for each"),
         ("model.sizes.small.arguments", {"chanels": [8]}, "model.sizes.small.arguments.chanels: unknown key"),
         ("model.sizes.small.max_epochs", {"mian": 8}, "max_epochs: unknown phase 'mian' (did you mean main?)"),
         ("model.sizes.small.max_epochs.main", 0, "model.sizes.small.max_epochs.main: 0 is out of range"),
@@ -240,6 +242,10 @@ def test_recursive_and_deeply_nested_settings_are_refused_in_one_line(text: str,
     with pytest.raises(InputError) as error:
         check(load_yaml(path), source="params.yaml")
     assert "\n" not in str(error.value)
+
+
+def test_numbers_are_names_of_classes_in_weights() -> None:
+    assert check(change("train.class_weights", {0: 2.0}), source="params.yaml").train.class_weights == {"0": 2.0}
 
 
 def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:

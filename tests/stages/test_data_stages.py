@@ -70,6 +70,17 @@ def test_the_official_test_set_is_kept_and_every_image_has_its_row(images: np.nd
     assert about["frame"]["channels"] == 1
 
 
+@pytest.mark.parametrize(("smallest", "as_named"), [(0, True), (16, False)])
+@pytest.mark.usefixtures("project")
+def test_classes_that_are_left_out_renumber_those_of_params(smallest: int, as_named: bool) -> None:
+    Path("data/raw/train/b/13.png").unlink()
+    params = make_params()
+    changed = params.ingest.model_copy(update={"min_class_size": smallest})
+    ingest.main(params.model_copy(update={"ingest": changed, "classes": ["a", "b", "c"]}))
+    about = json.loads(Path("data/ingested/about.json").read_text())
+    assert (about["classes"] == ["a", "b", "c"], about["named_in_params"]) == (as_named, as_named)
+
+
 @pytest.mark.usefixtures("project")
 def test_a_drawn_test_set_leaves_the_official_one_unused_and_says_so(
     images: np.ndarray, capsys: pytest.CaptureFixture

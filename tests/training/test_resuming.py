@@ -79,7 +79,7 @@ class Project:
 
     def train(self, system: System = PLAIN, **settings: object) -> tuple[bytes, bytes]:
         """Train a system; give the bytes of its model and of its history."""
-        train("small", Recipe(lambda _: system, make_settings(**settings), "variants.small"), self.frame)
+        train("small", Recipe(lambda _: system, "variants.small", make_settings(**settings), "train"), self.frame)
         return self.model.read_bytes(), self.history.read_bytes()
 
 
@@ -256,7 +256,7 @@ def test_folds_that_have_ended_are_not_trained_again(
     for member in range(2):
         parts[member, member::4], parts[member, member + 2 :: 4] = Part.TEST, Part.VALIDATION
     write_array(paths.PARTS, parts)
-    recipe = Recipe(lambda _: PLAIN, make_settings(), "variants.small", refit=True)
+    recipe = Recipe(lambda _: PLAIN, "variants.small", make_settings(), "train", refit=True)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """Members of an ensemble: what each is trained, validated and calibrated on; and the refit on all images."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,22 @@ def test_no_member_sees_an_image_that_it_is_tested_on(folds: LabelledParts, give
         assert not rows_of(data.train.images, data.validation.images)
         assert (len(tested), len(data.train.labels), len(data.validation.labels)) == (100, 250, 50)
     assert [row["epoch"] for row in history] == [1, 2]
+
+
+def test_the_pixels_and_labels_of_test_images_change_nothing_in_a_training(folds: LabelledParts) -> None:
+    """Labelled images are one file, with those of a test that was split off."""
+    one = replace(folds, parts=folds.parts[:1])
+    tested = one.parts[0] == Part.TEST
+    images, labels = one.images.copy(), one.labels.copy()
+    images[tested], labels[tested] = 255 - images[tested], (labels[tested] + 1) % len(CLASSES)
+    changed = replace(one, images=images, labels=labels)
+    first, second = (train_ensemble(lambda _: SYSTEM, make_settings(), data, refit=True)[0] for data in (one, changed))
+    for before, after in ((first.members[0], second.members[0]), (first.refit, second.refit)):
+        assert before is not None
+        assert after is not None
+        assert (before.temperature, before.threshold) == (after.temperature, after.threshold)
+        for name, tensor in before.model.state_dict().items():
+            torch.testing.assert_close(after.model.state_dict()[name], tensor, rtol=0, atol=0)
 
 
 def test_members_start_from_weights_of_their_own_and_the_first_from_those_of_a_single_training(
@@ -138,13 +155,18 @@ def test_a_refit_takes_the_mean_of_the_epochs_that_were_best_and_leaves_out_phas
     assert refitted["finetune"].patience is None
 
 
-def test_the_mean_of_histories_is_over_those_that_have_an_epoch() -> None:
+def test_a_training_that_ends_a_phase_early_counts_with_its_last_row_in_the_mean_history() -> None:
     histories = [
-        [row("main", 1, 0.5, best=True), row("main", 2, 0.7, best=True)],
-        [row("main", 1, 0.3, best=True)],
+        [row("main", 1, 0.5, best=True), row("main", 2, 0.7, best=True), row("finetune", 3, 0.8, best=True)],
+        [row("main", 1, 0.3, best=True), row("finetune", 2, 0.4, best=True), row("finetune", 3, 0.2, best=False)],
     ]
     means = mean_history(histories, "accuracy")
-    assert [(each["epoch"], each["val_accuracy"], each["best"]) for each in means] == [(1, 0.4, True), (2, 0.7, True)]
+    assert [(each["phase"], each["epoch"], each["val_accuracy"], each["best"]) for each in means] == [
+        ("main", 1, 0.4, True),
+        ("main", 2, pytest.approx(0.5), True),
+        ("finetune", 3, pytest.approx(0.6), True),
+        ("finetune", 4, 0.5, False),
+    ]
 
 
 def test_a_single_history_stays_as_it_is() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion.results.metrics import apply_temperature, confusion_matrix, mistakes_by_confidence, reliability
+from fashion.results.metrics import confusion_matrix, mistakes_by_confidence
 
 COLUMNS = 32  # images in a row of the sprite sheet
 MAX_PER_CELL = 24  # images for a pair of actual and predicted class, highest confidence first
@@ -22,11 +22,11 @@ def most_confused_classes(counts: np.ndarray) -> np.ndarray:
 
 
 def build_gallery(
-    labels: np.ndarray, log_probabilities: np.ndarray, temperature: float, num_classes: int, image_bytes: int
+    labels: np.ndarray, log_probabilities: np.ndarray, num_classes: int, image_bytes: int
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Compute the confusion matrix and the reliability of predictions, and choose images to show.
+    """Compute the confusion matrix of predictions, and choose images to show.
 
-    temperature: the temperature that `log_probabilities` were scaled with. image_bytes: of an image in the sheet.
+    image_bytes: of an image in the sheet.
     Returns a dict for JSON, and the indices of the chosen images in the order of the sprite sheet. In the dict, `cells`
     has a list of (position in the sheet, probability) for each "actual predicted" pair of class indices, and `gallery`
     the mistakes with the highest confidence.
@@ -61,20 +61,7 @@ def build_gallery(
             }
             for index in mistakes[:MAX_MISTAKES].tolist()
         ],
-        "reliability": {
-            "before": reliability_bins(labels, apply_temperature(log_probabilities, 1 / temperature)),
-            "after": reliability_bins(labels, log_probabilities),
-        },
     }, np.array(list(positions), int)
-
-
-def reliability_bins(labels: np.ndarray, log_probabilities: np.ndarray) -> list[dict[str, float]]:
-    """List confidence, accuracy and number of images of each bin of confidence."""
-    columns = (values.tolist() for values in reliability(labels, log_probabilities))
-    return [
-        {"confidence": confidence, "accuracy": accuracy, "images": round(share * len(labels))}
-        for confidence, accuracy, share in zip(*columns, strict=True)
-    ]
 
 
 def sprite_sheet(images: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 Predictions are log-probabilities, N x classes, since probabilities close to 0 and 1 would be rounded to 0 and 1.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,15 @@ def reliability(labels: np.ndarray, log_probabilities: np.ndarray) -> tuple[np.n
     return mean_confidence, accuracy, counts[used] / len(labels)
 
 
+def reliability_bins(labels: np.ndarray, log_probabilities: np.ndarray) -> list[dict[str, float]]:
+    """List confidence, accuracy and number of images of each bin of confidence."""
+    columns = (values.tolist() for values in reliability(labels, log_probabilities))
+    return [
+        {"confidence": confidence, "accuracy": accuracy, "images": round(share * len(labels))}
+        for confidence, accuracy, share in zip(*columns, strict=True)
+    ]
+
+
 def calibration_error(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """Compute the expected calibration error: the mean gap between confidence and accuracy over all bins."""
     confidence, accuracy, share = reliability(labels, log_probabilities)
@@ -124,18 +134,37 @@ def apply_temperature(log_probabilities: np.ndarray, temperature: float) -> np.n
     return log_softmax(log_probabilities.astype(np.float64) / temperature, axis=1)
 
 
-def calibration(labels: np.ndarray, before: np.ndarray, after: np.ndarray, temperature: float) -> dict[str, Any]:
-    """Compute calibration error and log loss of predictions before and after temperature scaling.
+def calibration(
+    labels: np.ndarray, before: np.ndarray, after: np.ndarray, temperatures: Sequence[float]
+) -> dict[str, Any]:
+    """Compute calibration error, log loss and bins of confidence before and after temperature scaling.
 
-    before, after: log-probabilities, N x classes. temperature: of the scaling.
+    before, after: log-probabilities, N x classes. temperatures: of the classifiers that gave them; `temperature` is
+    their mean.
     """
-    metrics: dict[str, Any] = {"temperature": temperature}
+    metrics: dict[str, Any] = {"temperature": float(np.mean(temperatures)), "temperatures": list(temperatures)}
     for when, scores in (("before", before), ("after", after)):
         metrics[when] = {
             "expected_calibration_error": calibration_error(labels, scores),
             "negative_log_likelihood": negative_log_likelihood(labels, scores),
+            "bins": reliability_bins(labels, scores),
         }
     return metrics
+
+
+def is_scaled(temperatures: Sequence[float]) -> bool:
+    """Tell whether a temperature is applied by any of the classifiers."""
+    return any(temperature != 1 for temperature in temperatures)
+
+
+def describe_temperatures(temperatures: Sequence[float]) -> str:
+    """Format a temperature, or the lowest and the highest of several.
+
+    >>> describe_temperatures([0.625]), describe_temperatures([0.7, 1.0, 0.625])
+    ('temperature 0.62', 'temperatures from 0.62 to 1.00')
+    """
+    low, high = f"{min(temperatures):.2f}", f"{max(temperatures):.2f}"
+    return f"temperature {low}" if low == high else f"temperatures from {low} to {high}"
 
 
 def mistakes_by_confidence(labels: np.ndarray, log_probabilities: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fashion.settings.fields import (
     Count,
@@ -164,8 +164,14 @@ class System(Strict):
         return self.model_copy(update={"phases": {name: scaled(phase) for name, phase in self.phases.items()}})
 
 
+def name_classes(weights: Any) -> Any:
+    """Take numbers for names of classes: YAML reads `0: 2.0` with a number."""
+    return {str(name): weight for name, weight in weights.items()} if isinstance(weights, dict) else weights
+
+
 ClassWeights = Annotated[
     Literal["none", "balanced"] | dict[str, PositiveFloat],
+    BeforeValidator(name_classes),
     expect("none, balanced, or a factor for each of some classes"),
 ]
 ChooseBy = Literal["accuracy", "balanced_accuracy", "loss"]

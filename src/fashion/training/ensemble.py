@@ -90,20 +90,39 @@ def train_ensemble(
 
 
 def mean_history(histories: Sequence[Sequence[Mapping[str, Any]]], choose_by: ChooseBy) -> list[dict[str, Any]]:
-    """Give the mean of some histories at each validation that any of them has: over those that have it."""
+    """Give the mean of some histories at each validation that any of them has.
+
+    In each phase epochs are counted from its start. A training that has ended a phase earlier than others counts with
+    its last row.
+    """
     if len(histories) == 1:
         return [dict(row) for row in histories[0]]
-    at: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    for row in sorted((row for history in histories for row in history), key=lambda row: row["epoch"]):
-        at.setdefault((row["phase"], row["epoch"]), []).append(row)
-    rows, best = [], [-math.inf]
-    for (phase, epoch), same in at.items():
-        means = {key: float(np.mean([row[key] for row in same])) for key in same[0] if key not in ("phase", "epoch")}
-        row = {"phase": phase, "epoch": epoch, **means}
-        row["best"] = rank(row, choose_by) > best
-        if row["best"]:
-            best = rank(row, choose_by)
-        rows.append(row)
+    rows: list[dict[str, Any]] = []
+    best, first = [-math.inf], 0
+    starts = [0] * len(histories)
+    for phase in dict.fromkeys(row["phase"] for row in histories[0]):
+        of_phase = [
+            [(row["epoch"] - start, row) for row in history if row["phase"] == phase]
+            for history, start in zip(histories, starts, strict=True)
+        ]
+        epochs = sorted({epoch for history in of_phase for epoch, _ in history})
+        for epoch in epochs:
+            reached = [[row for at, row in history if at <= epoch] for history in of_phase]
+            last = [history[-1] for history in reached if history]
+            means = {
+                key: float(np.mean([row[key] for row in last]))
+                for key in last[0]
+                if key not in ("phase", "epoch", "best")
+            }
+            row = {"phase": phase, "epoch": first + epoch, **means}
+            row["best"] = rank(row, choose_by) > best
+            if row["best"]:
+                best = rank(row, choose_by)
+            rows.append(row)
+        starts = [
+            history[-1][1]["epoch"] if history else start for history, start in zip(of_phase, starts, strict=True)
+        ]
+        first += epochs[-1]
     return rows
 
 

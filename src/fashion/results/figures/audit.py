@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fashion.results.figures.image_grid import image_figure
-from fashion.results.figures.style import legible_names, shorten
+from fashion.results.figures.style import legible_names, shorten, shorten_start
 
 
 class Images(Protocol):
@@ -67,7 +67,7 @@ def draw_labels(images: np.ndarray, rows: Sequence[Mapping[str, str]]) -> Figure
 def captions(classes: Sequence[str], parts: Sequence[str], files: Sequence[str], remarks: Sequence[str]) -> list[str]:
     """Make a caption of each image: its class, unless it is to be labelled, its part, its file and a remark."""
     names = legible_names([shorten(name) for name in classes], "class")
-    short = legible_names([shorten(PurePosixPath(file).name, 15) for file in files], "image")
+    short = legible_names([shorten_start(PurePosixPath(file).name, 18) for file in files], "image")
     return [
         "\n".join([*([name] if name else []), part, file, remark])
         for name, part, file, remark in zip(names, parts, short, remarks, strict=True)

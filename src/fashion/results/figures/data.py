@@ -1,5 +1,7 @@
 """Figures of the data: random samples, split, pixels, classes, samples of each class, augmentation."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
@@ -105,10 +107,11 @@ def draw_classes(labels: dict[str, np.ndarray], classes: list[str]) -> Figure:
     counts = {part: np.bincount(part_labels, minlength=len(classes)) for part, part_labels in labels.items()}
     total = sum(counts.values(), start=np.zeros(len(classes), int))
     shown = np.sort(np.argsort(-total, kind="stable")[:MAX_CLASSES])
-    figure = new_figure(0.8 + 0.26 * (len(shown) + 1))
-    table, bars = figure.subplots(1, 2, width_ratios=[1.2, 1])
+    many = len(counts) > 3  # parts: the table needs more space, and the legend that of both panels
+    figure = new_figure(0.8 + 0.26 * (len(shown) + 1 + many))
+    table, bars = figure.subplots(1, 2, width_ratios=[2.4 if many else 1.2, 1])
     rows = [[shorten(classes[index]), *(f"{counts[part][index]:,}" for part in counts)] for index in shown]
-    draw_table(table, ["class", *counts], rows, [1.8, *[1] * len(counts)])
+    draw_table(table, ["class", *counts], rows, [1.8 + many, *[1] * len(counts)])
     left = np.zeros(len(shown))
     for (part, count), colour in zip(counts.items(), assign_colours(counts).values(), strict=True):
         bars.barh(np.arange(len(shown)) + 1.5, count[shown], left=left, color=colour, height=0.7, label=part)
@@ -117,7 +120,11 @@ def draw_classes(labels: dict[str, np.ndarray], classes: list[str]) -> Figure:
     bars.set_yticks([])
     bars.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     bars.set_xlabel("images")
-    bars.legend(ncols=len(counts), loc="upper left", frameon=False, borderaxespad=0, handlelength=1, columnspacing=1)
+    options: dict[str, Any] = {"ncols": len(counts), "frameon": False, "handlelength": 1, "columnspacing": 1}
+    if many:
+        figure.legend(loc="outside lower right", **options)
+    else:
+        bars.legend(loc="upper left", borderaxespad=0, **options)
     hidden = len(classes) - len(shown)
     table.set_title(
         "Images of each class" + (f" (the {MAX_CLASSES} most frequent of {len(classes)})" if hidden else "")

@@ -23,7 +23,7 @@ from fashion.results.figures.style import (
     shorten_start,
 )
 from fashion.results.gallery import most_confused_classes
-from fashion.results.metrics import apply_temperature, confusion_matrix, mistakes_by_confidence, reliability
+from fashion.results.metrics import confusion_matrix, describe_temperatures, is_scaled, mistakes_by_confidence
 from fashion.results.palette import COLOURS
 
 MAX_CLASSES = 30  # shown; with a thousand, a figure could not be read
@@ -201,21 +201,23 @@ def draw_by_class(images: np.ndarray, predicted: np.ndarray, classes: list[str])
     return image_figure(np.concatenate(rows), columns=MAX_PER_CLASS, rows=classes[:MAX_CLASSES], title=title)
 
 
-def draw_calibration(labels: np.ndarray, log_probabilities: np.ndarray, calibration: Mapping[str, Any]) -> Figure:
+def draw_calibration(calibration: Mapping[str, Any]) -> Figure:
     """Draw accuracy against confidence on test images, before and after temperature scaling; once at temperature 1.
 
-    log_probabilities: after the scaling. calibration: as `metrics.calibration` gives it.
+    calibration: as `metrics.calibration` gives it.
     """
     figure = new_figure(3.4)
     panels = figure.subplots(1, 2, sharey=True)
-    temperature = calibration["temperature"]
-    shown = [(apply_temperature(log_probabilities, 1 / temperature), "before", "As the network gives it")]
-    if temperature == 1:
-        panels[1].set_axis_off()
+    temperatures = calibration["temperatures"]
+    shown = {"before": "As the network gives it"}
+    if is_scaled(temperatures):
+        shown["after"] = f"At {describe_temperatures(temperatures)}"
     else:
-        shown.append((log_probabilities, "after", f"At temperature {temperature:.2f}"))
-    for axes, (scores, when, title) in zip(panels, shown, strict=False):
-        confidence, accuracy, share = reliability(labels, scores)
+        panels[1].set_axis_off()
+    for axes, (when, title) in zip(panels, shown.items(), strict=False):
+        columns = ([row[key] for row in calibration[when]["bins"]] for key in ("confidence", "accuracy", "images"))
+        confidence, accuracy, images = map(np.array, columns)
+        share = images / images.sum()
         axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=0.8)
         axes.vlines(confidence, confidence, accuracy, color=WRONG_COLOUR, linewidth=1)
         axes.scatter(confidence, accuracy, s=10 + 300 * share, color=COLOURS[0], alpha=0.8)

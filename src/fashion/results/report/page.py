@@ -14,6 +14,7 @@ from markupsafe import Markup
 from ruamel.yaml import YAML
 
 from fashion.results.choice import best_by_validation
+from fashion.results.metrics import describe_temperatures, is_scaled
 from fashion.results.palette import assign_colours
 from fashion.results.report import charts
 from fashion.results.report.costs import Cost
@@ -72,6 +73,7 @@ def render(results: Results) -> str:
         "megabytes": megabytes,
         "chance": p_value,
         "yaml": to_yaml,
+        "temperatures": describe_temperatures,
     }
     colours = assign_colours(results.families.values())
     others = [name for name in results.table if name != results.final]
@@ -88,7 +90,7 @@ def render(results: Results) -> str:
         "row": results.table[results.final],
         "best": best,
         "published": [name for name, row in results.table.items() if row["reported"] is not None],
-        "scaled": results.scores["calibration"]["temperature"] != 1,
+        "scaled": is_scaled(results.scores["calibration"]["temperatures"]),
         "marked": [name for name, row in results.table.items() if row["test_accuracy"] <= largest_share],
         "colours": colours,
         "never_right": [
@@ -209,9 +211,10 @@ def chart_specs(results: Results, colours: Mapping[str, str], best: str) -> dict
         for name, row in results.table.items()
     ]
     names = {"before": "as the network gives them", "after": "at the temperature"}
-    if results.scores["calibration"]["temperature"] == 1:
+    calibration = results.scores["calibration"]
+    if not is_scaled(calibration["temperatures"]):
         del names["after"]  # the same
-    bins = [{"when": name, **row} for when, name in names.items() for row in results.answers["reliability"][when]]
+    bins = [{"when": name, **row} for when, name in names.items() for row in calibration[when]["bins"]]
     corrupted = [
         {"image": f"{row['change']} {row['amount']}".strip(), "change": row["change"], "accuracy": row["accuracy"]}
         for row in results.scores["robustness"]
