@@ -265,8 +265,25 @@ def test_systems_for_uneven_classes_are_chosen_by_balanced_accuracy(
     params, output = settings_of(project), capsys.readouterr().out
     assert (params.train.choose_by, params.finetune.choose_by) == ("balanced_accuracy", "balanced_accuracy")
     assert "\nset choose_by: balanced_accuracy, since the largest class has more than 10 times the images" in output
-    assert "a class needs 3 images in train/: add some, or set ingest.min_class_size: 3 in params.yaml" in output
+    assert "a class needs 4 images in train/: add some, or set ingest.min_class_size: 4 in params.yaml" in output
     assert "leave out bag (1)\n" in output
+
+
+def test_with_a_test_set_folds_validate_and_a_class_that_only_it_has_is_not_too_small(
+    project: Path, raw: Path, images: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    write_params(project, None, force=False)
+    assert "each is tested by a model that has not seen it, and a system is trained 5 times" in capsys.readouterr().out
+    rows = [f"{name}/{number}.png,train" for name in ("shirt", "shoe") for number in range(12)]
+    save_images(raw / "train/bag", images.reshape(-1, 28, 28)[30:32])
+    rows += [f"bag/{number}.png,test" for number in range(2)]
+    (raw / "split.csv").write_text("\n".join(["id,part", *rows]))
+    write_params(project, None, force=False)
+    output = capsys.readouterr().out
+    assert "each validates a model that is trained on others, and a system is trained 5 times" in output
+    assert "has not seen it" not in output
+    assert "choose_by" not in output
+    assert "a class needs" not in output
 
 
 def test_a_table_of_groups_is_added_to_dvc(project: Path, raw: Path, capsys: pytest.CaptureFixture) -> None:

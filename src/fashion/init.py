@@ -115,12 +115,19 @@ def fit_to_images(text: str, found: "Description") -> str:
 
     text: of params.yaml. The rules come from benchmarks/small_data.json and benchmarks/uneven_data.json.
     """
-    total, sizes = sum(found.class_sizes.values()), found.class_sizes.values()
+    counts = {name: size for name, size in found.class_sizes.items() if size or not found.has_test}  # not only tested
+    total, sizes, folds = sum(counts.values()), counts.values(), 0
     if total < FEW_IMAGES and max(sizes) >= 2 * FOLDS and not found.has_validation:
+        folds = FOLDS
         text = text.replace("  folds: 0\n", f"  folds: {FOLDS}\n", 1)
+        use = (
+            "validates a model that is trained on others"
+            if found.has_test
+            else "is tested by a model that has not seen it"
+        )
         print(
-            f"set split.folds: {FOLDS}, since there are fewer than {FEW_IMAGES:,} labelled images: each is tested by a "
-            f"model that has not seen it, and a system is trained {FOLDS} times"
+            f"set split.folds: {FOLDS}, since there are fewer than {FEW_IMAGES:,} labelled images: each {use}, and a "
+            f"system is trained {FOLDS} times"
         )
     if max(sizes) > UNEVEN * min(sizes):
         text = text.replace("choose_by: accuracy}", "choose_by: balanced_accuracy}")
@@ -128,8 +135,8 @@ def fit_to_images(text: str, found: "Description") -> str:
             f"set choose_by: balanced_accuracy, since the largest class has more than {UNEVEN} times the images of the "
             "smallest: systems are chosen by the mean recall of the classes"
         )
-    needed = 3 - found.has_test - found.has_validation
-    small = [f"{name} ({size})" for name, size in found.class_sizes.items() if size < needed]
+    needed = 3 - found.has_test - found.has_validation + bool(folds)  # a fold may have two images of a class
+    small = [f"{name} ({size})" for name, size in counts.items() if size < needed]
     if small:
         print(
             f"note: a class needs {needed} images in train/: add some, or set ingest.min_class_size: {needed} in "

@@ -3,7 +3,7 @@
 python -m stages.data.audit
 
 data/audit/copies.csv: pairs of copies and near copies, the worst first. data/audit/images.csv: images that are blank,
-dark, bright, blurred, small or of an odd shape. `show_data` draws the first of both.
+dark, bright, blurred, small or of an odd shape. `show_audit` draws the first of both.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from fashion.images.near_copies import near_copies
 from fashion.images.parts import read_samples
 from fashion.images.quality import find_faults
 from fashion.params import Params
-from fashion.results.audit import copy_rows, exact_pairs
+from fashion.results.audit import NOT_USED, copy_rows, exact_pairs
 from stages import paths
 from stages.entry import run_stage
 
@@ -25,6 +25,10 @@ COPIES = ("problem", "correlation", "file", "class", "part", "other_file", "othe
 IMAGES = ("problem", "file", "class", "part", "height", "width")
 BELOW_1 = 0.9999  # correlation of near copies, which are no exact ones, as it is written
 FAILURES = {"leaks": "leak", "contradictions": "contradiction"}
+REMEDIES = {
+    "leaks": "remove images, or keep near copies together where parts are drawn by split.near_duplicates: group",
+    "contradictions": "remove the image that has the wrong class, or both",
+}
 
 
 def main(params: Params) -> None:
@@ -39,17 +43,20 @@ def main(params: Params) -> None:
     for name in params.audit.fail_on:
         found = [f"{row['file']} = {row['other_file']}" for row in copies if row["problem"] == FAILURES[name]]
         if found:
+            are = f"is 1 {FAILURES[name]}," if len(found) == 1 else f"are {len(found):,} {name}, such as"
             raise InputError(
-                f"params.yaml: audit.fail_on: there are {len(found)} {name}, such as {', '.join(found[:3])}; remove "
-                f"images, or keep them together by split.near_duplicates: group, or take {name} out of the list to see "
-                f"all in {paths.AUDIT / 'copies.csv'}"
+                f"params.yaml: audit.fail_on: there {are} {', '.join(found[:3])}; {REMEDIES[name]}; "
+                f"{paths.AUDIT / 'copies.csv'} lists all"
             )
 
 
 def read_all() -> tuple[list[dict[str, Any]], np.ndarray]:
     """Read the rows and the images of all parts: labelled, of an official test set, to be labelled."""
     by_file = {row["file"]: row["part"] for row in read_samples(paths.SPLIT)}
-    samples = [row | {"part": by_file.get(row["file"], row["part"])} for row in read_samples(paths.INGESTED)]
+    samples = [
+        row | {"part": by_file.get(row["file"], NOT_USED) if row["class"] else row["part"]}
+        for row in read_samples(paths.INGESTED)
+    ]
     images = [read_array(paths.images(paths.INGESTED, part)) for part in ("train", "test", "unlabelled")]
     return samples, np.concatenate(images)
 

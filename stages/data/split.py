@@ -10,7 +10,6 @@ and for an official test set; `group` is the same for images that stay together.
 
 import re
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -31,12 +30,19 @@ def main(params: Params) -> None:
     test_images, test_labels = read_images(paths.INGESTED, "test")
     samples = read_samples(paths.INGESTED)
     labelled, official = samples[: len(images)], samples[len(images) : len(images) + len(test_images)]
-    groups = group_names(labelled, settings.group_from)
+    tables = [sample["group"] or sample["file"] for sample in labelled]
+    matches = match_groups([sample["file"] for sample in labelled], settings.group_from)
+    groups = [match or table for match, table in zip(matches, tables, strict=True)]
     pairs = NO_PAIRS
     if settings.near_duplicates == "group":
         pairs, _ = near_copies(images, least=params.audit.least_correlation)
-        print(f"split: {len(pairs)} pairs of near copies are kept together", flush=True)
-    together = join_groups(numbers(groups), numbers([sample["first_copy"] for sample in labelled]), pairs=pairs)
+        print(f"split: {len(pairs)} pairs of near copies are kept together where parts are drawn", flush=True)
+    together = join_groups(
+        numbers(tables),
+        numbers([match or sample["file"] for match, sample in zip(matches, labelled, strict=True)]),
+        numbers([sample["first_copy"] for sample in labelled]),
+        pairs=pairs,
+    )
     parts = split(
         labels,
         settings,
@@ -69,23 +75,21 @@ def main(params: Params) -> None:
         print(f"split: {count} images: {part}", flush=True)
 
 
-def group_names(samples: list[dict[str, Any]], pattern: str | None) -> list[str]:
-    """Give each image's group: of groups.csv, or of its file by `split.group_from`; the file if it has none."""
+def match_groups(files: list[str], pattern: str | None) -> list[str | None]:
+    """Give what `split.group_from`, or its first group in parentheses, matches in each file; None if nothing."""
     if pattern is None:
-        return [sample["group"] or sample["file"] for sample in samples]
-    matches = [re.search(pattern, sample["file"]) for sample in samples]
-    if not any(matches):
+        return [None] * len(files)
+    matches = [re.search(pattern, file) for file in files]
+    groups = [match and (match[min(1, match.re.groups)] or None) for match in matches]
+    if not any(groups):
         raise InputError(
-            f"params.yaml: split.group_from: {pattern!r} matches no file, such as {samples[0]['file']!r}; expected a "
+            f"params.yaml: split.group_from: {pattern!r} matches no file, such as {files[0]!r}; expected a "
             "pattern for paths below data/raw"
         )
-    unmatched = sum(match is None for match in matches)
+    unmatched = groups.count(None)
     if unmatched:
         print(f"split: split.group_from matches all files but {unmatched}, each of which is a group of its own")
-    return [
-        sample["file"] if match is None else match[min(1, match.re.groups)]
-        for sample, match in zip(samples, matches, strict=True)
-    ]
+    return groups
 
 
 def numbers(names: list[str]) -> np.ndarray:

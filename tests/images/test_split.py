@@ -4,7 +4,7 @@ import pytest
 from fashion.errors import InputError
 from fashion.images.groups import join_groups
 from fashion.images.parts import Part, any_member, indices_of, members_with
-from fashion.images.split import split, stratified_subset
+from fashion.images.split import check_parts, split, stratified_subset
 from fashion.settings.split import SplitSettings
 
 CLASSES = [f"class {number}" for number in range(10)]
@@ -143,10 +143,118 @@ def test_each_image_is_held_out_once_and_each_member_is_trained_on_the_others(
         assert np.bincount(labels[train]).tolist() == [32 if has_test else 28] * 10
 
 
-def test_a_class_of_three_images_is_trained_on_by_each_of_five_members() -> None:
-    labels = np.repeat([0, 1, 2], [3, 40, 60])
-    parts = split(labels, make_settings(scheme="fractions", folds=5), classes=CLASSES[:3], has_test=False)
-    assert all((labels[train] == 0).any() for train in indices_of(parts, Part.TRAIN))
+@pytest.mark.parametrize(("has_test", "needed"), [(False, 4), (True, 3)])
+@pytest.mark.parametrize("folds", [3, 5])
+def test_the_smallest_class_is_trained_on_by_each_member_with_any_seed(folds: int, has_test: bool, needed: int) -> None:
+    scheme = "official" if has_test else "fractions"
+    for seed in range(20):
+        labels = np.repeat([0, 1, 2], [needed, 40, 60])
+        settings = make_settings(scheme=scheme, folds=folds, random_state=seed)
+        parts = split(labels, settings, classes=CLASSES[:3], has_test=has_test)
+        assert all((labels[train] == 0).any() for train in indices_of(parts, Part.TRAIN))
+    with pytest.raises(InputError, match=f"has {needed - 1} labelled images and needs {needed}, two for"):
+        split(labels[1:], settings, classes=CLASSES[:3], has_test=has_test)
+
+
+@pytest.mark.parametrize("folds", [0, 5])
+def test_a_class_that_only_the_official_test_set_has_is_allowed(labels: np.ndarray, folds: int) -> None:
+    settings = make_settings(folds=folds)
+    assert split(labels, settings, classes=[*CLASSES, "only tested"], has_test=True).shape == (folds or 1, 400)
+
+
+def test_given_validation_images_stay_as_given_if_they_are_copies_of_others(labels: np.ndarray) -> None:
+    names = ["validation" if index % 5 == 0 else "train" for index in range(400)]
+    for groups in (np.arange(400) // 5, np.where(np.arange(400) < 20, 0, np.arange(400))):
+        for has_test in (True, False):
+            settings = make_settings(scheme="official" if has_test else "fractions")
+            (row,) = split(labels, settings, classes=CLASSES, has_test=has_test, given=names, groups=groups)
+            assert np.flatnonzero(row == Part.VALIDATION).tolist() == list(range(0, 400, 5))
+            others = np.arange(400) % 5 > 0
+            assert all(len(set(row[others & (groups == group)])) == 1 for group in set(groups[others]))
+            assert np.mean(row == Part.TEST) == pytest.approx(0 if has_test else 0.16, abs=0.05)
+
+
+def test_images_of_one_group_beside_given_validation_images_are_refused(labels: np.ndarray) -> None:
+    names = ["validation" if index % 5 == 0 else "train" for index in range(400)]
+    with pytest.raises(InputError, match="are of 1 group that must .*, and training and test need at least 2"):
+        split(
+            labels,
+            make_settings(scheme="fractions"),
+            classes=CLASSES,
+            has_test=False,
+            given=names,
+            groups=np.zeros(400, int),
+        )
+
+
+@pytest.mark.parametrize("has_test", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 12])
+def test_few_groups_are_split_whole_or_refused_with_their_number(
+    labels: np.ndarray, has_test: bool, count: int
+) -> None:
+    groups = np.arange(400) % count
+    settings = make_settings(scheme="official" if has_test else "fractions")
+    if count < (2 if has_test else 3):
+        with pytest.raises(
+            InputError, match=f"are of {count} groups? that must stay together, .* at least .; add images"
+        ):
+            split(labels, settings, classes=CLASSES, has_test=has_test, groups=groups)
+        return
+    (row,) = split(labels, settings, classes=CLASSES, has_test=has_test, groups=groups)
+    assert all(len(set(row[groups == group])) == 1 for group in range(count))
+    assert set(row) == {Part.TRAIN, Part.VALIDATION} | (set() if has_test else {Part.TEST})
+
+
+@pytest.mark.parametrize("has_test", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_for_each_class_and_small_classes_with_copies_are_refused_if_nothing_is_left_to_train_on(
+    labels: np.ndarray, has_test: bool, seed: int
+) -> None:
+    settings = make_settings(scheme="official" if has_test else "fractions", validation=0.2, random_state=seed)
+    with pytest.raises(InputError, match="its images are copies or of so few groups that none are left to train on"):
+        split(labels, settings, classes=CLASSES, has_test=has_test, groups=labels.astype(int))
+    few, copies = np.repeat(np.arange(5), 3), np.arange(15) - (np.arange(15) % 3 == 1)
+    try:
+        (row,) = split(few, settings, classes=CLASSES[:5], has_test=has_test, groups=copies)
+    except InputError as error:
+        assert "groups" in str(error)
+    else:
+        assert set(few[row == Part.TRAIN]) == set(range(5))
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.2, 0.3, 0.4, 0.6])
+def test_whole_groups_come_near_to_any_fraction(labels: np.ndarray, fraction: float) -> None:
+    settings = make_settings(scheme="fractions", test_fraction=fraction, validation_fraction=0.3)
+    (row,) = split(labels, settings, classes=CLASSES, has_test=False, groups=np.arange(400) // 4)
+    assert np.mean(row == Part.TEST) == pytest.approx(fraction, abs=0.03)
+    assert np.mean(row == Part.VALIDATION) == pytest.approx(0.3, abs=0.05)
+
+
+def test_groups_are_refused_for_the_same_fractions_and_class_sizes_as_images(labels: np.ndarray) -> None:
+    settings = make_settings(scheme="fractions", test_fraction=0.6, validation_fraction=0.6)
+    with pytest.raises(InputError, match="split.validation_fraction: with split.test_fraction it leaves nothing"):
+        split(labels, settings, classes=CLASSES, has_test=False, groups=np.arange(400) // 4)
+    with pytest.raises(InputError, match="split.validation: 400 of 400 labelled images leave none"):
+        split(labels, make_settings(validation=400), classes=CLASSES, has_test=True, groups=np.arange(400) // 4)
+    small = np.repeat([0, 1, 2], [2, 40, 60])
+    with pytest.raises(InputError, match="class 'class 0' has 2 labelled images and needs 3"):
+        split(small, make_settings(scheme="fractions"), classes=CLASSES[:3], has_test=False, groups=np.arange(102) // 4)
+
+
+def test_a_huge_group_is_trained_on(labels: np.ndarray) -> None:
+    groups = np.where(np.arange(400) < 200, 0, np.arange(400))
+    for seed in range(5):
+        settings = make_settings(scheme="fractions", random_state=seed)
+        (row,) = split(labels, settings, classes=CLASSES, has_test=False, groups=groups)
+        assert (row[:200] == Part.TRAIN).all()
+
+
+def test_a_part_that_copies_leave_empty_is_refused() -> None:
+    parts = np.full((1, 23), Part.TRAIN, np.uint8)
+    parts[0, 5] = Part.VALIDATION
+    check_parts(parts, official=True)
+    with pytest.raises(InputError, match="no images are left for the part test, since images of a group and copies"):
+        check_parts(parts, official=False)
 
 
 @pytest.mark.parametrize("changes", [{"folds": 5}, {}, {"test_fraction": 0.1}])

@@ -54,12 +54,12 @@ def test_the_faults_of_a_data_set_are_told_set_right_and_found(project: Path) ->
     output = run(project, "python", "-m", "fashion", "init")
     assert "set split.folds: 5, since " in output
     assert "set choose_by: balanced_accuracy, since " in output
-    assert "set ingest.min_class_size: 3 in params.yaml to leave out bag (1)\n" in output
+    assert "set ingest.min_class_size: 4 in params.yaml to leave out bag (1)\n" in output
     assert "train/shirt/shirt_0.png = train/trouser/both.png" in output
-    assert "class 'bag' has 1 labelled image and needs 3" in run(project, "abreast", "repro", "split", status=1)
+    assert "class 'bag' has 1 labelled image and needs 4" in run(project, "abreast", "repro", "split", status=1)
 
     def change(params: dict) -> None:
-        params["ingest"]["min_class_size"] = 3
+        params["ingest"]["min_class_size"] = 4
         params["audit"]["fail_on"] = ["contradictions"]
         params["finetune"].update(max_epochs=60, threads=1)
         params["model"]["sizes"]["small"]["arguments"]["channels"] = [16, 32, 32]
@@ -67,8 +67,8 @@ def test_the_faults_of_a_data_set_are_told_set_right_and_found(project: Path) ->
     edit_params(project, change)
     output = run(project, "abreast", "repro", "audit", status=1)
     (note, *_) = json.loads((project / "data/ingested/notes.json").read_text())
-    assert note.startswith("left out, since they have fewer than 3 labelled images (ingest.min_class_size): bag (1)")
-    assert "there are 1 contradictions, such as train/shirt/shirt_0.png = train/trouser/both.png" in output
+    assert note.startswith("left out, since they have fewer than 4 labelled images (ingest.min_class_size): bag (1)")
+    assert "there is 1 contradiction, train/shirt/shirt_0.png = train/trouser/both.png" in output
     (project / "data/raw/train/trouser/both.png").unlink()
     run(project, "abreast", "repro", "audit")
     copies = {(row["problem"], row["file"], row["other_file"]) for row in rows_of(project, "copies")}

@@ -43,7 +43,7 @@ def test_the_worst_problems_and_the_most_alike_of_each_come_first() -> None:
     ]
 
 
-def test_images_with_a_copy_in_another_part_are_named() -> None:
+def test_images_with_a_copy_or_a_copy_of_a_copy_in_another_part_are_named() -> None:
     samples = [
         sample("cat", "train", "0"),
         sample("dog", "test", "1"),
@@ -52,9 +52,12 @@ def test_images_with_a_copy_in_another_part_are_named() -> None:
         sample("", "unlabelled", "4"),
         sample("cat", "validation", "5"),
         sample("cat", "test", "6"),
+        sample("cat", "test", "7"),
+        sample("cat", "test", "8"),
     ]
-    rows = copy_rows(samples, [(0, 1), (0, 2), (1, 3), (2, 4), (5, 6)], [1.0] * 5)
-    assert with_copy_elsewhere(rows) == {"0", "1", "5", "6"}
+    rows = copy_rows(samples, [(0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (7, 8)], [1.0] * 6)
+    assert with_copy_elsewhere(rows) == {"0", "1", "2", "5", "6"}
+    assert with_copy_elsewhere([]) == set()
 
 
 def test_a_random_split_leaks_copies_by_the_size_of_their_groups() -> None:

@@ -15,6 +15,9 @@ PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
 # With fewer groups for each image, groups are drawn, not images: else a few copies follow the first of their group.
 GROUPED = 0.9
 
+# Folds of whole groups, which are joined to a part: more of them come nearer to a small fraction.
+FEW_FOLDS, MANY_FOLDS = 10, 100
+
 
 def split(
     labels: np.ndarray,
@@ -33,7 +36,8 @@ def split(
 
     labels: of N. classes: names, by label. has_test: whether there is an official test set; it is kept if the scheme is
     `official`, or if a table gives the parts. given: of N; images that have the part `validation` are the validation
-    images, and none are drawn; None if no image has it. groups: of N; images of the same number stay together.
+    images, and none are drawn; None if no image has it. groups: of N; images of the same number stay together where
+    parts are drawn.
     InputError if there are too few images, in total or of a class.
     """
     official = settings.scheme == "official" or (settings.file is not None and has_test)
@@ -50,32 +54,46 @@ def split(
                 "params.yaml: split.folds: the validation images are given (data/raw/val, or split.file); set it to 0, "
                 "or let the folds draw them"
             )
-        parts = split_with_given_validation(labels, is_given, settings, classes, official=official)[None]
+        parts = split_with_given_validation(labels, is_given, groups, settings, classes, official=official)[None]
     elif settings.folds:
         parts = split_in_folds(labels, groups, settings, classes, official=official)
-    elif len(np.unique(groups)) < GROUPED * len(labels):
-        parts = split_groups(labels, groups, settings, official=official)[None]
-    elif official:
-        parts = split_with_official_test(labels, settings, classes)[None]
     else:
-        parts = split_in_fractions(labels, settings, classes)[None]
-    if not settings.folds:
-        parts = np.stack([keep_together(row, groups) for row in parts])
+        check_fractions(labels, settings, classes, official=official)
+        if is_grouped(groups):
+            row = split_groups(labels, groups, settings, official=official)
+        elif official:
+            row = keep_together(split_with_official_test(labels, settings), groups)
+        else:
+            row = keep_together(split_in_fractions(labels, settings), groups)
+        parts = row[None]
     check_training_classes(parts, labels, classes)
+    check_parts(parts, official=official)
     return np.stack([keep_at_most(row, labels, settings.at_most) for row in parts])
 
 
-def split_in_fractions(labels: np.ndarray, settings: SplitSettings, classes: list[str]) -> np.ndarray:
-    """Draw test and validation images of each class; give the part of each image."""
+def check_fractions(labels: np.ndarray, settings: SplitSettings, classes: list[str], *, official: bool) -> None:
+    """Raise InputError if a single split that draws validation and test images would leave a part empty."""
+    if official:
+        if settings.validation >= len(labels):
+            raise InputError(
+                f"params.yaml: split.validation: {settings.validation} of {len(labels)} labelled images "
+                "leave none to train on; set fewer, or a fraction such as 0.2"
+            )
+        check_present_classes(labels, classes, minimum=2, purpose="one each for training and validation")
+        return
     if settings.validation_fraction >= 1 - settings.test_fraction:
         raise InputError(
             "params.yaml: split.validation_fraction: with split.test_fraction it leaves nothing to train on"
         )
     counts = np.bincount(labels, minlength=len(classes))
     check_class_counts(counts, classes, minimum=3, purpose="one each for training, validation and test")
+
+
+def split_in_fractions(labels: np.ndarray, settings: SplitSettings) -> np.ndarray:
+    """Draw test and validation images of each class; give the part of each image."""
     rng = np.random.default_rng(settings.random_state)
     parts = np.full(len(labels), Part.TRAIN, np.uint8)
-    for label, count in enumerate(counts):
+    for label, count in enumerate(np.bincount(labels)):
         indices = rng.permutation(np.flatnonzero(labels == label))
         num_test = max(1, min(round(settings.test_fraction * count), count - 2))
         num_validation = max(1, min(round(settings.validation_fraction * count), count - num_test - 1))
@@ -85,11 +103,18 @@ def split_in_fractions(labels: np.ndarray, settings: SplitSettings, classes: lis
 
 
 def split_with_given_validation(
-    labels: np.ndarray, given: np.ndarray, settings: SplitSettings, classes: list[str], *, official: bool
+    labels: np.ndarray,
+    given: np.ndarray,
+    groups: np.ndarray,
+    settings: SplitSettings,
+    classes: list[str],
+    *,
+    official: bool,
 ) -> np.ndarray:
     """Keep the validation images that are given, and draw test images of each class; give the part of each image.
 
-    given: whether each image is one for validation, N booleans. official: keep the official test set, and draw none.
+    given: whether each image is one for validation, N booleans. The other images of a group stay together. official:
+    keep the official test set, and draw none.
     """
     parts = np.where(given, Part.VALIDATION, Part.TRAIN).astype(np.uint8)
     counts = np.bincount(labels[~given], minlength=len(classes))
@@ -99,29 +124,25 @@ def split_with_given_validation(
         minimum=1 if official else 2,
         purpose="for training" if official else "one each for training and test",
     )
-    if not official:
-        rng = np.random.default_rng(settings.random_state)
-        for label, count in enumerate(counts):
-            indices = rng.permutation(np.flatnonzero(~given & (labels == label)))
-            parts[indices[: max(1, min(round(settings.test_fraction * count), count - 1))]] = Part.TEST
+    if official:
+        return parts
+    others = np.flatnonzero(~given)
+    if is_grouped(groups[others]):
+        check_group_count(groups[others], ("training", "test"))
+        parts[others[draw_groups(labels[others], groups[others], settings.test_fraction, settings.random_state)]] = (
+            Part.TEST
+        )
+        return parts
+    rng = np.random.default_rng(settings.random_state)
+    for label, count in enumerate(counts):
+        indices = rng.permutation(np.flatnonzero(~given & (labels == label)))
+        parts[indices[: max(1, min(round(settings.test_fraction * count), count - 1))]] = Part.TEST
+    parts[others] = keep_together(parts[others], groups[others])
     return parts
 
 
-def split_with_official_test(labels: np.ndarray, settings: SplitSettings, classes: list[str]) -> np.ndarray:
+def split_with_official_test(labels: np.ndarray, settings: SplitSettings) -> np.ndarray:
     """Draw stratified validation images, and no test images; give the part of each image."""
-    if settings.validation >= len(labels):
-        raise InputError(
-            f"params.yaml: split.validation: {settings.validation} of {len(labels)} labelled images "
-            "leave none to train on; set fewer, or a fraction such as 0.2"
-        )
-    counts = np.bincount(labels, minlength=len(classes))
-    present = np.flatnonzero(counts)
-    check_class_counts(
-        counts[present],
-        [classes[label] for label in present],
-        minimum=2,
-        purpose="one each for training and validation",
-    )
     try:
         _, validation = train_test_split(
             np.arange(len(labels)), test_size=settings.validation, stratify=labels, random_state=settings.random_state
@@ -135,10 +156,11 @@ def split_with_official_test(labels: np.ndarray, settings: SplitSettings, classe
 
 def split_groups(labels: np.ndarray, groups: np.ndarray, settings: SplitSettings, *, official: bool) -> np.ndarray:
     """Draw whole groups for validation and, unless the official test set is kept, for the test."""
+    check_group_count(groups, ("training", "validation") if official else ("training", "validation", "test"))
     validation = settings.validation / len(labels) if settings.validation >= 1 else settings.validation
     parts = np.full(len(labels), Part.TRAIN, np.uint8)
     if not official:
-        parts[draw_groups(labels, groups, settings.test_fraction, settings.random_state)] = Part.TEST
+        parts[draw_groups(labels, groups, settings.test_fraction, settings.random_state, leave=2)] = Part.TEST
         validation = settings.validation_fraction / (1 - settings.test_fraction)
     left = np.flatnonzero(parts == Part.TRAIN)
     chosen = draw_groups(labels[left], groups[left], validation, settings.random_state)
@@ -146,21 +168,56 @@ def split_groups(labels: np.ndarray, groups: np.ndarray, settings: SplitSettings
     return parts
 
 
-def draw_groups(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Give the indices of about a fraction of the images, in whole groups, with the proportions of the classes."""
-    return np.flatnonzero(fold_numbers(labels, groups, max(2, round(1 / fraction)), seed) == 0)
+def is_grouped(groups: np.ndarray) -> bool:
+    """Tell whether there are so few groups that groups are drawn, not images."""
+    return len(np.unique(groups)) < GROUPED * len(groups)
+
+
+def check_group_count(groups: np.ndarray, purposes: Sequence[str]) -> None:
+    """Raise InputError if there are fewer groups than parts. purposes: of the parts."""
+    count = len(np.unique(groups))
+    if count < len(purposes):
+        raise too_few_groups(count, f"{', '.join(purposes[:-1])} and {purposes[-1]} need at least {len(purposes)}")
+
+
+def too_few_groups(count: int, need: str) -> InputError:
+    return InputError(
+        f"split: the images are of {count} group{'' if count == 1 else 's'} that must stay together, and {need}; add "
+        "images of other groups, make smaller groups (split.group_from, data/raw/groups.csv), or give the parts "
+        "yourself (split.file)"
+    )
+
+
+def draw_groups(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int, leave: int = 1) -> np.ndarray:
+    """Give the indices of about a fraction of the images, in whole groups, with the proportions of the classes.
+
+    The images are divided into small folds, of which as many are joined as come nearest to the fraction. leave: number
+    of folds that are left, if there are enough of them.
+    """
+    num_groups = len(np.unique(groups))
+    count = min(max(FEW_FOLDS, min(round(1 / fraction), MANY_FOLDS)), num_groups, np.bincount(labels).max())
+    folds = fold_numbers(labels, groups, count, seed) if count > 1 else np.zeros(len(labels), int)
+    sizes = np.bincount(folds)
+    order = [fold for fold in np.argsort(sizes, kind="stable") if sizes[fold]]  # a huge group is left to train on
+    if len(order) < 2:
+        raise too_few_groups(num_groups, "no class has images enough for two parts")
+    shares = np.cumsum(sizes[order])[: max(1, len(order) - leave)] / len(labels)
+    return np.flatnonzero(np.isin(folds, order[: np.abs(shares - fraction).argmin() + 1]))
 
 
 def split_in_folds(
     labels: np.ndarray, groups: np.ndarray, settings: SplitSettings, classes: list[str], *, official: bool
 ) -> np.ndarray:
     """Divide the images into folds of whole groups; give the parts for each member, K x N."""
-    check_class_counts(
-        np.bincount(labels, minlength=len(classes)),
-        classes,
-        minimum=2 if official else 3,
-        purpose="one each for training and validation" + ("" if official else ", and one for the test"),
-    )
+    if official:
+        check_present_classes(labels, classes, minimum=3, purpose="two for validation and one for training")
+    else:
+        check_class_counts(
+            np.bincount(labels, minlength=len(classes)),
+            classes,
+            minimum=4,
+            purpose="two for the test, and one each for training and validation",
+        )
     count = settings.folds
     if len(np.unique(groups)) < 2 * count:
         raise InputError(
@@ -210,6 +267,16 @@ def check_training_classes(parts: np.ndarray, labels: np.ndarray, classes: list[
             )
 
 
+def check_parts(parts: np.ndarray, *, official: bool) -> None:
+    """Raise InputError if a member would have no image of a part. official: the test set is not drawn."""
+    for part in PARTS[:2] if official else PARTS:
+        if not (parts == part).any(1).all():
+            raise InputError(
+                f"split: no images are left for the part {Part(part).name.lower()}, since images of a group and copies "
+                "stay together; add images of other groups, or set fewer folds or other fractions"
+            )
+
+
 def keep_at_most(parts: np.ndarray, labels: np.ndarray, at_most: int | None) -> np.ndarray:
     """Keep at most about `at_most` images of each part; the others become unused."""
     kept = np.full_like(parts, Part.UNUSED)
@@ -230,6 +297,13 @@ def stratified_subset(labels: np.ndarray, at_most: int | None) -> np.ndarray | s
     evenly_spaced = by_class[np.linspace(0, len(labels), at_most, endpoint=False).astype(int)]
     _, first_of_each = np.unique(labels, return_index=True)
     return np.union1d(evenly_spaced, first_of_each)
+
+
+def check_present_classes(labels: np.ndarray, classes: list[str], *, minimum: int, purpose: str) -> None:
+    """Raise InputError if a class that has labelled images has too few; others only have test images."""
+    counts = np.bincount(labels, minlength=len(classes))
+    present = np.flatnonzero(counts)
+    check_class_counts(counts[present], [classes[label] for label in present], minimum=minimum, purpose=purpose)
 
 
 def check_class_counts(counts: np.ndarray, classes: list[str], *, minimum: int, purpose: str) -> None:

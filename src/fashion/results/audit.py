@@ -70,13 +70,17 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def with_copy_elsewhere(rows: Iterable[Mapping[str, str]]) -> set[str]:
-    """Give the files of the labelled images that have a copy in another part. rows: of data/audit/copies.csv."""
-    found = set()
+    """Give the files of the labelled images that have a copy in another part, or a copy of a copy.
+
+    rows: of data/audit/copies.csv, which pairs an image with only some of its copies.
+    """
+    groups: dict[str, dict[str, str]] = {}  # by file: files and parts of all its copies
     for row in rows:
-        parts = {row["part"], row["other_part"]}
-        if row["class"] and row["other_class"] and len(parts) == 2 and NOT_USED not in parts:
-            found |= {row["file"], row["other_file"]}
-    return found
+        if row["class"] and row["other_class"] and NOT_USED not in (row["part"], row["other_part"]):
+            pair = {row["file"]: row["part"], row["other_file"]: row["other_part"]}
+            joined = pair | groups.get(row["file"], {}) | groups.get(row["other_file"], {})
+            groups |= dict.fromkeys(joined, joined)
+    return {file for file, group in groups.items() if len(set(group.values())) > 1}
 
 
 def expected_leaks(groups: np.ndarray, train_share: float) -> float:

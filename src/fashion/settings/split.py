@@ -41,8 +41,10 @@ class SplitSettings(Strict):
     folds: number of folds, each of which tests a model that is trained on the others; 0 for a single split. With
     folds, a system has as many models, its figures are over all labelled images, and the fractions are not used.
     group_from: a regular expression for the paths below data/raw; images with the same match, of its first group in
-    parentheses if it has one, are never in two parts. data/raw/groups.csv (file, group) does the same.
+    parentheses if it has one, are never in two parts. data/raw/groups.csv (file, group) does the same; images that
+    either keeps together stay together.
     near_duplicates: `show` lists near copies in the audit; `group` also keeps them in one part, as exact copies are.
+    Both hold for parts that are drawn: a given test set and given validation images stay as they are.
     file: a table below data/raw with the columns `id` and `part`, which gives the part of each labelled image: train,
     validation or test, the official test set, which is then kept by both schemes; null draws the parts.
     random_state: the seed of the draws.

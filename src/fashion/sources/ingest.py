@@ -25,7 +25,7 @@ from fashion.sources.raw_data import (
 from fashion.sources.survey import decide_frame
 from fashion.sources.table import read_labelled, read_pixels
 
-GROUPS = "groups.csv"  # images of a group, as of one patient, are never in two parts
+GROUPS = "groups.csv"  # images of a group, as of one patient, are never in two parts that are drawn
 
 
 @dataclass
@@ -60,7 +60,7 @@ def ingest(folder: Path, settings: IngestSettings, classes: list[str] | None, sp
     survey = raw.survey()
     frame = decide_frame(survey, len(raw.labelled.samples), settings)
     files = [sample.file for sample in raw.samples()]
-    groups = read_groups(folder / GROUPS, files) if (folder / GROUPS).exists() else [""] * len(files)
+    groups = read_groups(folder / GROUPS, files, raw.left_out) if (folder / GROUPS).exists() else [""] * len(files)
     first_copies: dict[bytes, str] = {}
     samples = [
         {

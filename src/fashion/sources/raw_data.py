@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -93,13 +93,17 @@ class Images:
 
 @dataclass
 class RawData:
-    """A data set before its images are read. classes: names, by label. notes: what the owner should know."""
+    """A data set before its images are read.
+
+    classes: names, by label. notes: what the owner should know. left_out: files of classes that are left out.
+    """
 
     labelled: Images
     test: Images
     unlabelled: Images
     classes: list[str]
     notes: list[str] = field(default_factory=list)
+    left_out: frozenset[str] = frozenset()
 
     def samples(self) -> list[Sample]:
         """Give the samples of all images, in the order labelled, test, unlabelled."""
@@ -164,12 +168,14 @@ class RawData:
             f"left out, since they have fewer than {minimum} labelled images (ingest.min_class_size): "
             f"{some(sizes[name] for name in small)}"
         )
-        return RawData(labelled, test, self.unlabelled, classes, [*self.notes, note])
+        kept = RawData(labelled, test, self.unlabelled, classes, [*self.notes, note])
+        left_out = {sample.file for sample in self.samples()} - {sample.file for sample in kept.samples()}
+        return replace(kept, left_out=frozenset(left_out))
 
 
 def read_parts(path: Path) -> dict[str, str]:
     """Read a table with the columns `id` and `part`; InputError names the line."""
-    rows = read_table(path, ("id", "part"))
+    rows = read_table(path, ("id", "part"), remedy="put the table of split.file there, or set it to null")
     for line, row in enumerate(rows, 2):
         if row["part"] not in PARTS:
             raise InputError(f"{path}: line {line}: unknown part {row['part']!r}; choose from train, validation, test")
@@ -179,14 +185,14 @@ def read_parts(path: Path) -> dict[str, str]:
     return {row["id"]: PARTS[row["part"]] for row in rows}
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV table that has some columns."""
+def read_table(path: Path, columns: Sequence[str], *, remedy: str) -> list[dict[str, str]]:
+    """Read the rows of a CSV table that has some columns. remedy: what to do if the file cannot be opened."""
     try:
         require_file(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; put the table of split.file there, or set it to null") from None
+        raise InputError(f"{path}: {error.strerror}; {remedy}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV table in UTF-8 ({error})") from None
     if not rows or not set(columns) <= set(rows[0]):
@@ -196,13 +202,14 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def read_groups(path: Path, files: Sequence[str]) -> list[str]:
+def read_groups(path: Path, files: Sequence[str], left_out: Collection[str] = ()) -> list[str]:
     """Read a table with the columns `file` and `group`; give the group of each of some files, "" if it has no row.
 
-    files: below data/raw, as in data/ingested/samples.csv. InputError names the line.
+    files: below data/raw, as in data/ingested/samples.csv. left_out: files that are there and not used, whose rows are
+    ignored. InputError names the line.
     """
-    rows = read_table(path, ("file", "group"))
-    known = set(files)
+    rows = read_table(path, ("file", "group"), remedy="make it a table with the columns file and group, or remove it")
+    known = {*files, *left_out}
     groups: dict[str, str] = {}
     for line, row in enumerate(rows, 2):
         name, group = row["file"], row["group"]
