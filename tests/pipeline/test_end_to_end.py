@@ -78,12 +78,11 @@ def test_tables_of_samples_have_a_row_for_each_image_with_its_file(reproduced: t
     ]
     split = pd.read_csv(data / "split/samples.csv")
     names = YAML(typ="safe").load(reproduced[0] / "params.yaml")["classes"]
-    for part, count in (("train", 300), ("validation", 100), ("test", 100)):
-        rows = split[split["part"] == part]
-        assert len(rows) == count
-        labels, images = (np.load(data / f"split/{part}_{array}.npy") for array in ("labels", "images"))
+    assert split["part"].value_counts().to_dict() == {"train": 300, "validation": 100, "test": 100}
+    for array, rows in (("labelled", split[split["part"] != "test"]), ("test", split[split["part"] == "test"])):
+        labels, images = (np.load(data / f"split/{array}_{content}.npy") for content in ("labels", "images"))
         assert rows["class"].tolist() == [names[label] for label in labels]
-        assert images.shape == (count, 1, 32, 32)
+        assert images.shape == (len(rows), 1, 32, 32)
 
 
 def test_a_run_leaves_no_temporary_and_no_untracked_file(reproduced: tuple[Path, str]) -> None:
@@ -107,12 +106,11 @@ def test_dvc_repro_writes_the_same_bytes_as_abreast(project: Path) -> None:
 
 def test_each_copy_of_an_image_has_its_label(reproduced: tuple[Path, str]) -> None:
     data = reproduced[0] / "data"
-    for part in ("train", "validation"):
-        images, labels = (np.load(data / f"split/{part}_{array}.npy") for array in ("images", "labels"))
-        copies, copy_labels = (np.load(data / f"augmented/{part}_{array}.npy") for array in ("images", "labels"))
-        for number in range(4):
-            np.testing.assert_array_equal(copy_labels[number::4], labels)
-        np.testing.assert_array_equal(copies[::4], images)
+    images, labels = (np.load(data / f"split/labelled_{array}.npy") for array in ("images", "labels"))
+    copies, copy_labels = (np.load(data / f"augmented/labelled_{array}.npy") for array in ("images", "labels"))
+    for number in range(4):
+        np.testing.assert_array_equal(copy_labels[number::4], labels)
+    np.testing.assert_array_equal(copies[::4], images)
 
 
 def test_another_device_name_and_decompressed_raw_files_make_no_stage_stale(project: Path) -> None:
@@ -170,7 +168,7 @@ def test_an_edited_family_makes_only_its_systems_stale(project: Path) -> None:
 def test_an_edited_optimiser_makes_all_trainings_stale_and_no_evaluation_or_prediction(project: Path) -> None:
     with (project / "src/fashion/training/optimizers.py").open("a") as file:
         file.write("# edited\n")
-    trainings = {f"train@{name}" for name in SYSTEMS if name != "final"} | {"finetune"}
+    trainings = {f"train@{name}" for name in SYSTEMS if name != "final"} | {"finetune", "cross_fit"}
     assert stages_run(run(project, "dvc", "repro", "--dry")) == trainings
 
 

@@ -36,8 +36,8 @@ def test_quick_runs_all_systems_and_does_not_change_the_results_in_git(project: 
     # Estimates have only seconds; these costs are those of this run.
     assert costs["train@base"].keys() == costs["finetune"].keys() == {"seconds", "cpu", "memory"}
     assert "processor, min:s" in (project / "quick/report.html").read_text(encoding="utf-8")
-    unwanted = ("dvc.lock", "cache", "checkpoints")
-    assert not [path for path in (project / "quick").rglob("*") if path.name in unwanted]
+    assert not [path for path in (project / "quick").rglob("*") if path.name in ("dvc.lock", "cache")]
+    assert not [*(project / "quick/checkpoints").glob("*")]
 
 
 def test_quick_shortens_trainings_and_keeps_the_batch_size_of_the_final_model() -> None:

@@ -98,7 +98,7 @@ def test_the_commands_of_the_guide_give_labels_and_a_report_for_a_folder_of_imag
 def test_the_settings_of_the_final_model_are_adapted_to_few_images_that_must_not_be_mirrored(own: Path) -> None:
     phases = pd.read_csv(own / "data/histories/final.csv")["phase"].tolist()
     assert phases == ["main", "finetune"], "a phase is validated more than once"
-    assert load(own / "models/final.safetensors").test_time_augmentation == "shift"
+    assert load(own / "models/final.safetensors").used[0].test_time_augmentation == "shift"
 
 
 def write_colour_files(raw: Path) -> dict[str, int]:

@@ -12,6 +12,7 @@ from opened import OpenedPage, write_report
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from fashion.results.comparison import with_intervals
 from fashion.results.figures.style import write_png
 from fashion.results.gallery import build_gallery, sprite_sheet
 from fashion.results.metrics import score
@@ -102,7 +103,8 @@ def test_images_are_shown_in_colour_and_in_their_shape(results: Results, browser
     write_png(tmp_path / "answers.png", sheet)
     answers |= {"height": 32, "width": 96, "rows": len(sheet) // 32}
     answers["files"] = [f"test/temple/{index}.png" for index in chosen]
-    scores = {**results.scores, **score(labels, log_probabilities, ["temple", "flower"])}
+    scored = score(labels, log_probabilities, ["temple", "flower"])
+    scores = {**results.scores, **scored, "per_class": with_intervals(scored["per_class"])}
     changes = {"answers": answers, "sheet": (tmp_path / "answers.png").read_bytes(), "scores": scores}
     counts = {**results.data, "channels": 3, "height": 32, "width": 96}
     page = OpenedPage(browser, write_report(results, tmp_path, classes=["temple", "flower"], data=counts, **changes))
