@@ -60,6 +60,15 @@ def test_images_with_a_copy_or_a_copy_of_a_copy_in_another_part_are_named() -> N
     assert with_copy_elsewhere([]) == set()
 
 
+def test_groups_of_copies_that_a_later_pair_joins_are_one() -> None:
+    samples = [sample("cat", part, file) for file, part in zip("abcd", ["train", "train", "test", "test"], strict=True)]
+    apart = copy_rows(samples, [(0, 1), (2, 3)], [1.0] * 2)
+    joint = copy_rows(samples, [(1, 2)], [0.996])
+    assert with_copy_elsewhere(apart) == set()
+    for rows in ([*apart, *joint], [*joint, *apart]):
+        assert with_copy_elsewhere(rows) == set("abcd")
+
+
 def test_a_random_split_leaks_copies_by_the_size_of_their_groups() -> None:
     rng, share = np.random.default_rng(0), 0.6
     groups = np.array([0] * 5 + [1] * 2 + [2] * 2 + [*range(3, 14)])

@@ -74,13 +74,22 @@ def with_copy_elsewhere(rows: Iterable[Mapping[str, str]]) -> set[str]:
 
     rows: of data/audit/copies.csv, which pairs an image with only some of its copies.
     """
-    groups: dict[str, dict[str, str]] = {}  # by file: files and parts of all its copies
+    part_of: dict[str, str] = {}
+    leader: dict[str, str] = {}  # of each file; it leads to the first of its copies
+
+    def first_of(file: str) -> str:
+        while leader.setdefault(file, file) != file:
+            leader[file] = file = leader[leader[file]]
+        return file
+
     for row in rows:
         if row["class"] and row["other_class"] and NOT_USED not in (row["part"], row["other_part"]):
-            pair = {row["file"]: row["part"], row["other_file"]: row["other_part"]}
-            joined = pair | groups.get(row["file"], {}) | groups.get(row["other_file"], {})
-            groups |= dict.fromkeys(joined, joined)
-    return {file for file, group in groups.items() if len(set(group.values())) > 1}
+            part_of |= {row["file"]: row["part"], row["other_file"]: row["other_part"]}
+            leader[first_of(row["other_file"])] = first_of(row["file"])
+    parts = defaultdict(set)
+    for file, part in part_of.items():
+        parts[first_of(file)].add(part)
+    return {file for file in part_of if len(parts[first_of(file)]) > 1}
 
 
 def expected_leaks(groups: np.ndarray, train_share: float) -> float:

@@ -116,7 +116,7 @@ def load_fonts(characters: str) -> set[str]:
         return set()
     known = {font.fname for font in font_manager.fontManager.ttflist}
     for path in sorted(set(font_manager.findSystemFonts()) - known):  # installed after matplotlib listed the fonts
-        with suppress(OSError, RuntimeError, NotImplementedError):  # no font, or one of bitmaps
+        with suppress(OSError, RuntimeError):  # no font, or one of bitmaps
             font_manager.fontManager.addfont(path)
     regular = [
         font
