@@ -1,5 +1,6 @@
 """Compute the logits of a network in batches, averaged over one or several views of each image."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -23,7 +24,8 @@ def predict_logits(
 ) -> Tensor:
     """Compute logits, float32 of N x classes, for uint8 images of N x C x H x W: the mean over the views.
 
-    background: the level of each channel, for the views that are shifted.
+    images: or features, N x features, if `prepare` and `model` take these. background: the level of each channel, for
+    the views that are shifted.
     """
     model.eval()
     logits = []
@@ -34,8 +36,8 @@ def predict_logits(
 
 
 def batch_size(shape: Sequence[int]) -> int:
-    """Give the number of images in a batch, for images of N x C x H x W."""
-    return max(BATCH_PIXELS // (shape[2] * shape[3]), 1)
+    """Give the number of images in a batch, for images of N x C x H x W, or features, N x features."""
+    return max(BATCH_PIXELS // math.prod(shape[2:]), 1)
 
 
 def mean_logits(
