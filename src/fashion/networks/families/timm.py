@@ -92,7 +92,7 @@ class TimmNetwork(nn.Module):
         source, network = arguments.get("pretrained"), arguments["network"]
         try:
             with torch.inference_mode():
-                self.eval().features(torch.zeros(1, 3, *self.size))
+                self.eval().features(torch.zeros(1, 3, *self.size, device=self.mean.device))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise ValueError(refusal(network, self.size, error)) from None
         if source is None:
