@@ -18,6 +18,8 @@ def most_similar(
     >>> most_similar(np.eye(2), np.array([[1, 0.1], [0, 1], [1, 1]]), count=1)[0].ravel().tolist()
     [0, 1]
     """
+    if not len(features):
+        return np.empty((0, count), int), np.empty((0, count))
     features, candidates = normalize(features), normalize(candidates)
     indices, similarities = [], []
     for start in range(0, len(features), CHUNK):
@@ -27,8 +29,7 @@ def most_similar(
         order = np.argsort(-products, axis=1, kind="stable")[:, :count]
         indices.append(order)
         similarities.append(np.take_along_axis(products, order, axis=1))
-    empty = np.empty((0, min(count, len(candidates))))
-    return np.concatenate([empty.astype(int), *indices]), np.concatenate([empty, *similarities])
+    return np.concatenate(indices), np.concatenate(similarities)
 
 
 def most_similar_pairs(features: np.ndarray) -> list[tuple[int, int, float]]:
