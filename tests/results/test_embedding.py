@@ -23,7 +23,7 @@ def test_an_image_is_not_its_own_most_similar_one() -> None:
 
 def test_no_images_have_no_similar_ones() -> None:
     indices, similarities = most_similar(np.empty((0, 2)), np.eye(2), count=5)
-    assert indices.shape == similarities.shape == (0, 2)
+    assert indices.shape == similarities.shape == (0, 5)
 
 
 def test_each_pair_is_listed_once_and_the_most_similar_first() -> None:
