@@ -1,6 +1,7 @@
 """`fashion init` in a folder of a project."""
 
 import gzip
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -301,6 +302,42 @@ def test_uncommitted_changes_are_not_overwritten(project: Path) -> None:
     run(project, "git", "add", "params.yaml")
     run(project, "git", "commit", "--quiet", "--message=Mine")
     write_params(project, "csv", force=False)
+
+
+def test_a_pretrained_network_becomes_the_final_model(project: Path, raw: Path, capsys: pytest.CaptureFixture) -> None:
+    (project / "data/weights").mkdir()
+    for name in ("resnet18.pth", "resnet34.pth", "mine.safetensors", "README.md"):
+        (project / f"data/weights/{name}").write_bytes(b"weights")
+    write_params(project, None, force=False)
+    output = capsys.readouterr().out
+    assert "set model to resnet18 with the weights data/weights/resnet18.pth; the variants features_logistic" in output
+    assert "note: data/weights/mine.safetensors is not used: resnet18.pth is\n" in output
+    assert f"dvc add {raw}/train {project}/data/weights/resnet18.pth\n" in output
+    params = settings_of(project)
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    weights = {"network": "resnet18", "pretrained": "data/weights/resnet18.pth", "sha256": sha256}
+    assert params.model.arguments == params.embed["backbone"].arguments.model_dump() == weights
+    assert params.model.input.size == params.embed["backbone"].input.size == 64  # twice the size, and 64 at least
+    assert params.variants["features_logistic"].image_folder == "embedded/backbone"
+    assert params.variants["from_nothing"].phases["main"].max_epochs == 389
+    assert params.split.folds == 5
+    write_params(project, None, force=False)
+    (project / "data/weights/resnet18.pth").unlink()
+    (project / "data/weights/resnet34.pth").unlink()
+    write_params(project, None, force=True)
+    assert settings_of(project).model.family == "whitened_cnn"
+    assert "data/weights/mine.safetensors is not used: its name is not that of a network" in capsys.readouterr().out
+
+
+def test_without_timm_a_pretrained_network_is_not_used_and_the_remedy_is_told(
+    project: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "data/weights").mkdir()
+    (project / "data/weights/resnet18.pth").write_bytes(b"weights")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    write_params(project, "folder", force=False)
+    assert "data/weights is not used: the family timm needs more packages" in capsys.readouterr().out
+    assert settings_of(project).embed == {}
 
 
 def test_a_wrong_folder_is_an_error_of_one_line_with_status_2(tmp_path: Path) -> None:

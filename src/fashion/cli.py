@@ -179,11 +179,14 @@ def csv_rows(predictions: "Predictions", *, probabilities: bool) -> Iterator[lis
 def info(arguments: argparse.Namespace) -> None:
     """Describe a model file: `fashion info`."""
     from fashion.classifier.model_file import load
+    from fashion.networks.building import factory
     from fashion.sources.image_file import MAX_LEVEL
 
     ensemble = load(arguments.model)
     frame, first = ensemble.frame, ensemble.used[0]
     print(f"family       {first.family}, {first.arguments}")
+    if isinstance(first.model, factory.Pretrained) and (weights := first.model.describe_weights(first.arguments)):
+        print(f"pretrained   {', '.join(f'{key} {value}' for key, value in weights.items())}")
     print(f"parameters   {ensemble.num_parameters():,}, {arguments.model.stat().st_size / 1e6:.1f} MB")
     if ensemble.refit and len(ensemble.members) > 1:
         print(

@@ -1,7 +1,10 @@
 """Write params.yaml for your own images, and print what they are: the command `fashion init`."""
 
+import hashlib
+import io
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from fashion.sources.ingest import Description
 
 TEMPLATE = Path(__file__).with_name("own_images.yaml")
+WEIGHTS_TEMPLATE = Path(__file__).with_name("own_weights.yaml")
+WEIGHTS = "data/weights"  # pretrained networks, in files with the networks' names in timm
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 SOURCES = {  # files or folders in data/raw by source: the first one identifies the source, the others are optional
     "folder": ("train", "val", "validation", "test", "evaluate"),
     "csv": ("train.csv", "val.csv", "validation.csv", "test.csv", "evaluate.csv"),
@@ -21,11 +27,15 @@ OFFICIAL_TEST = {"folder": "test", "csv": "test.csv", "idx": "idx"}  # what has 
 SPLIT_TABLE = "split.csv"  # in data/raw, of any source: the part of each labelled image
 GROUPS_TABLE = "groups.csv"  # and which images stay together
 WRITTEN = re.compile(
-    rb"(  source|  classes_from|  shape|  scheme|  file|  folds|choose_by): (\w+|\[[\d, ]+\]|split\.csv)(?=\r?\n|  #|})"
+    rb"(  source|  classes_from|  shape|  scheme|  file|  folds|choose_by|{size): (\w+|\[[\d, ]+\]|split\.csv)"
+    rb"(?=\r?\n|  #|}|, s)"
 )
 NOT_DATA = ("README.md", ".dvc", ".part")  # ends of names in data/raw that are not images
 FEW_IMAGES = 5000  # labelled; with fewer, the split is in folds
 FOLDS = 5
+SIZES = (64, 224)  # least and largest side of images for a pretrained network, see benchmarks/pretrained.json
+FROM_NOTHING = ("family", "arguments", "image_folder", "input", "batch_size", "phases", "baseline")  # keys of a variant
+MODEL_BEGIN, MODEL_END = "# The final model. Its number", "# The variants to compare it with."  # in the template
 UNEVEN = 10  # ratio of the largest class to the smallest, from which classes are uneven
 SEEDS = ("seeds/dvc.lock", "seeds/seeds.json")  # results of `make seeds`
 
@@ -57,7 +67,14 @@ def write_params(
         ("file: null", f"file: {split_file or 'null'}"),
     ):
         text = text.replace(f"  {old}  #", f"  {new}  #", 1)
-    if not force and has_uncommitted_changes(params) and not same_but_options(params.read_bytes(), text.encode()):
+    plain, weights = text, find_weights(project)
+    if weights:
+        text = add_weights(plain, *weights)
+    if (
+        not force
+        and has_uncommitted_changes(params)
+        and not any(same_but_options(params.read_bytes(), written.encode()) for written in (plain, text))
+    ):
         raise InputError(f"{params}: has uncommitted changes; commit them, or run `fashion init --force`")
     write_text(params, text)
     if durations.exists():
@@ -67,8 +84,17 @@ def write_params(
     names = [*(inputs or SOURCES[source][:1]), *tables]
     paths = " ".join(str(raw / name) for name in names)
     print(f"wrote {params} for {paths}")
+    if weights:
+        paths += f" {project / weights[1]}"
     if inputs:
-        write_text(params, fit_to_images(text, describe_images(raw, ingest, split_file)))
+        found = describe_images(raw, ingest, split_file)
+        if weights:
+            text = add_weights(plain, *weights, found)
+            print(
+                f"set model to {weights[0]} with the weights {weights[1]}; the variants features_logistic and "
+                "features_neighbours have its features, and from_nothing is trained without (docs/pretrained.md)"
+            )
+        write_text(params, fit_to_images(text, found))
     print(
         f'next:\n  source .venv/bin/activate\n  dvc add {paths}\n  git commit --all -m "Use our images"\n  make repro'
     )
@@ -84,6 +110,7 @@ def check_options(ingest: dict[str, Any]) -> None:
 
 def same_but_options(first: bytes, second: bytes) -> bool:
     """Tell whether two files params.yaml differ only in what `fashion init` fills in."""
+    first, second = (text.partition(b"  from_nothing:")[0] for text in (first, second))
     return WRITTEN.sub(rb"\1:", first) == WRITTEN.sub(rb"\1:", second)
 
 
@@ -143,6 +170,63 @@ def fit_to_images(text: str, found: "Description") -> str:
             f"params.yaml to leave out {', '.join(small)}"
         )
     return text
+
+
+def find_weights(project: Path) -> tuple[str, Path, str] | None:
+    """Find a pretrained network in data/weights: its name in timm, file and SHA-256. Print which files are not used."""
+    files = sorted(path for path in (project / WEIGHTS).glob("*") if path.suffix in WEIGHTS_SUFFIXES)
+    if not files:
+        return None
+    from fashion.networks.families.timm import import_timm
+
+    try:
+        networks = [path for path in files if import_timm().is_model(path.stem)]
+    except InputError as error:
+        print(f"note: {WEIGHTS} is not used: {error}, and then this command again")
+        return None
+    for path in files:
+        if path not in networks[:1]:
+            reason = f"{networks[0].name} is" if networks else "its name is not that of a network of timm"
+            print(f"note: {path.relative_to(project)} is not used: {reason}")
+    if not networks:
+        return None
+    with networks[0].open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return networks[0].stem, networks[0].relative_to(project), sha256
+
+
+def add_weights(text: str, network: str, file: Path, sha256: str, found: "Description | None" = None) -> str:
+    """Make a pretrained network the final model, and what was the final model a variant, in the text of params.yaml.
+
+    found: sets the size of the network's images, and the recipe of the variant, by the size and number of the images.
+    """
+    added = WEIGHTS_TEMPLATE.read_text(encoding="utf-8")
+    size = min(max(2 * found.side, SIZES[0]), SIZES[1]) if found else SIZES[0]
+    for name, value in (("NETWORK", network), ("FILE", str(file)), ("SHA256", sha256), ("SIZE", str(size))):
+        added = added.replace(f": {name}", f": {value}")
+    _, embed, model, variants = added.split("---\n")
+    before, _, rest = text.partition(MODEL_BEGIN)
+    _, _, after = rest.partition(MODEL_END)
+    images = sum(found.class_sizes.values()) if found else 1
+    return before.replace("embed: {}\n", embed) + model + MODEL_END + after + variants + from_nothing(images)
+
+
+def from_nothing(num_images: int) -> str:
+    """Give the final model of the template, as a variant for so many labelled images: part of params.yaml."""
+    from ruamel.yaml import YAML
+
+    from fashion.settings.model import FinalModel
+    from fashion.settings.parsing import load_yaml
+
+    model = FinalModel.model_validate(load_yaml(TEMPLATE)["model"] | {"corruption": None})
+    dumped = model.at_size(model.size).for_number(round(0.8 * num_images)).model_dump(exclude_defaults=True)
+    for phase in dumped["phases"].values():
+        phase["lr"] = float(f"{phase['lr']:.3g}")
+    stream, yaml = io.StringIO(), YAML(typ="safe")
+    yaml.default_flow_style, yaml.width = None, 120  # short lists and mappings on one line
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump({"from_nothing": {key: dumped[key] for key in FROM_NOTHING}}, stream)
+    return textwrap.indent(stream.getvalue(), "  ")
 
 
 def remove_seed_results(project: Path) -> None:

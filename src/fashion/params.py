@@ -9,9 +9,10 @@ from fashion.errors import InputError
 from fashion.networks.building import factory
 from fashion.settings.audit import AuditSettings
 from fashion.settings.augment import AugmentSettings
+from fashion.settings.embed import EmbedArguments, EmbedSettings
 from fashion.settings.fields import FINAL, Classes, Strict
 from fashion.settings.ingest import IngestSettings
-from fashion.settings.model import FinalModel, TrainSettings, Variant
+from fashion.settings.model import EMBEDDED, FinalModel, System, TrainSettings, Variant
 from fashion.settings.parsing import parse, suggest
 from fashion.settings.split import SplitSettings
 
@@ -26,6 +27,7 @@ class Params(Strict):
     split: SplitSettings
     audit: AuditSettings = AuditSettings()
     augment: AugmentSettings
+    embed: dict[str, EmbedSettings] = Field(default_factory=dict)
     train: TrainSettings
     finetune: TrainSettings
     model: FinalModel
@@ -40,6 +42,11 @@ def check(content: dict[str, Any], *, source: str) -> Params:
             raise InputError(
                 f"{source}: variants.{name}: not a usable name; take letters, digits and underscores, at most 100, "
                 f"and not `{FINAL}`"
+            )
+    for name in params.embed:
+        if not NAME.fullmatch(name):
+            raise InputError(
+                f"{source}: embed.{name}: not a usable name; take letters, digits and underscores, at most 100"
             )
     systems = {f"variants.{name}": variant for name, variant in params.variants.items()} | {"model": params.model}
     for key, system in systems.items():
@@ -56,6 +63,7 @@ def check(content: dict[str, Any], *, source: str) -> Params:
             check_sizes(system, source=source)
         else:
             parse(factory.family_schema(system.family), system.arguments, source=source, key=f"{key}.arguments")
+        check_features(params, key, system, source=source)
         if system.baseline is not None and system.baseline not in params.variants:
             unknown = f"unknown variant {system.baseline!r}"
             raise InputError(f"{source}: {key}.baseline: {unknown}{suggest(system.baseline, params.variants)}")
@@ -63,6 +71,34 @@ def check(content: dict[str, Any], *, source: str) -> Params:
         unknown = f"unknown size {params.audit.size!r}"
         raise InputError(f"{source}: audit.size: {unknown}{suggest(params.audit.size, params.model.sizes)}")
     return params
+
+
+def check_features(params: Params, key: str, system: System, *, source: str) -> None:
+    """Check what a pretrained network, a head of nearest neighbours and training on features need."""
+    fault = None
+    name = system.image_folder.removeprefix(EMBEDDED) if system.image_folder.startswith(EMBEDDED) else None
+    remembers = system.arguments.get("head") == "neighbours"
+    if system.family == "timm" and system.input.scaling != "unit":
+        fault = "input.scaling: take unit; the networks of timm scale pixels themselves"
+    elif remembers and system.phases:
+        fault = "phases: nothing is trained with a head of nearest neighbours; give {}"
+    elif not remembers and not system.phases:
+        fault = "phases: give at least one"
+    elif remembers and name is None:
+        fault = f"image_folder: a head of nearest neighbours needs features; take {EMBEDDED}NAME"
+    elif name is not None and name not in params.embed:
+        fault = f"image_folder: embed has no entry {name!r}{suggest(name, params.embed)}"
+    elif name is not None and isinstance(system, FinalModel):
+        fault = "image_folder: the final model cannot be trained on features; take split"
+    elif name is not None:
+        embed = params.embed[name]
+        own = {field: system.arguments.get(field) for field in EmbedArguments.model_fields}
+        if (system.family, own, system.input) != ("timm", embed.arguments.model_dump(), embed.input):
+            fault = f"image_folder: family, network, pretrained, sha256 and input must be those of embed.{name}"
+        elif any(phase.augmentation for phase in system.phases.values()):
+            fault = "phases: features cannot be augmented; leave out augmentation, or take split"
+    if fault:
+        raise InputError(f"{source}: {key}.{fault}")
 
 
 def check_sizes(model: FinalModel, *, source: str) -> None:

@@ -22,6 +22,7 @@ from fashion.files import read_array, write_array, write_json
 from fashion.images.out_of_distribution import ood_images
 from fashion.images.parts import Part, any_member, indices_of, members_with, read_images
 from fashion.images.robustness import corrupted_images
+from fashion.networks.building import factory
 from fashion.params import Params
 from fashion.results.metrics import (
     apply_temperature,
@@ -99,6 +100,9 @@ def evaluate(name: str, ensemble: Ensemble, device: torch.device) -> tuple[float
         "calibration": calibration(test.labels, uncalibrated, log_probabilities, temperatures),
     }
     scores |= {"folds": len(ensemble.members) if len(ensemble.members) > 1 else 0, "refit": ensemble.refit is not None}
+    first = ensemble.members[0]
+    if isinstance(first.model, factory.Pretrained) and (weights := first.model.describe_weights(first.arguments)):
+        scores["pretrained"] = weights
     if name == FINAL:
         scores["robustness"] = robustness(ensemble, device, test.some(ROBUSTNESS_IMAGES))
         scores["out_of_distribution"] = out_of_distribution(

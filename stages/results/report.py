@@ -30,6 +30,11 @@ AUDIT_FIGURES = {  # shown if there are any
     "audit/labels.png": "Labels that are probably wrong: label, likelier label, file and score of each",
 }
 
+EMBEDDING_FIGURES = {  # for each entry of `embed`
+    "mistakes": "Mistakes on test images, and the training images most similar to each by the features",
+    "pairs": "The most similar pairs of labelled images by the features, which may be near copies",
+}
+
 
 def main(params: Params) -> None:
     page = render(read_results(params, Path()))
@@ -44,6 +49,7 @@ def read_results(params: Params, root: Path) -> Results:
     costs, scores = read_costs(root / paths.DURATIONS), read_json(root / paths.METRICS / "final.json")
     audit = read_json(root / paths.PLOTS / "audit/summary.json")
     audit["labels"] = read_json(root / paths.PLOTS / "audit/labels.json")
+    folder = root / paths.PLOTS / "embedding"
     stages = {name: f"train@{name}" for name in params.variants} | {FINAL: "finetune"}
     return Results(
         final=FINAL,
@@ -64,6 +70,12 @@ def read_results(params: Params, root: Path) -> Results:
             text: (root / paths.PLOTS / name).read_bytes()
             for name, text in AUDIT_FIGURES.items()
             if has_any(audit[Path(name).stem])
+        },
+        maps={name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in params.embed},
+        embedding_figures={
+            f"{text} ({name})": (folder / f"{name}_{figure}.png").read_bytes()
+            for name in params.embed
+            for figure, text in EMBEDDING_FIGURES.items()
         },
         stages=load_yaml(root / "dvc.yaml")["stages"],
         settings=load_yaml(root / PARAMS),

@@ -287,7 +287,7 @@ def test_pooling_before_relu_and_channel_dropout_gives_the_same_as_after_them(im
 
 
 def test_every_module_of_the_folder_is_a_family_with_a_schema() -> None:
-    assert factory.family_names() == ["cnn", "mlp", "ramped_cnn", "whitened_cnn"]
+    assert factory.family_names() == ["cnn", "mlp", "ramped_cnn", "timm", "whitened_cnn"]
     assert list(factory.family_schema("mlp").model_fields) == ["hidden", "batch_norm", "dropout"]
 
 

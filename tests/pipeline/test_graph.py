@@ -218,7 +218,10 @@ def path_of(entry: str | dict) -> str:
 def test_only_stages_that_evaluate_compare_or_show_depend_on_test_labels() -> None:
     stages = {name for name, stage in STAGES.items() if "data/split/test_labels.npy" in stage["deps"]}
     other_seeds = {"evaluate_again", "evaluate_final_again", "compare_seeds"}
-    assert stages == {"evaluate", "evaluate_final", "compare", "show_data", "show_predictions"} | other_seeds
+    assert (
+        stages
+        == {"evaluate", "evaluate_final", "compare", "show_data", "show_embedding", "show_predictions"} | other_seeds
+    )
 
 
 @pytest.mark.parametrize("name", ["train", "finetune", "train_again", "finetune_again"])
@@ -232,6 +235,7 @@ SLOW_IMPORTS = {
     "stages/data/split.py": {"sklearn"},
     "stages/data/audit.py": set(),
     "stages/data/augment.py": set(),
+    "stages/models/embed.py": {"torch"},
     "stages/models/train.py": {"torch"},
     "stages/models/evaluate.py": {"torch"},
     "stages/models/predict.py": {"torch", "pandas"},
@@ -244,6 +248,7 @@ SLOW_IMPORTS = {
     "stages/figures/show_audit.py": {"matplotlib"},
     "stages/figures/show_data.py": {"matplotlib"},
     "stages/figures/show_systems.py": {"matplotlib"},
+    "stages/figures/show_embedding.py": {"matplotlib", "sklearn"},
     "stages/figures/show_groups.py": {"matplotlib"},
     "stages/figures/show_predictions.py": {"matplotlib", "pandas"},
     "tools/check.py": set(),

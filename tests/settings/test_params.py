@@ -52,7 +52,7 @@ def test_the_projects_own_params_are_valid() -> None:
         ("variants.base.phases.adam.lr", "fast", "variants.base.phases.adam.lr: 'fast' is not a number"),
         ("variants.base.phases.adam.lr", -1.0, "lr: -1.0 is out of range: it must be greater than 0"),
         ("variants.base.phases.adam.lr", float("inf"), "lr: "),
-        ("variants.base.phases.adam.optimizer", "adan", "'adan' is not one of the choices: adam or sgd"),
+        ("variants.base.phases.adam.optimizer", "adan", "'adan' is not one of the choices: adam, adamw or sgd"),
         (
             "variants.base.phases.adam.bias_lr_mult",
             1.0,
@@ -61,7 +61,7 @@ def test_the_projects_own_params_are_valid() -> None:
         ("variants.base.phases", {}, "variants.base.phases: "),
         ("variants.base.batch_size", 12.5, "variants.base.batch_size: 12.5 is not a whole number"),
         ("variants.base.batch_size", True, "variants.base.batch_size: True is not a whole number"),
-        ("variants.base.image_folder", "plain", "'plain' is not one of the choices: split or augmented"),
+        ("variants.base.image_folder", "plain", "expected split, augmented, or embedded/NAME"),
         ("variants.base.baseline", "bas", "variants.base.baseline: unknown variant 'bas' (did you mean base?)"),
         ("variants.base", None, "variants.base: None is not a mapping of "),
         ("variants.my-net", PARAMS["variants"]["base"], "variants.my-net: not a usable name"),
@@ -276,3 +276,58 @@ def test_symbols_and_numbers_are_valid_names(name: str) -> None:
 def test_formulas_are_no_valid_names(name: str) -> None:
     with pytest.raises(ValueError, match="a spreadsheet would take this name for a formula"):
         check_name(name)
+
+
+EMBED = {"arguments": {"network": "resnet18", "pretrained": "hub"}, "input": {"size": 64, "scaling": "unit"}}
+ON_FEATURES = {
+    "family": "timm",
+    "arguments": {"network": "resnet18", "pretrained": "hub"},
+    "image_folder": "embedded/backbone",
+    "input": {"size": 64, "scaling": "unit"},
+    "batch_size": 64,
+    "phases": {"head": {"optimizer": "adamw", "lr": 1e-3, "max_epochs": 1}},
+}
+NEIGHBOURS = {"arguments": {**ON_FEATURES["arguments"], "head": "neighbours"}, "phases": {}}  # type: ignore[dict-item]
+
+
+def with_features(**changes: Any) -> dict[str, Any]:
+    content = change("embed", {"backbone": EMBED})
+    content["variants"]["on_features"] = {**ON_FEATURES, **changes}
+    return content
+
+
+@pytest.mark.parametrize("changes", [{}, NEIGHBOURS, {"image_folder": "split"}])
+def test_pretrained_networks_and_heads_on_their_features_are_valid(changes: dict[str, Any]) -> None:
+    check(with_features(**changes), source="params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"image_folder": "embedded/bone"}, "image_folder: embed has no entry 'bone' (did you mean backbone?)"),
+        ({"input": {"size": 64, "scaling": "standard"}}, "input.scaling: take unit; the networks of timm scale pixels"),
+        ({"input": {"size": 96, "scaling": "unit"}}, "and input must be those of embed.backbone"),
+        ({"arguments": {"network": "resnet34", "pretrained": "hub"}}, "and input must be those of embed.backbone"),
+        (
+            {"phases": {"head": {**ON_FEATURES["phases"]["head"], "augmentation": {"shift": 2}}}},  # type: ignore[index]
+            "phases: features cannot be augmented; leave out augmentation, or take split",
+        ),
+        ({"phases": {}}, "phases: give at least one"),
+        ({**NEIGHBOURS, "phases": ON_FEATURES["phases"]}, "phases: nothing is trained with a head of nearest neigh"),
+        ({**NEIGHBOURS, "image_folder": "split"}, "image_folder: a head of nearest neighbours needs features"),
+    ],
+)
+def test_a_head_that_does_not_fit_its_features_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError) as error:
+        check(with_features(**changes), source="params.yaml")
+    assert f"params.yaml: variants.on_features.{complaint.partition(': ')[0]}" in str(error.value) or (
+        complaint.startswith("and input")
+    )
+    assert complaint in str(error.value)
+
+
+def test_the_final_model_cannot_be_trained_on_features() -> None:
+    content = change("embed", {"backbone": EMBED})
+    content["model"]["image_folder"] = "embedded/backbone"
+    with pytest.raises(InputError, match="model.image_folder: the final model cannot be trained on feat"):
+        check(content, source="params.yaml")

@@ -59,7 +59,16 @@ DROPOUT = make_system(  # its second phase ends by patience
     phases={"adam": ADAM, "frozen": {"optimizer": "sgd", "lr": 1e-30, "max_epochs": 9, "patience": 2}},
 )
 PLAIN = make_system(family="mlp", arguments={"hidden": [16], "dropout": [0.2]})
-SYSTEMS = {"final": FINAL, "dropout": DROPOUT}
+FINETUNED = make_system(
+    phases={
+        "head": {"optimizer": "adamw", "lr": 0.01, "freeze": True, "max_epochs": 2},
+        "all": {
+            **{"optimizer": "adamw", "lr": 0.01, "schedule": "cosine", "warmup": 0.2, "layer_decay": 0.7},
+            **{"clip_norm": 1.0, "ema": 0.9, "weight_decay": 0.01, "max_epochs": 4},
+        },
+    }
+)
+SYSTEMS = {"final": FINAL, "dropout": DROPOUT, "finetuned": FINETUNED}
 
 
 class Project:
@@ -118,7 +127,9 @@ def kill(save_each_epoch: pytest.MonkeyPatch) -> Kill:
     return train_and_kill
 
 
-@pytest.mark.parametrize(("name", "precision"), [("final", "fp32"), ("final", "bf16"), ("dropout", "fp32")])
+@pytest.mark.parametrize(
+    ("name", "precision"), [("final", "fp32"), ("final", "bf16"), ("dropout", "fp32"), ("finetuned", "fp32")]
+)
 def test_a_training_that_is_killed_after_every_epoch_ends_with_the_bytes_of_one_that_is_not(
     project: Project, kill: Kill, capsys: pytest.CaptureFixture, name: str, precision: str
 ) -> None:

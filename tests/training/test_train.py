@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -230,3 +231,35 @@ def test_images_that_no_network_input_fits_are_refused_in_one_line() -> None:
     part = LabelledImages(tiles, labels)
     with pytest.raises(ValueError, match=r"^images of 8x600 pixels would be enlarged to 20x1500; give both sides .*$"):
         fit(TrainingData(part, part, ["temple", "flower"]), make_system(input=AUTO), make_settings())
+
+
+@pytest.mark.parametrize("head", ["linear", "neighbours"])
+def test_a_head_on_features_predicts_images_as_it_predicts_their_features(head: str, data: TrainingData) -> None:
+    """The features are of a network with random weights, which the whole network then has, too."""
+    phases = {"head": {"optimizer": "adamw", "lr": 0.01, "max_epochs": 20}} if head == "linear" else {}
+    system = make_system(
+        family="timm", arguments={"network": "resnet10t", "head": head}, image_folder="embedded/backbone", phases=phases
+    )
+    settings, frame = make_settings(), whole_frame(data.train.images)
+    torch.manual_seed(np.random.SeedSequence(0).generate_state(3)[0])  # as the training does
+    network: Any = build_network("timm", system.arguments, image_shape=(1, 28, 28), num_classes=10)
+    with torch.inference_mode():
+        features = [
+            LabelledImages(network.eval().features(torch.tensor(part.images) / 255).numpy(), part.labels)
+            for part in (data.train, data.validation)
+            if part
+        ]
+    classifier, history = train_classifier(system, settings, TrainingData(*features, data.classes, frame))
+    assert data.validation
+    from_images = classifier.logits(data.validation.images, torch.device("cpu"))
+    from_features = classifier.logits(features[1].images, torch.device("cpu"))
+    torch.testing.assert_close(from_images, from_features, atol=1e-3, rtol=1e-3)
+    accuracy = (from_images.argmax(1).numpy() == data.validation.labels).mean()
+    assert history[-1]["val_accuracy"] == pytest.approx(accuracy) or history[0]["best"]
+    assert accuracy > 0.3
+
+
+def test_neighbours_without_features_are_refused(data: TrainingData) -> None:
+    system = make_system(family="timm", arguments={"network": "resnet10t", "head": "neighbours"}, phases={})
+    with pytest.raises(ValueError, match="nearest neighbours need features of the images"):
+        train_classifier(system, make_settings(), data)

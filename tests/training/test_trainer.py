@@ -11,7 +11,7 @@ from fashion.classifier.preparation import Preparation
 from fashion.settings.model import Phase, SamplePruning
 from fashion.training.callbacks import Callback
 from fashion.training.phase_state import batches
-from fashion.training.train import TrainingData
+from fashion.training.train import TrainingData, train_classifier
 from fashion.training.trainer import Examples, Score, evaluate
 from small import fit, make_settings, make_system, make_trainer
 
@@ -234,13 +234,49 @@ def test_a_score_is_accuracy_and_loss_with_dropout_off(images: np.ndarray) -> No
     assert score.loss == pytest.approx(0.75 * np.log(1 + np.exp(-1)) + 0.25 * np.log(1 + np.exp(1)), rel=1e-5)
 
 
-def test_adam_and_sgd_update_all_weights(images: np.ndarray, labels: np.ndarray) -> None:
-    for name in ("adam", "sgd"):
+def test_adam_adamw_and_sgd_update_all_weights(images: np.ndarray, labels: np.ndarray) -> None:
+    for name in ("adam", "adamw", "sgd"):
         model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         before = {key: value.clone() for key, value in model.state_dict().items()}
         phase = Phase(optimizer=name, lr=0.01, max_epochs=1)  # type: ignore[arg-type]
         make_trainer(model, images, labels).fit({"only": phase})
         assert all(not torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_a_frozen_phase_trains_the_last_layer_alone(data: TrainingData) -> None:
+    layers = {"channels": [8], "kernels": [3], "conv_norm": ["before"], "hidden": [16]}
+    phase = {"optimizer": "sgd", "lr": 0.1, "max_epochs": 1}
+    system = make_system(arguments=layers, phases={"head": {**phase, "freeze": True}})
+    before, _ = fit(
+        data, make_system(arguments=layers, phases={"none": {**phase, "lr": 1e-30, "freeze": True}}), make_settings()
+    )
+    after, _ = fit(data, system, make_settings())
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {"6.weight", "6.bias"}, "statistics of BatchNorm are fixed, too"
+
+
+def test_all_layers_are_trained_after_a_frozen_phase(data: TrainingData) -> None:
+    phase = {"optimizer": "sgd", "lr": 0.1, "max_epochs": 1}
+    phases = {"head": {**phase, "freeze": True}, "all": phase}
+    classifier, _ = train_classifier(make_system(phases=phases), make_settings(), data)
+    assert classifier.num_parameters() == sum(weights.numel() for weights in classifier.model.parameters())
+
+
+def test_gradients_are_scaled_down_to_the_largest_norm(images: np.ndarray, labels: np.ndarray) -> None:
+    model = Recorder()
+    phase = Phase(optimizer="sgd", lr=1.0, clip_norm=1e-3, max_epochs=1)
+    make_trainer(model, images, np.zeros_like(labels), 400).fit({"sgd": phase})
+    assert model.logits.norm().item() == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_the_moving_average_of_the_weights_is_validated_and_kept(images: np.ndarray, labels: np.ndarray) -> None:
+    model = Recorder()
+    trainer = make_trainer(model, images, np.zeros_like(labels), 400)
+    phase = Phase(optimizer="sgd", lr=1.0, ema=0.9, max_epochs=1)
+    trainer.fit({"sgd": phase})
+    step = torch.eye(10)[0] - 0.1  # of the logits, from 0
+    torch.testing.assert_close(model.logits.detach(), step * (1 - 2 / 11))
+    assert trainer.history[0]["val_loss"] == pytest.approx(trainer.score(trainer.train).loss)
 
 
 def test_a_linear_schedule_changes_the_training(data: TrainingData) -> None:

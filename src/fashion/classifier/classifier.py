@@ -11,6 +11,7 @@ from fashion.classifier.device import Precision, move_model, select_dtype
 from fashion.classifier.prediction import batch_size, predict_logits
 from fashion.classifier.preparation import Preparation
 from fashion.errors import InputError
+from fashion.networks.building.factory import head_of
 from fashion.settings.fields import TestTimeAugmentation
 from fashion.settings.frame import Frame
 
@@ -82,8 +83,13 @@ class Classifier:
     def logits(self, images: np.ndarray, device: torch.device, precision: Precision = "auto") -> Tensor:
         """Compute logits, float32 of N x classes on the CPU, for uint8 images of N x C x H x W.
 
-        precision: `auto` takes the precision of the training, if the device supports it.
+        images: or what the network's head takes, features, float32 of N x features. precision: `auto` takes the
+        precision of the training, if the device supports it.
         """
+        if images.ndim == 2:
+            move_model(self.model, device)
+            features = torch.tensor(images, device=device)
+            return predict_logits(head_of(self.model), Tensor.float, features).cpu()
         expected = (self.frame.channels, self.frame.height, self.frame.width)
         if images.shape[1:] != expected:
             found, expected_text = ("x".join(map(str, shape)) for shape in (images.shape[1:], expected))

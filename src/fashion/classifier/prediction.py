@@ -1,11 +1,13 @@
 """Compute the logits of a network in batches, averaged over one or several views of each image."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from fashion.classifier.device import mixed_precision
+from fashion.classifier.preparation import Preparation
 from fashion.images.background import pad_background
 from fashion.settings.fields import TestTimeAugmentation
 
@@ -23,19 +25,24 @@ def predict_logits(
 ) -> Tensor:
     """Compute logits, float32 of N x classes, for uint8 images of N x C x H x W: the mean over the views.
 
-    background: the level of each channel, for the views that are shifted.
+    images: or features, N x features, if `prepare` and `model` take these. background: the level of each channel, for
+    the views that are shifted.
     """
     model.eval()
     logits = []
-    for batch in images.split(batch_size(images.shape)):
+    size = prepare.size if isinstance(prepare, Preparation) else []
+    for batch in images.split(batch_size(images.shape, size)):
         with mixed_precision(dtype, images.device):
             logits.append(mean_logits(model, prepare, batch, augmentation, background))
     return torch.cat(logits)
 
 
-def batch_size(shape: Sequence[int]) -> int:
-    """Give the number of images in a batch, for images of N x C x H x W."""
-    return max(BATCH_PIXELS // (shape[2] * shape[3]), 1)
+def batch_size(shape: Sequence[int], input_size: Sequence[int] = ()) -> int:
+    """Give the number of images in a batch, for images of N x C x H x W, or features, N x features.
+
+    input_size: height and width of the network's input, to which images may be enlarged.
+    """
+    return max(BATCH_PIXELS // max(math.prod(shape[2:]), math.prod(input_size)), 1)
 
 
 def mean_logits(

@@ -34,6 +34,8 @@ def variants_table(
             comparable = other is not None and other != name
             table[name][key] = mcnemar(correct[name], correct[other]) if comparable else None
         table[name]["environment"] = score["environment"]
+        if "pretrained" in score:
+            table[name]["pretrained"] = score["pretrained"]
     for key in ("against_baseline", "against_final"):
         correct_for_number(row[key] for row in table.values())
     return table

@@ -82,6 +82,9 @@ def check_unique(names: list[str]) -> list[str]:
     return names
 
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""A checksum of a file."""
+
 Classes = Annotated[list[Name], Field(min_length=2, max_length=MAX_CLASSES), AfterValidator(check_unique)]
 """Names of classes, by label from 0."""
 

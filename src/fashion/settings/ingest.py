@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fashion.settings.fields import LARGEST_SIDE, NonNegativeInt, Side, Strict, expect
+from fashion.settings.fields import LARGEST_SIDE, NonNegativeInt, Sha256, Side, Strict, expect
 from fashion.settings.frame import Level
 
 SMALLEST_SIDE = 8  # of arrays; networks have no use for less
@@ -30,7 +30,6 @@ Shape = Annotated[
     Annotated[list[Side], Field(min_length=2, max_length=3), AfterValidator(check_shape)] | None,
     expect("null, [height, width], or [height, width, channels] with 1 or 3 channels"),
 ]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Checksums(Strict):

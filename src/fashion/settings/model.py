@@ -20,7 +20,12 @@ from fashion.settings.fields import (
 from fashion.settings.frame import MAX_SIDE, MIN_SIDE, enlarged_side
 
 REFERENCE_SIDE = 28  # settings are made for images of this many pixels a side
-ImageFolder = Literal["split", "augmented"]
+EMBEDDED = "embedded/"
+ImageFolder = Annotated[
+    str,
+    Field(pattern=f"^(split|augmented|{EMBEDDED}[a-zA-Z][a-zA-Z0-9_]*)$"),
+    expect(f"split, augmented, or {EMBEDDED}NAME with a name of the section embed"),
+]
 
 
 class InputSettings(Strict):
@@ -106,8 +111,15 @@ class SamplePruning(Strict):
 class Phase(Strict):
     """A phase of a training: optimiser, learning-rate schedule, augmentation and stopping rule.
 
-    schedule: factor of lr by batch: `constant`; `linear`, from lr to 0; `triangle`, from 0.23 lr
-    up to lr, then down to 0.07 lr.
+    optimizer: `adamw` decays weights by themselves, apart from the gradients, and no biases.
+    schedule: factor of lr by batch: `constant`; `linear`, from lr to 0; `cosine`, the same in half a wave; `triangle`,
+    from 0.23 lr up to lr, then down to 0.07 lr.
+    warmup: fraction of the batches in which lr rises from 0 to what `schedule` says.
+    layer_decay: factor of lr from each layer to the one before it, so that the first layers change the least.
+    freeze: whether to train the head alone, with BatchNorm's statistics of the other layers fixed.
+    clip_norm: the gradients are scaled down to this norm, of all together; null for never.
+    ema: the weights that are validated and kept are a running mean over the batches, in which the old mean counts so
+    much, and less in the first batches; 0 for the weights themselves.
     bias_lr_multiplier: factor of lr for biases, those of BatchNorm included; their weight decay is divided by it.
     lookahead_every: number of batches after which the weights are set to their running mean; 0 for never.
     max_epochs: number of epochs, unless `train.max_epochs` or `finetune.max_epochs` replaces it.
@@ -116,9 +128,14 @@ class Phase(Strict):
     no early stopping.
     """
 
-    optimizer: Literal["adam", "sgd"]
+    optimizer: Literal["adam", "adamw", "sgd"]
     lr: PositiveFloat
-    schedule: Literal["constant", "linear", "triangle"] = "constant"
+    schedule: Literal["constant", "linear", "cosine", "triangle"] = "constant"
+    warmup: Rate = 0.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    freeze: bool = False
+    clip_norm: PositiveFloat | None = None
+    ema: Rate = 0.0
     momentum: Rate = 0.0
     nesterov: bool = False
     weight_decay: NonNegativeFloat = 0.0
@@ -135,8 +152,10 @@ class Phase(Strict):
 class System(Strict):
     """A model family with its arguments, and all settings of its training.
 
-    image_folder: the folder under `data/` with the training images: `split`, or `augmented`, with four copies of each.
-    phases: by name, in order; each starts from the best weights of those before.
+    image_folder: the folder under `data/` with the training images: `split`; `augmented`, with four copies of each; or
+    `embedded/NAME`, with features of the images instead, of the entry of `embed`: then only the head is trained.
+    phases: by name, in order; each starts from the best weights of those before. None if nothing is trained, as with a
+    head of nearest neighbours.
     """
 
     family: str
@@ -144,7 +163,7 @@ class System(Strict):
     image_folder: ImageFolder
     input: InputSettings
     batch_size: Count
-    phases: Annotated[dict[str, Phase], Field(min_length=1)]
+    phases: dict[str, Phase]
 
     def for_size(self, height: int, width: int) -> Self:
         """Give the system for images of another size than `REFERENCE_SIDE`: shifts and cutouts keep their proportion.
@@ -258,13 +277,16 @@ class FinalModel(System, ComparisonColumns):
         return self.model_copy(update={"arguments": arguments, "phases": phases})
 
     def for_images(self, num_images: int, height: int, width: int) -> Self:
-        """Adapt the recipe to fewer training images than `REFERENCE_IMAGES` and to another size than `REFERENCE_SIDE`.
+        """Adapt the recipe to the number of training images, see `for_number`, and their size, see `for_size`."""
+        return self.for_number(num_images).for_size(height, width)
+
+    def for_number(self, num_images: int) -> Self:
+        """Adapt the recipe to fewer training images than `REFERENCE_IMAGES`.
 
         docs/your_own_data.md gives the reasons. With fewer images, the batch size is divided and the number of epochs
         multiplied by the square root of the ratio, which keeps the number of steps; learning rates are multiplied by
         the square root of the ratio of the batch sizes; pruning is off; and only the last epoch of a phase is
-        validated, since the best of many validations on few images is mostly luck. For shifts and cutouts see
-        `System.for_size`.
+        validated, since the best of many validations on few images is mostly luck.
         """
         ratio = max(REFERENCE_IMAGES / num_images, 1.0)
         batch_size = max(round(self.batch_size / ratio**0.5), min(MIN_BATCH_SIZE, self.batch_size))
@@ -278,7 +300,7 @@ class FinalModel(System, ComparisonColumns):
             return phase.model_copy(update=changes)
 
         phases = {name: adapted(phase) for name, phase in self.phases.items()}
-        return self.model_copy(update={"batch_size": batch_size, "phases": phases}).for_size(height, width)
+        return self.model_copy(update={"batch_size": batch_size, "phases": phases})
 
     def allowed_augmentation(self) -> TestTimeAugmentation:
         """Give the augmentation to predict with: mirrored images only if `mirror` is true."""

@@ -95,13 +95,14 @@ def ingest(folder: Path, settings: IngestSettings, classes: list[str] | None, sp
 class Description:
     """What lies in data/raw.
 
-    summary, notes: sentences for the owner of the images. class_sizes: number of labelled images by class. has_test,
-    has_validation: whether these parts are given.
+    summary, notes: sentences for the owner of the images. class_sizes: number of labelled images by class. side: of
+    the images, the longer one, in pixels. has_test, has_validation: whether these parts are given.
     """
 
     summary: str
     notes: list[str]
     class_sizes: dict[str, int]
+    side: int
     has_test: bool
     has_validation: bool
 
@@ -118,6 +119,7 @@ def describe_raw(
         summarize_data(raw, survey, frame),
         describe(raw, survey, frame),
         {name: counts[label] for label, name in enumerate(raw.classes)},
+        max(frame.content_height, frame.content_width),
         bool(raw.test.samples),
         any(sample.part == "validation" for sample in raw.labelled.samples),
     )

@@ -1,7 +1,9 @@
-"""Optimisers, learning-rate schedules, and Lookahead."""
+"""Optimisers, learning-rate schedules, and running means of weights."""
 
+import contextlib
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from fashion.networks.building.factory import layer_groups
 from fashion.settings.model import Phase
 
 TRIANGLE = ((0, 0.23, 1), (0.2, 1, 0.07))  # fractions of the steps, and of lr at these; as in arXiv 2404.00498
@@ -36,13 +39,25 @@ class SGD(Uncompiled, torch.optim.SGD):
 def make_optimizer(phase: Phase, model: nn.Module) -> torch.optim.Optimizer:
     """Make the optimiser of a phase, with fused kernels, which update all weights in one call."""
     lr, decay, factor = phase.lr, phase.weight_decay, phase.bias_lr_multiplier
-    weights = [parameter for parameter in model.parameters() if factor == 1 or parameter.ndim > 1]
-    biases = [parameter for parameter in model.parameters() if factor != 1 and parameter.ndim == 1]
-    groups: list[dict[str, Any]] = [{"params": weights}]
-    if biases:
-        groups.append({"params": biases, "lr": lr * factor, "weight_decay": decay / factor})
-    if phase.optimizer == "adam":
-        return Adam(groups, lr=lr, weight_decay=decay, fused=True)
+    bias_decay = 0.0 if phase.optimizer == "adamw" else decay / factor
+    apart = (factor, bias_decay) != (1, decay)  # whether biases differ from weights
+    layers = [[*model.parameters()]] if phase.layer_decay == 1 else layer_groups(model)
+    groups: list[dict[str, Any]] = []
+    for depth, layer in enumerate(reversed(layers)):
+        layer_lr = lr * phase.layer_decay**depth
+        weights = [parameter for parameter in layer if not (apart and parameter.ndim == 1)]
+        biases = [parameter for parameter in layer if apart and parameter.ndim == 1]
+        groups += [
+            {"params": parameters, "lr": group_lr, "weight_decay": group_decay}
+            for parameters, group_lr, group_decay in (
+                (weights, layer_lr, decay),
+                (biases, layer_lr * factor, bias_decay),
+            )
+            if parameters
+        ]
+    if phase.optimizer != "sgd":
+        decoupled = phase.optimizer == "adamw"
+        return Adam(groups, lr=lr, weight_decay=decay, decoupled_weight_decay=decoupled, fused=True)
     return SGD(groups, lr=lr, momentum=phase.momentum, weight_decay=decay, nesterov=phase.nesterov, fused=True)
 
 
@@ -67,9 +82,11 @@ def make_schedule(phase: Phase, optimizer: torch.optim.Optimizer, *, steps: int)
     factors: dict[str, Callable[[int], float]] = {
         "constant": lambda _: 1.0,
         "linear": lambda step: max(1 - step / steps, 0.0),
+        "cosine": lambda step: (1 + math.cos(math.pi * min(step / steps, 1))) / 2,
         "triangle": lambda step: float(np.interp(step / steps, *TRIANGLE)),
     }
-    return LambdaLR(optimizer, factors[phase.schedule])
+    factor, warmup = factors[phase.schedule], phase.warmup * steps
+    return LambdaLR(optimizer, lambda step: factor(step) * (min((step + 1) / warmup, 1) if warmup else 1))
 
 
 class Lookahead:
@@ -91,6 +108,43 @@ class Lookahead:
             with torch.no_grad():
                 torch._foreach_lerp_(self.means, self.weights, 1 - old)
                 torch._foreach_copy_(self.weights, self.means)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what changes from step to step, beside the network's own weights."""
+        return {"steps_done": self.steps_done, "means": self.means}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps_done = state["steps_done"]
+        for mean, saved in zip(self.means, state["means"], strict=True):
+            mean.copy_(saved)
+
+
+class MovingAverage:
+    """An exponential moving average of the weights, over batches; it is what is validated and kept.
+
+    In the first batches the old mean, of random weights, counts less: (1 + n) / (10 + n) after n batches.
+    """
+
+    def __init__(self, model: nn.Module, *, decay: float) -> None:
+        self.decay, self.steps_done = decay, 0
+        self.weights = [value for value in model.state_dict().values() if value.is_floating_point()]
+        self.means = [value.clone() for value in self.weights]
+
+    def step(self) -> None:
+        """Count a batch."""
+        self.steps_done += 1
+        decay = min(self.decay, (1 + self.steps_done) / (10 + self.steps_done))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.means, self.weights, 1 - decay)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the network have the mean weights for a while."""
+        own = [value.clone() for value in self.weights]
+        with torch.no_grad():
+            torch._foreach_copy_(self.weights, self.means)
+            yield
+            torch._foreach_copy_(self.weights, own)
 
     def state_dict(self) -> dict[str, Any]:
         """Give what changes from step to step, beside the network's own weights."""

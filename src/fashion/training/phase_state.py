@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fashion.images.augmentation import RandomAugmentation
 from fashion.settings.model import Phase
-from fashion.training.optimizers import Lookahead, load_optimizer, make_optimizer, make_schedule
+from fashion.training.optimizers import Lookahead, MovingAverage, load_optimizer, make_optimizer, make_schedule
 from fashion.training.pruning import Pruner
 
 
@@ -32,6 +32,9 @@ class PhaseState:
     augmentation: RandomAugmentation | None = None
     pruner: Pruner | None = None
     lookahead: Lookahead | None = None
+    average: MovingAverage | None = None
+    freeze: bool = False
+    clip_norm: float | None = None
     epochs_done: int = 0
     bad_validations: int = 0
 
@@ -69,6 +72,9 @@ class PhaseState:
             augmentation=augmentation,
             pruner=pruner,
             lookahead=Lookahead(model, every=phase.lookahead_every, steps=steps) if phase.lookahead_every else None,
+            average=MovingAverage(model, decay=phase.ema) if phase.ema else None,
+            freeze=phase.freeze,
+            clip_norm=phase.clip_norm,
         )
 
     def finished(self) -> bool:
@@ -93,7 +99,7 @@ class PhaseState:
 
     def parts(self) -> dict[str, Any]:
         """List what has a `state_dict` in the usual form, by name."""
-        names = ("schedule", "augmentation", "pruner", "lookahead")
+        names = ("schedule", "augmentation", "pruner", "lookahead", "average")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

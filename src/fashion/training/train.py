@@ -12,6 +12,7 @@ from fashion.classifier.classifier import Classifier
 from fashion.classifier.device import configure_torch, environment, move_model, select_device, select_dtype
 from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
+from fashion.networks.building.factory import head_of
 from fashion.settings.fields import LARGEST_SIDE, TestTimeAugmentation
 from fashion.settings.frame import MIN_SIDE, Frame
 from fashion.settings.model import ClassWeights, System, TrainSettings
@@ -25,7 +26,7 @@ INIT_PIXELS = 5_120_000  # of training images for networks that are initialised 
 
 @dataclass
 class LabelledImages:
-    """Images, uint8 of N x C x H x W, and labels, uint8 or uint16 of N."""
+    """Images, uint8 of N x C x H x W, or their features, float32 of N x features; labels, uint8 or uint16 of N."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -82,9 +83,10 @@ def train_classifier(
     torch.manual_seed(weights_seed)
     classifier = new_classifier(system, data, test_time_augmentation, environment(dtype, device), device)
     torch.manual_seed(dropout_seed)
+    features = data.train.images.ndim == 2
     trainer = Trainer(
-        model=classifier.model,
-        prepare=classifier.preparation,
+        model=head_of(classifier.model) if features else classifier.model,
+        prepare=torch.Tensor.float if features else classifier.preparation,
         train=on_device(data.train, device),
         validation=on_device(data.validation, device) if data.validation else None,
         batch_size=system.batch_size,
@@ -144,6 +146,13 @@ def new_classifier(
         system.family, system.arguments, image_shape=(frame.channels, *size), num_classes=num_classes
     )
     move_model(model, device)
+    if isinstance(model, factory.Pretrained):
+        model.load_pretrained(system.arguments)
+    if isinstance(head := head_of(model), factory.Remembers):
+        if images.ndim != 2:
+            raise ValueError("nearest neighbours need features of the images; set image_folder to embedded/NAME")
+        train = on_device(data.train, device)
+        head.remember(train.images, train.labels)
     if isinstance(model, factory.InitFromData):
         step = math.ceil(len(images) * images[0, 0].size / INIT_PIXELS)  # images may be in the order of their classes
         model.init_from_data(preparation(torch.tensor(images[::step], device=device)))

@@ -3,8 +3,9 @@
 Images stay uint8 in memory, are cut into batches by index, and are converted batch by batch.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from fashion.classifier.device import mixed_precision
 from fashion.classifier.prediction import predict_logits
+from fashion.networks.building.factory import head_of
 from fashion.settings.model import ChooseBy, Phase
 from fashion.training.callbacks import Callback
 from fashion.training.phase_state import PhaseState, batches
@@ -88,6 +90,8 @@ class Trainer:
         Returns the history, a row for each validation; `best` tells if it is the best so far. The best has the highest
         validation accuracy, or what `choose_by` names, and of equals the lowest loss.
         """
+        if not phases:
+            self.finish_untrained()
         for name, phase in phases.items():
             if state and name != state["phase"]:
                 continue  # it was finished before
@@ -95,11 +99,18 @@ class Trainer:
             if state:
                 self.load_state_dict(state, phase_state)
                 state = None
-            self.fit_phase(name, phase, phase_state)
+            with frozen(self.model) if phase.freeze else contextlib.nullcontext():
+                self.fit_phase(name, phase, phase_state)
             self.model.load_state_dict(self.best_weights)
-        for callback in self.callbacks:
-            callback.on_end(self.state_dict(name, phase_state))
+        if phases:
+            for callback in self.callbacks:
+                callback.on_end(self.state_dict(name, phase_state))
         return self.history
+
+    def finish_untrained(self) -> None:
+        """Score a network of which nothing is trained, as if it were a phase without epochs."""
+        if self.validation:
+            self.record("none", self.score(self.train), self.score(self.validation))
 
     def new_phase_state(self, phase: Phase, max_epochs: int) -> PhaseState:
         """Make the state at the start of a phase."""
@@ -117,15 +128,19 @@ class Trainer:
             train = self.train_epoch(name, phase_state)
             epochs = phase_state.epochs_done
             if epochs % phase.validate_every == 0 or epochs == phase_state.max_epochs:
-                validation = self.validate() if self.validation else train
-                if not math.isfinite(train.loss + validation.loss):
-                    if self.best_weights:
-                        break  # the best weights so far are still good
-                    raise ValueError(f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate")
-                if self.validation:
-                    self.record(name, train, validation, phase_state)
-                else:
-                    self.best_weights = self.current_weights()
+                with phase_state.average.applied() if phase_state.average else contextlib.nullcontext():
+                    validation = self.score(self.validation) if self.validation else train
+                    if not math.isfinite(train.loss + validation.loss):
+                        if self.best_weights:
+                            break  # the best weights so far are still good
+                        raise ValueError(
+                            f"phases.{name}.lr: with {phase.lr:g} the loss is not finite; take a lower rate"
+                        )
+                    if self.validation:
+                        better = self.record(name, train, validation)
+                        phase_state.bad_validations = 0 if better else phase_state.bad_validations + 1
+                    else:
+                        self.best_weights = self.current_weights()
             if self.callbacks:
                 state = self.state_dict(name, phase_state)
                 for callback in self.callbacks:
@@ -136,7 +151,11 @@ class Trainer:
 
         If examples are pruned, the weights of the others make them stand for all.
         """
-        self.model.train()
+        if phase_state.freeze:
+            self.model.eval()
+            head_of(self.model).train()
+        else:
+            self.model.train()
         device = self.train.images.device
         # Sums stay tensors: reading them in the loop would wait for each batch.
         total_loss = torch.zeros((), device=device)
@@ -167,11 +186,14 @@ class Trainer:
             else:
                 loss = cross_entropy(logits, labels, label_smoothing=phase_state.label_smoothing)
             loss.backward()
+            if phase_state.clip_norm:
+                nn.utils.clip_grad_norm_(self.model.parameters(), phase_state.clip_norm)
             phase_state.optimizer.step()
             phase_state.schedule.step()
             self.model.zero_grad()
-            if phase_state.lookahead:
-                phase_state.lookahead.step()
+            for average in (phase_state.lookahead, phase_state.average):
+                if average:
+                    average.step()
             total_loss += loss.detach() * len(labels)
             total_correct += (batch_weights * (logits.detach().argmax(1) == labels)).sum()
             total_weight += batch_weights.sum()
@@ -184,8 +206,8 @@ class Trainer:
         self.epochs_done += 1
         return Score(total_loss.item() / total_weight.item(), total_correct.item() / total_weight.item())
 
-    def record(self, name: str, train: Score, validation: Score, phase_state: PhaseState) -> None:
-        """Add a row to the history, and keep the weights if they are the best so far."""
+    def record(self, name: str, train: Score, validation: Score) -> bool:
+        """Add a row to the history, and keep the weights if they are the best so far; tell whether they are."""
         row = {
             "phase": name,
             "epoch": self.epochs_done,
@@ -195,25 +217,22 @@ class Trainer:
             "val_accuracy": validation.accuracy,
             "val_balanced_accuracy": validation.balanced_accuracy,
         }
-        score = rank(row, self.choose_by)
-        row["best"] = score > self.best_score
+        score, best = rank(row, self.choose_by), self.best_score
+        row["best"] = score > best
         self.history.append(row)
         for callback in self.callbacks:
             callback.on_validation(row)
         if row["best"]:
             self.best_score = score
             self.best_weights = self.current_weights()
-            phase_state.bad_validations = 0
-        else:
-            phase_state.bad_validations += 1
+        return score > best
 
     def current_weights(self) -> dict[str, Tensor]:
         return {key: value.clone() for key, value in self.model.state_dict().items()}
 
-    def validate(self) -> Score:
-        """Score the model on the validation images."""
-        assert self.validation
-        return evaluate(self.model, self.prepare, self.validation, self.dtype, self.class_weights)
+    def score(self, examples: Examples) -> Score:
+        """Score the model on some examples."""
+        return evaluate(self.model, self.prepare, examples, self.dtype, self.class_weights)
 
     def state_dict(self, phase: str, phase_state: PhaseState) -> dict[str, Any]:
         """Give all that decides how the training goes on, in nested dicts and lists."""
@@ -231,6 +250,20 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         phase_state.load_state_dict(state["phase_state"])
         set_random_state(state, self.generator, self.train.images.device)
+
+
+@contextlib.contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Compute no gradients of any layer but the head."""
+    head = {id(weights) for weights in head_of(model).parameters()}
+    others = [weights for weights in model.parameters() if weights.requires_grad and id(weights) not in head]
+    for weights in others:
+        weights.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weights in others:
+            weights.requires_grad_(True)
 
 
 def random_state(generator: torch.Generator, device: torch.device) -> dict[str, Tensor]:

@@ -4,13 +4,14 @@ A family is a module in `networks/families/` with a function `build`, which make
 arguments of `build` are the schema of the family's settings. Every `build` also takes `image_shape`, the
 channels, height and width of the images, and `num_classes`. The network maps float images of N x C x H x W to logits of
 N x num_classes.
-`build` raises ValueError if the layers do not fit the image. A network may implement `InitFromData`.
+`build` raises ValueError if the layers do not fit the image. A network may implement `InitFromData` or `Pretrained`,
+and its head `Remembers`.
 """
 
 import ast
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -33,6 +34,38 @@ class InitFromData(Protocol):
 
     def init_from_data(self, images: "Tensor") -> None:
         """Initialise the weights from images of N x C x H x W, prepared for the network."""
+
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """A network with weights that may have been trained before, on other images."""
+
+    def load_pretrained(self, arguments: Mapping[str, Any]) -> None:
+        """Load the weights that the arguments of `build` name; InputError if they cannot be read."""
+
+    def describe_weights(self, arguments: Mapping[str, Any]) -> dict[str, str]:
+        """Tell where these weights are from; empty if they are random."""
+
+    def features(self, images: "Tensor") -> "Tensor":
+        """Compute the features that its head takes, N x features."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A head that compares images with training images."""
+
+    def remember(self, features: "Tensor", labels: "Tensor") -> None:
+        """Take training images: features, N x features, and labels, int64 of N."""
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A network that knows its layers, as its modules are not in a row."""
+
+    head: "nn.Module"
+
+    def layer_groups(self) -> "list[list[nn.Parameter]]":
+        """Give the weights of each layer, from the input to the head."""
 
 
 def family_names() -> list[str]:
@@ -71,3 +104,23 @@ def build_network(
     """
     module = importlib.import_module(f"fashion.networks.families.{family}")
     return module.build(**arguments, image_shape=image_shape, num_classes=num_classes)
+
+
+def layer_groups(model: "nn.Module") -> "list[list[nn.Parameter]]":
+    """Give the weights of each layer, from the input to the head.
+
+    >>> [len(weights) for weights in layer_groups(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))]
+    [2, 2]
+    """
+    if isinstance(model, Layered):
+        return model.layer_groups()
+    return [weights for layer in model.children() if (weights := [*layer.parameters()])]
+
+
+def head_of(model: "nn.Module") -> "nn.Module":
+    """Give the last layer with weights."""
+    return model.head if isinstance(model, Layered) else [*filter(has_weights, model.children())][-1]
+
+
+def has_weights(layer: "nn.Module") -> bool:
+    return any(True for _ in layer.parameters())

@@ -37,6 +37,7 @@ class Results:
     data: plots/data/counts.json, with the notes on the data. audit: plots/audit/summary.json.
     answers: plots/final/answers.json. sheet: bytes of plots/final/answers.png.
     figures: bytes of PNG and SVG files of the data, by their description.
+    maps, embedding_figures: by the features of pretrained networks: SVG, and bytes of PNG files by their description.
     stages: of dvc.yaml. settings: of params.yaml.
     """
 
@@ -55,6 +56,8 @@ class Results:
     figures: Mapping[str, bytes]
     audit: Mapping[str, Any]
     audit_figures: Mapping[str, bytes]
+    maps: Mapping[str, str]
+    embedding_figures: Mapping[str, bytes]
     stages: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
 
@@ -100,6 +103,8 @@ def render(results: Results) -> str:
         "graph": lay_out(results.stages, results.settings, len(results.table) - 1),
         "picked": initially_picked(results, best),
         "audit_pictures": {text: data_uri(figure) for text, figure in results.audit_figures.items()},
+        "maps": {name: Markup(svg) for name, svg in results.maps.items()},  # our own, with escaped names
+        "embedding_pictures": {text: data_uri(figure) for text, figure in results.embedding_figures.items()},
         "pictures": {description: data_uri(figure) for description, figure in results.figures.items()},
         "environments": sorted({tuple(row["environment"].items()) for row in results.table.values()}),
         "total_seconds": sum(results.costs[name].seconds for name in results.table if name in results.costs),
