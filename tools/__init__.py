@@ -2,6 +2,7 @@
 
 check.py     check params.yaml
 quick.py     prepare a short run of everything in quick/
+result.py    print what the final model reaches, after `make quick` and `make repro`
 seeds.py     list trainings with other seeds
 validate.py  check that the results in git are those of the code and settings beside them
 pages.py     write the tables of README and docs from the results
