@@ -16,7 +16,7 @@ GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm6
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),$(shell test $(CORES) -ge 8 && echo 4 || echo 2))
 
-.PHONY: help init quick repro seeds relock test pipelines nightly coverage fuzz faults lint validate changes audit sbom \
+.PHONY: help init quick repro seeds relock test pipelines nightly coverage fuzz faults lint validate changes site audit sbom \
 	bench requirements abreast dvc-suite newest-dvc
 
 .DEFAULT_GOAL := help
@@ -59,6 +59,9 @@ seeds: $(DONE) ## Train systems with more seeds, and compare (N=3: three of each
 
 validate: $(DONE) ## Check that the results in git are those of the code and settings beside them
 	@python -m tools.validate
+
+site: $(DONE) ## Write report and docs as a website: public/
+	@python -m tools.site
 
 relock: $(DONE) ## After a refactoring: check that no result changes, renew code checksums in dvc.lock (BASE=commit)
 	@python -m tools.relock $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))

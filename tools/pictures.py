@@ -50,7 +50,8 @@ def draw_mistakes(images: np.ndarray, answers: dict[str, Any], classes: list[str
         f"{classes[row['actual']]}\n{classes[row['predicted']]}\n{row['confidence']:.1%}"
         for row in answers["gallery"][: len(images)]
     ]
-    title = f"The surest of {answers['mistakes']:,} mistakes on {answers['images']:,} test images: actual, predicted"
+    counts = f"{answers['mistakes']:,} mistakes on {answers['images']:,} test images"
+    title = f"The surest of {counts}: actual class, predicted class, probability"
     colours = [WRONG_COLOUR] * len(images)
     return image_figure(images, captions, columns=len(images), title=title, colours=colours)
 

@@ -57,16 +57,15 @@ def record(command: str, folder: Path) -> list[Line]:
     """Run a command; give it and the lines that it prints, as they come."""
     lines: list[Line] = [{"seconds": 0, "text": PROMPT + command}]
     before = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["bash", "-c", command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    for text in process.stdout:
-        now = time.monotonic()
-        lines.append({"seconds": round(now - before, 2), "text": text.rstrip("\n")})
-        before = now
-    if status := process.wait():
-        raise SystemExit(f"error: {command}: exit status {status}: {lines[-1]['text']}")
+    ) as process:
+        for text in process.stdout or ():
+            now = time.monotonic()
+            lines.append({"seconds": round(now - before, 2), "text": text.rstrip("\n")})
+            before = now
+    if process.returncode:
+        raise SystemExit(f"error: {command}: exit status {process.returncode}: {lines[-1]['text']}")
     return lines
 
 
