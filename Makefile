@@ -16,8 +16,8 @@ GPU := $(shell nvidia-smi --list-gpus 2>/dev/null | head -1)$(filter Darwin-arm6
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 JOBS ?= $(if $(filter-out cpu,$(or $(FASHION_DEVICE),$(if $(GPU),gpu,cpu))),$(shell test $(CORES) -ge 8 && echo 4 || echo 2))
 
-.PHONY: help init quick repro seeds relock test pipelines nightly coverage fuzz faults lint validate changes site audit sbom \
-	bench requirements abreast dvc-suite newest-dvc
+.PHONY: help init quick repro experiments seeds relock test pipelines nightly coverage fuzz faults lint validate changes \
+	site audit sbom bench requirements abreast dvc-suite newest-dvc
 
 .DEFAULT_GOAL := help
 
@@ -45,6 +45,10 @@ help: ## List these commands
 		$(firstword $(MAKEFILE_LIST))
 
 ##@ Compare and check results
+
+# Without the columns of files that stages read, and of test accuracies: choose by validation.
+experiments: $(DONE) ## List the experiments of `dvc exp run`: what was changed, and the validation accuracies
+	@dvc exp show --only-changed --no-pager --drop '.*/[^:]*$$|.*:test|.*:macro'
 
 changes: $(DONE) ## Print the changes of settings and metrics since a commit, in Markdown (BASE=commit)
 	@echo "## Settings"; echo; dvc params diff --md $(or $(BASE),HEAD)
