@@ -23,6 +23,7 @@ TRAIN_PREDICTIONS = PREDICTED / "train.npy"  # labels and predictions of some tr
 MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")  # of trainings that have not ended; no output of a stage
 METRICS = Path("metrics")
+SYSTEM_METRICS = METRICS / "systems"  # a file for each system, which `dvc metrics` compares
 PLOTS = Path("plots")
 REPORT = Path("report.html")
 DURATIONS = Path("benchmarks/durations.json")  # of the run that made the results in git
@@ -85,6 +86,11 @@ def checkpoint(run: str, training: str = "") -> Path:
 
 def scores(run: str) -> Path:
     return (SEEDS_DATA / "evaluated" if has_own_seed(run) else EVALUATED) / f"{run}.json"
+
+
+def system_metrics(name: str) -> Path:
+    """Give the accuracies and the macro F1 of a system."""
+    return SYSTEM_METRICS / f"{name}.json"
 
 
 def log_probabilities(name: str) -> Path:

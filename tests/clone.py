@@ -64,7 +64,12 @@ def train_forever(params: dict) -> None:
 
 def checksums(folder: Path) -> dict[str, int]:
     """Hash the content of all results, by path; not of locks, since they list the code, too."""
-    paths = [*folder.glob("metrics/*"), *folder.glob("plots/**/*"), *folder.glob("models/*"), *folder.glob("data/*/*")]
+    paths = [
+        *folder.glob("metrics/**/*"),
+        *folder.glob("plots/**/*"),
+        *folder.glob("models/*"),
+        *folder.glob("data/*/*"),
+    ]
     return {str(path.relative_to(folder)): hash(path.read_bytes()) for path in paths if path.is_file()}
 
 

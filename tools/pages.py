@@ -12,6 +12,7 @@ from benchmarks import engine, final_model, other_data, precision, scaling
 from fashion.files import with_section
 from fashion.results.report.costs import read_costs
 from fashion.results.significance import wilson_interval
+from fashion.settings.fields import FINAL
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "packages/abreast/benchmarks"))
@@ -36,6 +37,7 @@ PLOTS_PAGE = """<!doctype html>
 </html>
 """
 ALIGN_RIGHT = "---:"
+BEST = 8  # systems in README
 ESCAPED_BAR = "\\|"  # in a cell
 
 
@@ -46,11 +48,12 @@ def pages() -> dict[Path, str]:
     measured = [read_json(f"benchmarks/results/{path.name}") for path in engine.result_files(ROOT)]
     tables = {
         "README.md": {
-            "results": results(variants, over_seeds),
+            "best": best(variants),
             "cost": cost(seconds_of("benchmarks/durations.json"), final["environment"]),
-            "speed": speed(measured),
         },
+        "docs/results.md": {"results": results(variants, over_seeds)},
         "docs/performance.md": {
+            "speed": speed(measured),
             "bench": engine.tables(measured),
             "precision": precision.table(read_json("benchmarks/precision.json")),
         },
@@ -169,6 +172,19 @@ def results(variants: dict[str, Any], seeds: dict[str, Any]) -> str:
     head = ["system", "parameters", "reported", "validation", "test", "95% interval", "p against baseline"]
     head += ["test over seeds", "epochs"]
     return table(head, rows, ["---", *[ALIGN_RIGHT] * 4, ":---:", *[ALIGN_RIGHT] * 3])
+
+
+def best(variants: dict[str, Any]) -> str:
+    """Compare the final model and the variants with the highest validation accuracy."""
+    others = sorted((name for name in variants if name != FINAL), key=lambda name: -variants[name]["val_accuracy"])
+    rows = []
+    for name in [FINAL, *others[: BEST - 1]]:
+        row = variants[name]
+        interval = " to ".join(f"{bound:.3f}" for bound in row["test_interval"])
+        accuracies = [f"{row['val_accuracy']:.4f}", f"{row['test_accuracy']:.4f}"]
+        rows.append([f"**{name}**" if name == FINAL else name, f"{row['parameters']:,}", *accuracies, interval])
+    head = ["system", "parameters", "validation", "test", "95% interval"]
+    return table(head, rows, ["---", *[ALIGN_RIGHT] * 3, ":---:"])
 
 
 def accuracy(final: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
-"""Compare all systems: metrics/variants.json, metrics/final.json and the tables of the plots.
+"""Compare all systems: the files in metrics/ and the tables of the plots.
 
 python -m stages.results.compare
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from fashion.results.comparison import (
     escape_class_names,
     learning_curves,
     roc_curves,
+    summary,
     variants_table,
     with_intervals,
 )
@@ -29,13 +31,15 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     systems: dict[str, Variant | FinalModel] = {**params.variants, FINAL: params.model}
-    remove_stale(set(systems))
+    for folder in (paths.EVALUATED, paths.HISTORIES):
+        remove_stale(folder, set(systems))
     scores = {name: read_json(paths.scores(name)) for name in systems}
     listed = {name: {"baseline": system.baseline, "reported": system.reported} for name, system in systems.items()}
     labels = np.asarray(read_array(paths.labels(paths.SPLIT, "test")))
     correct = {name: read_array(paths.log_probabilities(name)).argmax(1) == labels for name in systems}
     table = variants_table(scores, listed, correct, final=FINAL)
     write_json(paths.METRICS / "variants.json", table)
+    write_summary(summary(table))
     per_class = with_intervals(scores[FINAL]["per_class"])
     additions = {"per_class": per_class, "without_copies": without_copies(correct[FINAL])}
     write_json(paths.METRICS / "final.json", scores[FINAL] | additions)
@@ -53,6 +57,14 @@ def main(params: Params) -> None:
         print(f"{name}: validation {row['val_accuracy']:.4f}, test {row['test_accuracy']:.4f}", flush=True)
 
 
+def write_summary(rows: dict[str, dict[str, float]]) -> None:
+    """Write the summary as one file, and as a file for each system: `dvc metrics show` prints a file as a row."""
+    write_json(paths.METRICS / "summary.json", rows)
+    for name, row in rows.items():
+        write_json(paths.system_metrics(name), row)
+    remove_stale(paths.SYSTEM_METRICS, set(rows))
+
+
 def without_copies(correct: np.ndarray) -> dict[str, Any]:
     """Compute the accuracy on the test images that have no copy, exact or near, among other images.
 
@@ -63,15 +75,14 @@ def without_copies(correct: np.ndarray) -> dict[str, Any]:
     return {"images": int(kept.sum()), "test_accuracy": float(correct[kept].mean()) if kept.any() else None}
 
 
-def remove_stale(names: set[str]) -> None:
+def remove_stale(folder: Path, names: set[str]) -> None:
     """Remove the files of variants that are no longer in params.yaml.
 
-    `compare` depends on the whole folders, which must be the same on every machine.
+    `compare` reads and writes whole folders, which must be the same on every machine.
     """
-    for folder in (paths.EVALUATED, paths.HISTORIES):
-        for path in folder.iterdir():
-            if path.stem not in names:
-                path.unlink()
+    for path in folder.iterdir():
+        if path.stem not in names:
+            path.unlink()
 
 
 def write_table(name: str, table: pd.DataFrame) -> None:

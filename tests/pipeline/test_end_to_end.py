@@ -37,6 +37,11 @@ def test_a_clone_runs_every_stage_and_writes_all_results(reproduced: tuple[Path,
     variants = json.loads((folder / "metrics/variants.json").read_text())
     assert set(variants) == set(SYSTEMS)
     assert all({"parameters", "epochs", "val_accuracy", "test_accuracy"} <= set(row) for row in variants.values())
+    summary = json.loads((folder / "metrics/summary.json").read_text())
+    keys = ("val_accuracy", "test_accuracy", "macro_f1")
+    assert summary == {name: {key: row[key] for key in keys} for name, row in variants.items()}
+    files = {path.stem: json.loads(path.read_text()) for path in (folder / "metrics/systems").iterdir()}
+    assert files == summary
     assert variants["base"]["parameters"] == 624_778
     assert variants["final"]["epochs"] == 4
     final = json.loads((folder / "metrics/final.json").read_text())

@@ -37,7 +37,7 @@ def test_the_commands_of_the_guide_run_compare_and_keep_experiments(project: Pat
     assert {"finetune", "evaluate_final", "compare", "predict"} <= (stages := stages_run(output))
     assert not [name for name in stages if "@" in name], "a variant is trained or evaluated again"
     assert "dropout" in table
-    assert "metrics/final.json" in metrics
+    assert "metrics/systems/final.json" in metrics
     assert re.search(r"model\.dropout\s+0\.0\s+0\.3", params)
     plots = json.loads(run(project, "dvc", "plots", "diff", "--json", "--split"))["data"]
     assert {"Loss", "Accuracy", "Comparison", "Confusion", "ROC"} <= set(plots)

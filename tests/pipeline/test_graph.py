@@ -253,6 +253,7 @@ SLOW_IMPORTS = {
     "stages/figures/show_predictions.py": {"matplotlib", "pandas"},
     "tools/check.py": set(),
     "tools/quick.py": set(),
+    "tools/result.py": set(),
     "tools/seeds.py": set(),
 }
 

@@ -28,7 +28,7 @@ def test_quick_runs_all_systems_and_does_not_change_the_results_in_git(project: 
     script = project / "tools/quick.py"
     script.write_text(script.read_text(encoding="utf-8").replace("IMAGES = 2000", "IMAGES = 50"), encoding="utf-8")
     output = make_quick(project)
-    assert "The report: quick/report.html\n" in output
+    assert "The report: quick/report.html\nNext: `make repro` " in output
     assert run(project, "git", "status", "--porcelain") == " M tools/quick.py\n"
     assert set(json.loads((project / "quick/metrics/variants.json").read_text())) == set(SYSTEMS)
     assert np.bincount(read_array(project / "quick/data/split/parts.npy")[0])[1] == 50, "training images"

@@ -44,9 +44,17 @@ def test_a_missing_file_of_metrics_is_an_error_of_one_line(tmp_path: Path, monke
         pages.read_json("metrics/final.json")
 
 
-def test_the_readme_has_the_accuracies_of_all_systems() -> None:
-    readme = pages.pages()[pages.ROOT / "README.md"]
+def test_the_page_of_results_has_the_accuracies_of_all_systems() -> None:
+    page = pages.pages()[pages.ROOT / "docs/results.md"]
     variants = json.loads((pages.ROOT / "metrics/variants.json").read_text(encoding="utf-8"))
     for name, row in variants.items():
-        assert f"| {name} | {row['parameters']:,} |" in readme
-        assert f"| {row['val_accuracy']:.4f} | {row['test_accuracy']:.4f} |" in readme
+        assert f"| {name} | {row['parameters']:,} |" in page
+        assert f"| {row['val_accuracy']:.4f} | {row['test_accuracy']:.4f} |" in page
+
+
+def test_the_readme_has_the_final_model_and_the_variants_with_the_highest_validation_accuracy() -> None:
+    row = {"parameters": 1000, "test_interval": [0.7, 0.9], "test_accuracy": 0.8}
+    variants = {str(number): {**row, "val_accuracy": number / 100} for number in range(60, 80)}
+    lines = pages.best({**variants, "final": {**row, "val_accuracy": 0.1}}).splitlines()
+    assert lines[2] == "| **final** | 1,000 | 0.1000 | 0.8000 | 0.700 to 0.900 |"
+    assert [line.split(" | ")[0] for line in lines[3:]] == [f"| {number}" for number in range(79, 72, -1)]

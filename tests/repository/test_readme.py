@@ -16,7 +16,16 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding=
 LINES = [line.partition("  #")[0] for block in BLOCKS for line in block.splitlines()]
 COMMANDS = [command.strip() for line in LINES for command in line.split(";")]
 TARGETS = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-DVC_COMMANDS = {"metrics diff", "params diff", "plots diff", "exp show", "exp run", "repro", "plots show"}
+DVC_COMMANDS = {
+    "metrics diff",
+    "metrics show",
+    "params diff",
+    "plots diff",
+    "exp show",
+    "exp run",
+    "repro",
+    "plots show",
+}
 
 
 def override(setting: str) -> dict[str, Any]:

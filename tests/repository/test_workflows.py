@@ -37,6 +37,7 @@ def test_each_step_is_a_make_target_and_both_services_run_the_same_checks(jobs: 
     assert targets == {
         "check": checks,
         "abreast": ["abreast"],
+        "pages": ["site"],
         "nightly": ["nightly"],
         "newest-dvc": ["newest-dvc"],
     }
@@ -58,7 +59,13 @@ def test_long_tests_run_only_on_a_schedule() -> None:
     condition = '$CI_PIPELINE_SOURCE == "schedule"'
     assert {name for name, job in GITLAB.items() if job["rules"] == [{"if": condition}]} == {"nightly", "newest-dvc"}
     others = [job["rules"] for name, job in GITLAB.items() if name not in ("nightly", "newest-dvc")]
-    assert all(rules == [{"if": condition.replace("==", "!=")}] for rules in others)
+    assert all(rules[0]["if"].endswith(condition.replace("==", "!=")) and len(rules) == 1 for rules in others)
+
+
+def test_only_the_main_branch_is_published() -> None:
+    assert WORKFLOWS["pages.yaml"]["on"] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
+    assert GITLAB["pages"]["rules"][0]["if"].startswith("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH && ")
+    assert GITLAB["pages"]["artifacts"] == {"paths": ["public"]}
 
 
 def test_actions_are_pinned_by_commit() -> None:
@@ -67,8 +74,10 @@ def test_actions_are_pinned_by_commit() -> None:
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
 
 
-def test_a_job_has_only_read_permission_and_a_time_limit() -> None:
+def test_a_job_has_a_time_limit_and_only_one_that_publishes_may_write() -> None:
     assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())
+    own = {name: job["permissions"] for name, job in GITHUB.items() if "permissions" in job}
+    assert own == {"pages": {"contents": "read", "pages": "write", "id-token": "write"}}
     assert all(job["timeout-minutes"] for job in GITHUB.values())
     assert all(job["timeout"] for job in GITLAB.values())
     checkouts = [step for job in GITHUB.values() for step in job["steps"] if "actions/checkout" in step.get("uses", "")]

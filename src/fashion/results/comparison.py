@@ -1,4 +1,4 @@
-"""Compare all systems: one table of metrics, learning curves, ROC curves, accuracies beside those of the baselines."""
+"""Compare all systems: tables of metrics, learning curves, ROC curves, accuracies beside those of the baselines."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ TRAINING_KEYS = (
     *("parameters", "epochs", "best_epoch", "train_accuracy", "val_accuracy", "val_balanced_accuracy", "val_loss"),
     "test_accuracy",
 )
+SUMMARY_KEYS = ("val_accuracy", "test_accuracy", "macro_f1")
 METRIC_KEYS = ("macro_f1", "balanced_accuracy", "roc_auc", "expected_calibration_error")
 
 
@@ -39,6 +40,15 @@ def variants_table(
     for key in ("against_baseline", "against_final"):
         correct_for_number(row[key] for row in table.values())
     return table
+
+
+def summary(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Reduce the table of all systems to what is compared first: both accuracies and the macro F1 of each system.
+
+    >>> summary({"base": {"epochs": 6, "val_accuracy": 0.9, "test_accuracy": 0.8, "macro_f1": 0.7}})
+    {'base': {'val_accuracy': 0.9, 'test_accuracy': 0.8, 'macro_f1': 0.7}}
+    """
+    return {name: {key: row[key] for key in SUMMARY_KEYS} for name, row in table.items()}
 
 
 def with_intervals(per_class: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
