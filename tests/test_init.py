@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from clone import DATA, ROOT, run
+from fashion import init
 from fashion.cli import main
 from fashion.errors import InputError
 from fashion.init import SOURCES, write_params
@@ -327,6 +328,26 @@ def test_a_pretrained_network_becomes_the_final_model(project: Path, raw: Path, 
     write_params(project, None, force=True)
     assert settings_of(project).model.family == "whitened_cnn"
     assert "data/weights/mine.safetensors is not used: its name is not that of a network" in capsys.readouterr().out
+
+
+def test_with_many_small_images_a_pretrained_network_is_a_variant(
+    project: Path, raw: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "data/weights").mkdir()
+    (project / "data/weights/resnet18.pth").write_bytes(b"weights")
+    monkeypatch.setattr(init, "VERY_FEW_IMAGES", 24)
+    for _ in range(2):  # the second time over the settings of the first
+        write_params(project, None, force=False)
+    assert (
+        "added the variant finetuned: resnet18 with the weights data/weights/resnet18.pth, since there are 24 im"
+        in (capsys.readouterr().out)
+    )
+    params = settings_of(project)
+    assert params.model.family == "whitened_cnn"
+    assert params.variants["finetuned"].family == params.variants["features_logistic"].family == "timm"
+    assert params.variants["finetuned"].phases["all"].ema == 0.98
+    assert "from_nothing" not in params.variants
+    assert list(raw.iterdir()) == [raw / "train"]
 
 
 def test_without_timm_a_pretrained_network_is_not_used_and_the_remedy_is_told(

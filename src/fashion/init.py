@@ -31,10 +31,12 @@ WRITTEN = re.compile(
     rb"(?=\r?\n|  #|}|, s)"
 )
 NOT_DATA = ("README.md", ".dvc", ".part")  # ends of names in data/raw that are not images
+ADAPTED = re.compile(rb"^  (from_nothing|finetuned):", re.MULTILINE)  # variants whose recipe depends on the images
 FEW_IMAGES = 5000  # labelled; with fewer, the split is in folds
 FOLDS = 5
 SIZES = (64, 224)  # least and largest side of images for a pretrained network, see benchmarks/pretrained.json
-FROM_NOTHING = ("family", "arguments", "image_folder", "input", "batch_size", "phases", "baseline")  # keys of a variant
+VARIANT_KEYS = ("family", "arguments", "image_folder", "input", "batch_size", "phases", "baseline")  # keys of a variant
+LARGE_SIDE, VERY_FEW_IMAGES = 48, 500  # from this side, or below this number, a pretrained network is better
 MODEL_BEGIN, MODEL_END = "# The final model. Its number", "# The variants to compare it with."  # in the template
 UNEVEN = 10  # ratio of the largest class to the smallest, from which classes are uneven
 SEEDS = ("seeds/dvc.lock", "seeds/seeds.json")  # results of `make seeds`
@@ -70,10 +72,11 @@ def write_params(
     plain, weights = text, find_weights(project)
     if weights:
         text = add_weights(plain, *weights)
+    written_before = (plain, text, *([add_weights(plain, *weights, final=False)] if weights else []))
     if (
         not force
         and has_uncommitted_changes(params)
-        and not any(same_but_options(params.read_bytes(), written.encode()) for written in (plain, text))
+        and not any(same_but_options(params.read_bytes(), written.encode()) for written in written_before)
     ):
         raise InputError(f"{params}: has uncommitted changes; commit them, or run `fashion init --force`")
     write_text(params, text)
@@ -89,10 +92,15 @@ def write_params(
     if inputs:
         found = describe_images(raw, ingest, split_file)
         if weights:
-            text = add_weights(plain, *weights, found)
+            final = gains_by_weights(found)
+            text = add_weights(plain, *weights, found, final=final)
+            chosen = "set model to" if final else "added the variant finetuned:"
+            reason = (
+                "" if final else f", since there are {VERY_FEW_IMAGES} images or more, of less than {LARGE_SIDE} pixels"
+            )
             print(
-                f"set model to {weights[0]} with the weights {weights[1]}; the variants features_logistic and "
-                "features_neighbours have its features, and from_nothing is trained without (docs/pretrained.md)"
+                f"{chosen} {weights[0]} with the weights {weights[1]}{reason}; the variants features_logistic and "
+                "features_neighbours have its features (docs/pretrained.md)"
             )
         write_text(params, fit_to_images(text, found))
     print(
@@ -110,7 +118,7 @@ def check_options(ingest: dict[str, Any]) -> None:
 
 def same_but_options(first: bytes, second: bytes) -> bool:
     """Tell whether two files params.yaml differ only in what `fashion init` fills in."""
-    first, second = (text.partition(b"  from_nothing:")[0] for text in (first, second))
+    first, second = (ADAPTED.split(text)[0] for text in (first, second))
     return WRITTEN.sub(rb"\1:", first) == WRITTEN.sub(rb"\1:", second)
 
 
@@ -195,37 +203,53 @@ def find_weights(project: Path) -> tuple[str, Path, str] | None:
     return networks[0].stem, networks[0].relative_to(project), sha256
 
 
-def add_weights(text: str, network: str, file: Path, sha256: str, found: "Description | None" = None) -> str:
-    """Make a pretrained network the final model, and what was the final model a variant, in the text of params.yaml.
+def add_weights(
+    text: str, network: str, file: Path, sha256: str, found: "Description | None" = None, *, final: bool = True
+) -> str:
+    """Add a pretrained network to the text of params.yaml: the final model or a variant, and variants on its features.
 
-    found: sets the size of the network's images, and the recipe of the variant, by the size and number of the images.
+    found: sets the size of the network's images, and the recipe of a variant, by the size and number of the images.
+    final: whether it is the final model; then the model that is trained from nothing is a variant.
     """
+    from ruamel.yaml import YAML
+
     added = WEIGHTS_TEMPLATE.read_text(encoding="utf-8")
     size = min(max(2 * found.side, SIZES[0]), SIZES[1]) if found else SIZES[0]
     for name, value in (("NETWORK", network), ("FILE", str(file)), ("SHA256", sha256), ("SIZE", str(size))):
         added = added.replace(f": {name}", f": {value}")
-    _, embed, model, variants = added.split("---\n")
+    _, embed, pretrained, variants = added.split("---\n")
+    text = text.replace("embed: {}\n", embed)
     before, _, rest = text.partition(MODEL_BEGIN)
-    _, _, after = rest.partition(MODEL_END)
+    from_nothing, _, after = rest.partition(MODEL_END)
     images = sum(found.class_sizes.values()) if found else 1
-    return before.replace("embed: {}\n", embed) + model + MODEL_END + after + variants + from_nothing(images)
+    if not final:
+        return text + variants + as_variant("finetuned", YAML(typ="safe").load(pretrained)["model"], images)
+    other = YAML(typ="safe").load(f"# {from_nothing}")["model"]
+    return before + pretrained + MODEL_END + after + variants + as_variant("from_nothing", other, images)
 
 
-def from_nothing(num_images: int) -> str:
-    """Give the final model of the template, as a variant for so many labelled images: part of params.yaml."""
+def gains_by_weights(found: "Description") -> bool:
+    """Tell whether a pretrained network shall be the final model, by the size and number of the images.
+
+    The rule comes from benchmarks/pretrained.json.
+    """
+    return found.side >= LARGE_SIDE or sum(found.class_sizes.values()) < VERY_FEW_IMAGES
+
+
+def as_variant(name: str, settings: dict[str, Any], num_images: int) -> str:
+    """Give the settings of a final model, adapted to so many labelled images, as a variant: part of params.yaml."""
     from ruamel.yaml import YAML
 
     from fashion.settings.model import FinalModel
-    from fashion.settings.parsing import load_yaml
 
-    model = FinalModel.model_validate(load_yaml(TEMPLATE)["model"] | {"corruption": None})
+    model = FinalModel.model_validate(settings | {"corruption": None})
     dumped = model.at_size(model.size).for_number(round(0.8 * num_images)).model_dump(exclude_defaults=True)
     for phase in dumped["phases"].values():
         phase["lr"] = float(f"{phase['lr']:.3g}")
     stream, yaml = io.StringIO(), YAML(typ="safe")
     yaml.default_flow_style, yaml.width = None, 120  # short lists and mappings on one line
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump({"from_nothing": {key: dumped[key] for key in FROM_NOTHING}}, stream)
+    yaml.dump({name: {key: dumped[key] for key in VARIANT_KEYS}}, stream)
     return textwrap.indent(stream.getvalue(), "  ")
 
 
