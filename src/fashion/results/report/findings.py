@@ -53,10 +53,8 @@ def against_baselines(results: Results) -> str:
     significant = [name for name, test in tested.items() if test["p_value"] < SIGNIFICANT]
     better = [name for name in significant if (results.difference(name) or 0) > 0]
     worse = len(significant) - len(better)
-    return (
-        f"Of {plural(len(tested), 'system')} with a baseline, {len(better)} are better than it and {worse} worse "
-        f"(p < {SIGNIFICANT})"
-    )
+    systems = plural(len(tested), "system")
+    return f"Better than their baseline: {len(better)} of {systems}; worse: {worse} (p < {SIGNIFICANT})"
 
 
 def over_seeds(results: Results) -> str:

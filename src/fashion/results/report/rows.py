@@ -83,7 +83,7 @@ def robustness_rows(results: Results) -> list[dict[str, Any]]:
         bar = element("rect", x=0, y="17%", width=axis.x(row["accuracy"]), height="66%", class_="bar")
         parts = [*grid(axis), bar]
         if unchanged is not None:
-            parts += [line(axis.x(unchanged), "0%", axis.x(unchanged), "100%", class_="published")]
+            parts += [line(axis.x(unchanged), "0%", axis.x(unchanged), "100%", class_="unchanged")]
         svg = picture(element("title", about), *parts, about=about, height=HEIGHT, class_="row")
         drawn.append({"name": name, "accuracy": row["accuracy"], "lost": points(lost), "svg": svg})
     return drawn
