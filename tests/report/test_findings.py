@@ -39,6 +39,10 @@ def test_the_title_has_accuracy_data_and_lead(results: Results, final: float, ot
     assert f"<title>{title}</title>" in render(rehearsal(changed, None))
 
 
+def test_the_page_tells_how_git_finds_the_commit_of_the_results(results: Results) -> None:
+    assert f"git log --find-object={results.table_object}" in render(rehearsal(results, None))
+
+
 def test_data_without_a_known_checksum_have_no_name(results: Results) -> None:
     for ingest in ({**FASHION_MNIST, "source": "folder"}, {"source": "idx", "sha256": None}):
         changed = dataclasses.replace(results, settings={**results.settings, "ingest": ingest})
@@ -55,6 +59,7 @@ def test_a_rehearsal_is_marked_as_one(results: Results) -> None:
     page = render(rehearsal(results, 2000))
     assert "<title>Rehearsal: " in page
     assert "each part keeps at most 2,000 images" in page
+    assert "git log" not in page, "the results of a rehearsal are not in git"
     assert "rehearsal" not in render(rehearsal(results, None)).partition("</style>")[2].lower()
 
 

@@ -16,7 +16,7 @@ def findings(results: Results) -> dict[str, str]:
         "title": title(results),
         "systems": against_baselines(results),
         "seeds": over_seeds(results) if results.seeds else "",
-        "curves": course_of_training(results),
+        "curves": best_epoch(results),
         "costs": costs(results),
         "classes": weakest_class(results),
         "confusion": most_confused(results),
@@ -70,11 +70,11 @@ def unsigned(difference: float) -> str:
     return points(difference).lstrip("+")
 
 
-def course_of_training(results: Results) -> str:
+def best_epoch(results: Results) -> str:
     row = results.table[results.final]
-    best, epochs = row.get("best_epoch"), row["epochs"]
+    epoch, epochs = row.get("best_epoch"), row["epochs"]
     reached = f"{results.final} reaches {percent(row['val_accuracy'])} on validation images"
-    return reached + (f", after epoch {best} of {epochs}" if best else f" in {epochs} epochs")
+    return reached + (f", after epoch {epoch} of {epochs}" if epoch else f" in {epochs} epochs")
 
 
 def costs(results: Results) -> str:
