@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,27 +79,41 @@ def test_systems_stand_below_the_name_of_their_baseline_best_first(opened: Opene
     assert sorted(shown) == sorted(results.table)
 
 
-def test_a_selected_system_gets_a_colour_of_its_own_and_its_name(opened: OpenedPage) -> None:
-    curves = opened.page.locator("#chart-curves .curve.picked")
-    before = curves.count()
-    box = opened.page.locator("#systems input:not(:checked)").first
-    name = box.get_attribute("value")
-    box.check()
-    expect(curves).to_have_count(before + 1)
-    expect(opened.page.locator(f"#chart-loss text.picked[data-system='{name}']")).to_be_visible()
-    while curves.count() < 6:
-        opened.page.locator("#systems input:not(:checked)").first.check()
-    classes = [curve.get_attribute("class") for curve in curves.all()]
-    assert len(set(classes)) == 6
-    assert opened.page.locator("#systems input:not(:checked):enabled").count() == 0, "there are six colours"
-    tops = sorted(
-        box["y"] for text in opened.page.locator("#chart-curves text.picked").all() if (box := text.bounding_box())
+def test_a_selected_system_gets_a_colour_of_its_own_and_its_name(
+    results: Results, browser: Browser, tmp_path: Path
+) -> None:
+    system = next(name for name in results.table if name != results.final)
+    copies = [f"copy {number}" for number in range(6)]
+    page = OpenedPage(
+        browser,
+        write_report(
+            results,
+            tmp_path,
+            table={**results.table, **{name: {**results.table[system], "baseline": None} for name in copies}},
+            families={**results.families, **dict.fromkeys(copies, "mlp")},
+            curves=[
+                *results.curves,
+                *({**row, "variant": name} for name in copies for row in results.curves if row["variant"] == system),
+            ],
+        ),
     )
-    assert len(tops) == 6
-    opened.page.get_by_role("button", name="None").click()
+    curves = page.page.locator("#chart-curves .curve.picked")
+    before = curves.count()
+    page.page.get_by_role("checkbox", name="copy 5").check()
+    expect(curves).to_have_count(before + 1)
+    expect(page.page.locator("#chart-loss text.picked[data-system='copy 5']")).to_be_visible()
+    for number in range(5 - before):
+        page.page.get_by_role("checkbox", name=f"copy {number}").check()
+    assert len({curve.get_attribute("class") for curve in curves.all()}) == 6
+    assert page.page.locator("#systems input:not(:checked):enabled").count() == 0, "there are six colours"
+    labels = page.page.locator("#chart-curves text.picked[data-system^=copy]").all()
+    tops = sorted(float(label.get_attribute("y") or "nan") for label in labels)
+    assert all(low + 15 <= high for low, high in pairwise(tops)), "labels at the same end do not cover each other"
+    page.page.get_by_role("button", name="None").click()
     expect(curves).to_have_count(0)
-    opened.page.get_by_role("button", name="First choice").click()
+    page.page.get_by_role("button", name="First choice").click()
     expect(curves).to_have_count(before)
+    assert page.errors == []
 
 
 def test_a_cell_of_the_confusion_matrix_shows_its_images(opened: OpenedPage, results: Results) -> None:
@@ -145,6 +160,13 @@ def test_without_scripts_charts_and_images_are_shown(results: Results, browser: 
         assert page.locator(f"#chart-{chart} svg").first.bounding_box()["height"] > 200  # type: ignore[index]
     expect(page.locator("#systems")).to_be_hidden()
     assert page.locator("#chart-curves text.picked").count() > 1
+
+
+def test_an_image_stands_beside_each_bar_of_the_robustness_chart(opened: OpenedPage, results: Results) -> None:
+    images = opened.page.locator("#chart-robustness img")
+    assert images.count() == len(results.scores["robustness"])
+    assert len({image.get_attribute("src") for image in images.all()}) == images.count(), "each change is another image"
+    assert images.first.evaluate("image => image.naturalHeight") == results.answers["height"]
 
 
 def test_print_has_few_pages(opened: OpenedPage) -> None:

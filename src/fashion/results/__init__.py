@@ -23,6 +23,7 @@ report/svg.py           elements and axes of charts
 report/rows.py          dots, intervals and bars in the rows of tables
 report/curves.py        learning curves
 report/scatter.py       accuracy against costs, and against confidence
+report/changed.py        an image under each change of the robustness test
 report/confusion.py     the confusion matrix and places in the sprite sheet
 report/pipeline.py      the graph of the pipeline, with positions
 report/costs.py         time and memory of stages

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from fashion.results.metrics import describe_temperatures, is_scaled
 from fashion.results.report import confusion, curves, rows, scatter
+from fashion.results.report.changed import changed_images
 from fashion.results.report.contents import Results, by_test, groups_of
 from fashion.results.report.findings import findings, lead_test
 from fashion.results.report.formats import (
@@ -50,6 +51,7 @@ def render(results: Results) -> str:
     answers, scores = results.answers, results.scores
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     matrix = confusion.matrix(results)
+    strip = confusion.class_strip(results)
     content = {
         "results": results,
         "row": results.table[results.final],
@@ -64,11 +66,11 @@ def render(results: Results) -> str:
         "never_right": [name for name, row in scores["per_class"].items() if row["support"] and not row["recall"]],
         "ranking": by_test(results),
         "groups": groups_of(results),
-        "strip": confusion.class_strip(results),
+        "strip": strip,
         "sprites": [confusion.sprite_position(answers, place) for place in range(len(answers["files"]))],
         "matrix": matrix,
         "first_cell": confusion.first_cell(matrix),
-        "charts": draw_charts(results),
+        "charts": draw_charts(results, strip),
         "graph": lay_out(results.stages, results.settings),
         "picked": curves.initially_picked(results),
         "audit_pictures": {text: data_uri(figure) for text, figure in results.audit_figures.items()},
@@ -87,8 +89,11 @@ def render(results: Results) -> str:
     return environment.get_template("page.html").render(content)
 
 
-def draw_charts(results: Results) -> dict[str, Any]:
-    """Draw all charts, by the name of their place; those in the rows of tables by system."""
+def draw_charts(results: Results, strip: list[dict[str, Any]]) -> dict[str, Any]:
+    """Draw all charts, by the name of their place; those in the rows of tables by system.
+
+    strip: images of the classes, of which the first stands for all beside the bars of robustness.
+    """
     any_published = any(row["reported"] is not None for row in results.table.values())
     axis, wide_axis = (rows.systems_axis(results, published=published) for published in (False, any_published))
     parameters = {name: float(row["parameters"]) for name, row in results.table.items()}
@@ -106,7 +111,7 @@ def draw_charts(results: Results) -> dict[str, Any]:
         "calibration": scatter.draw_calibration(
             results, scaled=is_scaled(results.scores["calibration"]["temperatures"])
         ),
-        "robustness": rows.robustness_rows(results),
+        "robustness": rows.robustness_rows(results, changed_images(results, strip[0]["place"]) if strip else {}),
     }
     if results.seeds:
         seeds_axis = rows.seeds_axis(results)

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fashion.results.report.contents import Results
-from fashion.results.report.formats import percent, points
+from fashion.results.report.formats import percent
 from fashion.results.report.svg import Axis, element, line, linear_axis, percent_tick, picture
 
 HEIGHT = 18  # pixels of a row
@@ -70,20 +70,23 @@ def seeds_row(axis: Axis, name: str, row: Mapping[str, Any]) -> Markup:
     return picture(element("title", about), *grid(axis), *rings, stroke, about=about, height=HEIGHT, class_="row")
 
 
-def robustness_rows(results: Results) -> list[dict[str, Any]]:
-    """Draw a bar for each change of the test images, with a stroke at the accuracy on unchanged ones."""
+def robustness_rows(results: Results, images: Mapping[tuple[str, str], str]) -> list[dict[str, Any]]:
+    """Draw a bar for each change of the test images, with a stroke at the accuracy on unchanged ones.
+
+    images: data URIs of an image under each change, by change and amount; some may be missing.
+    """
     axis = Axis(0.0, 1.0, (0.0, 0.5, 1.0))
     rows = results.scores["robustness"]
     unchanged = next((row["accuracy"] for row in rows if row["change"] == "none"), None)
     drawn = []
     for row in rows:
         name = "unchanged" if row["change"] == "none" else f"{row['change']}, {row['amount']}"
-        lost = None if unchanged is None or row["change"] == "none" else row["accuracy"] - unchanged
         about = f"{name}: {percent(row['accuracy'])} of {row['images']:,} images"
         bar = element("rect", x=0, y="17%", width=axis.x(row["accuracy"]), height="66%", class_="bar")
         parts = [*grid(axis), bar]
         if unchanged is not None:
             parts += [line(axis.x(unchanged), "0%", axis.x(unchanged), "100%", class_="unchanged")]
         svg = picture(element("title", about), *parts, about=about, height=HEIGHT, class_="row")
-        drawn.append({"name": name, "accuracy": row["accuracy"], "lost": points(lost), "svg": svg})
+        image = images.get((row["change"], row["amount"]))
+        drawn.append({"name": name, "accuracy": row["accuracy"], "image": image, "svg": svg})
     return drawn
