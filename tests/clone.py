@@ -78,7 +78,8 @@ def make_clone(folder: Path) -> None:
     files = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
     results = ("metrics/", "plots/", "data/predicted/", "dvc.lock", "seeds/dvc.lock", "seeds/seeds.json", "report.html")
     for file in filter(None, files):
-        if (ROOT / file).is_file() and not file.startswith(results):
+        is_result = file.startswith(results) and not file.endswith("README.md")  # plots/embedding must exist
+        if (ROOT / file).is_file() and not is_result:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, folder / file)
     for path in DATA.glob("*.gz"):

@@ -4,14 +4,16 @@ python -m stages.results.report
 """
 
 import csv
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fashion.files import read_json, write_text
 from fashion.params import Params
+from fashion.results.report.contents import Results
 from fashion.results.report.costs import group_costs, read_costs
-from fashion.results.report.page import Results, render
+from fashion.results.report.page import render
 from fashion.settings.fields import FINAL
 from fashion.settings.parsing import load_yaml
 from stages import paths
@@ -56,6 +58,7 @@ def read_results(params: Params, root: Path) -> Results:
         classes=list(scores["per_class"]),
         families={name: variant.family for name, variant in params.variants.items()} | {FINAL: params.model.family},
         table=read_json(root / paths.METRICS / "variants.json"),
+        table_object=git_object((root / paths.METRICS / "variants.json").read_bytes()),
         seeds=read_json(root / paths.SEEDS_RESULTS),
         scores=scores,
         curves=curves,
@@ -80,6 +83,15 @@ def read_results(params: Params, root: Path) -> Results:
         stages=load_yaml(root / "dvc.yaml")["stages"],
         settings=load_yaml(root / PARAMS),
     )
+
+
+def git_object(content: bytes) -> str:
+    r"""Give git's name for the content of a file: `git log --find-object=NAME` finds the commits that have added it.
+
+    >>> git_object(b"hello\n")
+    'ce013625030ba8dba906f756967f9e9ca394464a'
+    """
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def has_any(counts: Mapping[str, Any]) -> bool:

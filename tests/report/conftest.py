@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from dvc_project import DURATIONS
 from fashion.params import check
+from fashion.results.report.contents import Results
 from fashion.results.report.costs import group_costs, read_costs
-from fashion.results.report.page import Results
 from fashion.settings.parsing import load_yaml
 from stages.results.report import read_results
 

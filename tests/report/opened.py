@@ -5,7 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from fashion.results.report.page import Results, render
+from fashion.results.report.contents import Results
+from fashion.results.report.page import render
 
 
 class OpenedPage:
@@ -24,7 +25,8 @@ class OpenedPage:
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
         self.page.on("request", self.record_request)
         self.page.goto(file.as_uri())
-        self.page.wait_for_selector("html[data-drawn]")
+        if settings.get("java_script_enabled", True):
+            self.page.wait_for_selector("html[data-ready]")
 
     def record_message(self, message: ConsoleMessage) -> None:
         self.errors.append(message.text)
