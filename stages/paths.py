@@ -13,6 +13,7 @@ AUDIT = DATA / "audit"
 SPLIT = DATA / "split"
 PARTS = SPLIT / "parts.npy"  # of the labelled images, for each member
 AUGMENTED = DATA / "augmented"
+WEIGHTS = DATA / "weights"  # of pretrained networks
 EMBEDDED = DATA / "embedded"
 COPIES = 4  # of each image in it, one after the other; the first is the image itself
 HISTORIES = DATA / "histories"

@@ -39,6 +39,8 @@ def main(params: Params) -> None:
     for name in LINKED:
         link(FOLDER / name, Path("..", name))
     place_images(params.ingest.source)
+    link(FOLDER / paths.WEIGHTS, Path("..", paths.WEIGHTS))  # of pretrained networks, if there are any
+    (FOLDER / paths.PLOTS / "embedding").mkdir(parents=True, exist_ok=True)  # an input of the report
     link(FOLDER / paths.DURATIONS, MEASURED)  # the report then shows the durations of this run
     if not (FOLDER / MEASURED).exists():
         costs = read_costs(paths.DURATIONS)
