@@ -95,15 +95,14 @@ def write(rows: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def table(rows: dict[str, list[dict[str, Any]]]) -> str:
-    """Make the table of the page: means over the draws."""
+    """Make the table of the page: means over the draws, and median seconds."""
     text = "\n| data | labelled images | way | promised | held back | intervals that hold | seconds |\n"
     text += "| --- | --: | --- | --: | --: | --: | --: |\n"
     for name, measured in rows.items():
         for way in dict.fromkeys(row["way"] for row in measured):
             of_way = [row for row in measured if row["way"] == way]
-            promised, held_back, seconds = (
-                statistics.mean(row[key] for row in of_way) for key in ("promised", "held_back", "seconds")
-            )
+            promised, held_back = (statistics.mean(row[key] for row in of_way) for key in ("promised", "held_back"))
+            seconds = statistics.median(row["seconds"] for row in of_way)
             hold = sum(row["interval"][0] <= row["held_back"] <= row["interval"][1] for row in of_way)
             text += (
                 f"| {name} | {of_way[0]['images'][0]:,} | {way} | {promised:.3f} | {held_back:.3f} | "
