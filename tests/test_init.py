@@ -318,7 +318,7 @@ def test_a_pretrained_network_becomes_the_final_model(project: Path, raw: Path, 
     sha256 = hashlib.sha256(b"weights").hexdigest()
     weights = {"network": "resnet18", "pretrained": "data/weights/resnet18.pth", "sha256": sha256}
     assert params.model.arguments == params.embed["backbone"].arguments.model_dump() == weights
-    assert params.model.input.size == params.embed["backbone"].input.size == 64  # twice the size, and 64 at least
+    assert params.model.input.size == params.embed["backbone"].input.size == 128  # twice the size, and 128 at least
     assert params.variants["features_logistic"].image_folder == "embedded/backbone"
     assert params.variants["from_nothing"].phases["main"].max_epochs == 389
     assert params.split.folds == 5

@@ -8,7 +8,7 @@ from typing import Any
 
 import vl_convert
 
-from benchmarks import engine, final_model, other_data, precision, scaling
+from benchmarks import engine, final_model, other_data, precision, pretrained, scaling, small_data
 from fashion.files import with_section
 from fashion.results.report.costs import read_costs
 from fashion.results.significance import wilson_interval
@@ -64,7 +64,11 @@ def pages() -> dict[Path, str]:
         "docs/scaling.md": {
             name: scaling.TABLES[name](result) for name, result in read_json("benchmarks/scaling.json").items()
         },
-        "docs/your_own_data.md": {"other data": other_data.table(read_json("benchmarks/other_data.json"))},
+        "docs/pretrained.md": {"pretrained": pretrained.table(read_json("benchmarks/pretrained.json"))},
+        "docs/your_own_data.md": {
+            "other data": other_data.table(read_json("benchmarks/other_data.json")),
+            "small data": small_data.table(read_json("benchmarks/small_data.json")),
+        },
         "packages/abreast/README.md": {"runner": runner.table(read_json("packages/abreast/benchmarks/runner.json"))},
         "docs/model_card.md": {
             "accuracy": accuracy(final),
