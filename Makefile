@@ -142,6 +142,7 @@ define install-abreast
 		'./packages/abreast[dvc-suite,test]'
 endef
 
+# --no-deps: timm needs torch, which is pinned without a hash. requirements.txt has all that the packages need.
 $(DONE): requirements.txt requirements-torch.txt pyproject.toml packages/abreast/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: $$($(PYTHON) --version) is too old; name another, 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
@@ -150,7 +151,8 @@ $(DONE): requirements.txt requirements-torch.txt pyproject.toml packages/abreast
 	@echo "Setting up $(VENV) (once, a few minutes): torch, DVC and all that requirements.txt pins"
 	@$(PYTHON) -m venv $(VENV) \
 		|| { echo "error: no virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
-	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes --requirement requirements.txt
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \
+		--requirement requirements.txt
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --quiet --requirement requirements-torch.txt
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
 		--editable . --editable packages/abreast
