@@ -20,7 +20,7 @@ def lines_of(folder: Path, *command: str) -> list[str]:
 
 
 def test_help_lists_each_documented_command_once_and_those_for_a_start_first() -> None:
-    lines = lines_of(ROOT, "make", "help")
+    lines = lines_of(ROOT, "make", "--no-print-directory", "help")
     listed = [line.split()[1] for line in lines if line.startswith("  make ")]
     documented = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == documented
