@@ -55,7 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_pretrained_network_goes_the_whole_way(project: Path) -> None:
     table = json.loads((project / "metrics/variants.json").read_text())
     assert set(table) == {"cnn", "features_logistic", "features_neighbours", "from_nothing", "final"}
-    assert table["features_logistic"]["test_accuracy"] > 0.8
+    assert table["features_logistic"]["test_accuracy"] > 0.6, "after two epochs"
     assert table["features_neighbours"]["test_accuracy"] > 0.8
     assert table["features_neighbours"]["epochs"] == 0
     for name in ("features_logistic", "features_neighbours", "final"):
