@@ -58,6 +58,14 @@ def test_a_map_has_each_image_with_its_class_and_file_and_no_markup_of_them() ->
     assert not re.search("<b>|<temple>", svg)
 
 
+def test_classes_of_the_same_colour_are_dots_and_rings() -> None:
+    images, _ = colour_tiles(32, 48)
+    names = [f"class {number}" for number in range(8)]
+    svg = draw_map(np.random.default_rng(0).random((8, 2)), images[:8], np.arange(8), names, names, "A map")
+    marks = re.findall('fill="(#.{6}|white)" stroke="(#.{6})"/?', svg.replace(' stroke-width="2"', ""))
+    assert len(set(marks)) == 8
+
+
 def test_figures_of_similar_images_have_classes_and_files() -> None:
     images, labels = colour_tiles(32, 48)
     files = [f"{number}.png" for number in range(len(labels))]

@@ -40,6 +40,7 @@ def draw_map(
     on its point, with its class and file.
     """
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(classes))]
+    fills = [colour if index < len(COLOURS) else "white" for index, colour in enumerate(colours)]  # then rings
     tiles = shrink(images, TILE)
     points, shown = [], np.empty((0, 2))
     for place, tile, label, file in zip(places, tiles, labels.tolist(), files, strict=True):
@@ -50,14 +51,16 @@ def draw_map(
         height, width = (TILE * length / max(tile.shape[1:]) for length in tile.shape[1:])
         points.append(
             f'<g class="{"shown" if apart else "point"}"><circle cx="{x:.0f}" cy="{y:.0f}" r="{RADIUS}" '
-            f'fill="{colours[label]}"/><image x="{x - width / 2:.0f}" y="{y - height / 2:.0f}" width="{width:.0f}" '
+            f'fill="{fills[label]}" stroke="{colours[label]}" stroke-width="2"/>'
+            f'<image x="{x - width / 2:.0f}" y="{y - height / 2:.0f}" width="{width:.0f}" '
             f'height="{height:.0f}" href="{jpeg(tile)}" style="outline:2px solid {colours[label]}"/>'
             f"<title>{escape(classes[label])}, {escape(file)}</title></g>"
         )
     columns = max(WIDTH // 160, 1)
     legend = [
         f'<circle cx="{MARGIN + number % columns * 160}" cy="{HEIGHT + LEGEND * (number // columns)}" r="{RADIUS + 1}" '
-        f'fill="{colours[number]}"/><text x="{MARGIN + 10 + number % columns * 160}" '
+        f'fill="{fills[number]}" stroke="{colours[number]}" stroke-width="2"/>'
+        f'<text x="{MARGIN + 10 + number % columns * 160}" '
         f'y="{HEIGHT + 4 + LEGEND * (number // columns)}">{escape(shorten(name))}</text>'
         for number, name in enumerate(classes)
     ]
