@@ -18,6 +18,7 @@ from fashion.errors import InputError
 from fashion.init import SOURCES, write_params
 from fashion.params import Params, check
 from fashion.settings.parsing import load_yaml
+from fashion.sources.ingest import Description
 from fashion.sources.raw_data import VALIDATION
 
 
@@ -348,6 +349,19 @@ def test_with_many_small_images_a_pretrained_network_is_a_variant(
     assert params.variants["finetuned"].phases["all"].ema == 0.98
     assert "from_nothing" not in params.variants
     assert list(raw.iterdir()) == [raw / "train"]
+
+
+@pytest.mark.parametrize(
+    ("side", "images", "gains", "size"),
+    [(48, 10_000, True, 128), (47, 499, True, 128), (47, 500, False, 128), (100, 500, True, 200), (200, 5, True, 224)],
+)
+def test_the_choice_of_a_pretrained_network_follows_size_and_number_of_the_images(
+    side: int, images: int, gains: bool, size: int
+) -> None:
+    found = Description("", [], {"shoe": images}, side, has_test=False, has_validation=False)
+    assert init.gains_by_weights(found) == gains
+    text = init.add_weights(init.TEMPLATE.read_text(), "resnet18", Path("w.pth"), "0" * 64, found)
+    assert text.count(f"input: {{size: {size}, scaling: unit}}") == 4
 
 
 def test_without_timm_a_pretrained_network_is_not_used_and_the_remedy_is_told(

@@ -3,7 +3,7 @@
 python -m stages.figures.show_embedding NAME    an entry of `embed` in params.yaml
 
 A map of the labelled images, with similar ones side by side; mistakes of the final model on test images, beside the
-training images most similar to each; and the most similar pairs of labelled images, which may be near copies.
+labelled images most similar to each; and the most similar pairs of labelled images, which may be near copies.
 """
 
 import numpy as np
@@ -75,7 +75,7 @@ def main(_: Params, name: str) -> None:
 def show_mistakes(
     name: str, features: np.ndarray, images: np.ndarray, labels: np.ndarray, files: list[str], names: list[str]
 ) -> None:
-    """Draw mistakes of the final model beside similar images that it was trained on."""
+    """Draw mistakes of the final model beside similar labelled images; of a single split, test images are left out."""
     parts = read_array(paths.PARTS)
     tested = any_member(parts, Part.TEST)
     used = parts[0] != Part.UNUSED if len(parts) > 1 else np.isin(parts[0], (Part.TRAIN, Part.VALIDATION))

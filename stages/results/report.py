@@ -33,7 +33,7 @@ AUDIT_FIGURES = {  # shown if there are any
 }
 
 EMBEDDING_FIGURES = {  # for each entry of `embed`
-    "mistakes": "Mistakes on test images, and the training images most similar to each by the features",
+    "mistakes": "Mistakes on test images, and the labelled images most similar to each by the features",
     "pairs": "The most similar pairs of labelled images by the features, which may be near copies",
 }
 

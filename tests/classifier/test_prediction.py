@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashion.classifier.prediction import BATCH_PIXELS, predict_logits, shifted_views
+from fashion.classifier.prediction import BATCH_PIXELS, batch_size, predict_logits, shifted_views
 from fashion.classifier.preparation import Preparation
 from fashion.networks.building import factory
 from fashion.settings.fields import TestTimeAugmentation
@@ -99,3 +99,9 @@ def test_logits_of_different_classes_are_not_rounded_to_ties(
     assert logits.dtype == torch.float32
     assert (logits.bfloat16().float() != logits).float().mean() > 0.9
     assert sum(len(row.unique()) < 10 for row in logits) <= 2
+
+
+def test_a_batch_is_smaller_if_the_network_enlarges_the_images() -> None:
+    shape = (5000, 3, 32, 32)
+    assert batch_size(shape) == batch_size(shape, (28, 28)) == 1000
+    assert batch_size(shape, (128, 128)) == 1000 // 16

@@ -88,7 +88,7 @@ def draw_similar_to_mistakes(
     names: Sequence[tuple[str, str, str]],
     similar_names: Sequence[Sequence[tuple[str, str]]],
 ) -> Figure:
-    """Draw in each row a mistake, and the training images most similar to it.
+    """Draw in each row a mistake, and the labelled images most similar to it.
 
     mistakes: uint8 of N x C x H x W. similar: N x count x C x H x W. names: class, predicted class and file of each
     mistake. similar_names: class and file of each similar image.
@@ -109,7 +109,7 @@ def draw_similar_to_mistakes(
             for name, _ in other_names
         ] + [TEXT_COLOUR] * len(gaps)
     title = (
-        "Mistakes with the highest confidence, and the training images most similar to each"
+        "Mistakes with the highest confidence, and the labelled images most similar to each"
         if drawn
         else "There are no mistakes on test images"
     )
